@@ -1,0 +1,71 @@
+"""Stepwell: a pipeline, with its data and models, is a software distribution.
+
+    from stepwell import log, pipeline, source, step
+
+Importing this package does nothing: no file is read or written, and no other module is imported
+until one of these names is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stepwell import log as log
+    from stepwell.author.runs import Run as Run
+    from stepwell.author.inputs import Source as Source
+    from stepwell.author.inputs import source as source
+    from stepwell.author.pipelines import Pipeline as Pipeline
+    from stepwell.author.pipelines import pipeline as pipeline
+    from stepwell.author.steps import Step as Step
+    from stepwell.author.steps import step as step
+    from stepwell.codecs.public import codec as codec
+    from stepwell.codecs.public import register_codec as register_codec
+    from stepwell.errors import StepwellError as StepwellError
+    from stepwell.version import VERSION as __version__
+
+_HOME = {
+    "Pipeline": "stepwell.author.pipelines:Pipeline",
+    "Run": "stepwell.author.runs:Run",
+    "Source": "stepwell.author.inputs:Source",
+    "Step": "stepwell.author.steps:Step",
+    "StepwellError": "stepwell.errors:StepwellError",
+    "__version__": "stepwell.version:VERSION",
+    "codec": "stepwell.codecs.public:codec",
+    "log": "stepwell.log:",
+    "pipeline": "stepwell.author.pipelines:pipeline",
+    "register_codec": "stepwell.codecs.public:register_codec",
+    "source": "stepwell.author.inputs:source",
+    "step": "stepwell.author.steps:step",
+}
+
+__all__ = [
+    "Pipeline",
+    "Run",
+    "Source",
+    "Step",
+    "StepwellError",
+    "__version__",
+    "codec",
+    "log",
+    "pipeline",
+    "register_codec",
+    "source",
+    "step",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'stepwell' has no attribute {name!r}")
+    module, _, attribute = home.partition(":")
+    found = import_module(module)
+    value: object = getattr(found, attribute) if attribute else found
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,39 @@
+"""From a name that a person typed to what it means, or to an error with the nearest name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stepwell.errors import UnknownOutput, UnknownStep, nearest
+from stepwell.kernel.graph import Graph
+from stepwell.kernel.ports import Artifact
+
+
+def step_named(graph: Graph, name: str) -> tuple[int, ...]:
+    """The nodes that `name` means: an id, or all calls of a step. Raises `UnknownStep`."""
+    found = graph.find(name)
+    if not found:
+        raise unknown_step(name, [node.id for node in graph.nodes], f"the pipeline `{graph.pipeline}`")
+    return found
+
+
+def unknown_step(name: str, ids: Sequence[str], place: str) -> UnknownStep:
+    """The error for a step's name that nothing has, with the nearest one that something has."""
+    bare = [one.rpartition("/")[2].partition("[")[0] for one in ids]
+    hint = nearest(name, dict.fromkeys([*ids, *bare]))
+    shown = ", ".join(list(dict.fromkeys(ids))[:12]) + (", …" if len(ids) > 12 else "")
+    fixes = [f"did you mean `{hint}`?"] if hint else []
+    return UnknownStep(f"{place} has no step `{name}`", fixes=[*fixes, f"its steps are: {shown}" if ids else "it has no steps"])
+
+
+def output_named(artifacts: Sequence[Artifact], name: str, step: str) -> Artifact:
+    """The output `name` of a step, or its only one for "". Raises `UnknownOutput`."""
+    names = [artifact.name for artifact in artifacts]
+    for artifact in artifacts:
+        if artifact.name == name or (not name and len(artifacts) == 1):
+            return artifact
+    if not name:
+        raise UnknownOutput(f"`{step}` has {len(names)} outputs", fixes=[f"name one: {step}.{each}" for each in names[:6]])
+    hint = nearest(name, names)
+    fixes = [f"did you mean `{step}.{hint}`?"] if hint else []
+    raise UnknownOutput(f"`{step}` has no output `{name}`", fixes=[*fixes, f"its outputs are: {', '.join(names)}"])

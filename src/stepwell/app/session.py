@@ -1,0 +1,205 @@
+"""From a pipeline's file to a plan, and from a plan to a recorded run: the wiring.
+
+    target  = find("", Path.cwd())                    which file, which pipeline
+    work    = prepare(load(target), params, store)    trace, pin, identify, decide
+    for event in execute(work, settings): ...         drive and record
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+from stepwell.app.git import Question
+from stepwell.author.fingerprint import Project
+from stepwell.author.identities import Identified, identify
+from stepwell.author.project import Loaded
+from stepwell.author.trace import trace
+from stepwell.kernel.events import Event, RunFinished
+from stepwell.kernel.graph import Graph
+from stepwell.kernel.plan import Known, Pin, Plan, Wanted, decide
+from stepwell.kernel.run import drive
+from stepwell.plugins.registry import registry
+from stepwell.sources.pin import Pinned, pin, remember
+from stepwell.sources.web import Shelf
+from stepwell.stores.local import LocalStore, open_store
+
+
+class Settings(NamedTuple):
+    """How a run is carried out; none of it changes what is computed.
+
+    `jobs` is the number of workers (0: one a processor). `force` names steps that run in any case
+    ("*": all). `refresh` asks web addresses again.
+    """
+
+    jobs: int = 0
+    keep_going: bool = False
+    in_process: bool = False
+    force: tuple[str, ...] = ()
+    refresh: bool = False
+
+
+class Work(NamedTuple):
+    """A pipeline that is planned, with all that a run of it needs."""
+
+    loaded: Loaded
+    store: LocalStore
+    identified: Identified
+    pinned: tuple[Pinned, ...]
+    plan: Plan
+
+    @property
+    def graph(self) -> Graph:
+        """The traced pipeline."""
+        return self.plan.graph
+
+    @property
+    def root(self) -> Path:
+        """The project's root."""
+        return self.loaded.target.root
+
+
+def store_folder(root: Path) -> Path:
+    """Where a project's store is: `STEPWELL_STORE`, or `.stepwell` in its root."""
+    named = os.environ.get("STEPWELL_STORE")
+    return Path(named).expanduser().resolve() if named else root / ".stepwell"
+
+
+def stored(root: Path, *, looking: bool = False, create: bool = True) -> LocalStore:
+    """The project's store, open; to be used in a `with` block.
+
+    With `looking`, one that cannot be written is opened for reading. Without `create`, one that is
+    not there is an empty one. Raises the `StoreError`s of `stepwell.errors`.
+    """
+    return open_store(store_folder(root), create=create, readonly=None if looking else False)
+
+
+def prepare(
+    loaded: Loaded, params: Mapping[str, object], store: LocalStore, settings: Settings = Settings()
+) -> Work:
+    """Trace, pin, identify, decide. Writes caches only. Raises `AuthoringError`, `PlanError`, `CodecError`."""
+    root = loaded.target.root
+    with at(root):
+        graph = trace(loaded.pipeline, params)
+        shelf = Shelf(store.blobs.folder)
+        pinned = tuple(
+            pin(source.uri, root=root, memo=store.memo, shelf=shelf, refresh=settings.refresh) for source in graph.sources
+        )
+        identified = identify(graph, Project(root, read=loaded.importer.snapshot.read))
+    store.prefetch(graph.pipeline)
+    pins = tuple(Pin(one.digest, one.changed, one.size) for one in pinned)
+    known = Known(identified.identities, pins, store.results)
+    plan = decide(graph, known, Wanted(forced=_forced(graph, settings.force)))
+    store.commit(now=True)
+    return Work(loaded, store, identified, pinned, plan)
+
+
+def _forced(graph: Graph, names: tuple[str, ...]) -> frozenset[int]:
+    from stepwell.app.names import step_named  # names are looked up only where some were given
+
+    if "*" in names:
+        return frozenset(range(len(graph.nodes)))
+    return frozenset(node for name in names for node in step_named(graph, name))
+
+
+@contextlib.contextmanager
+def at(folder: Path) -> Iterator[None]:
+    """The working folder for a while: pipelines and steps run with the project's root as theirs."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def execute(work: Work, settings: Settings = Settings(), *, began: Callable[[str], None] | None = None) -> Iterator[Event]:
+    """Drive a plan and record the run; `began` is told its id before the first event.
+
+    Ctrl-C (and SIGTERM) stop the run: what is running ends, the record says `interrupted`. Raises
+    `StoreError` where results cannot be kept (a full disk).
+    """
+    store = work.store
+    question = Question(work.root)
+    engine = _engine(work, settings)
+    record = None
+    try:
+        commit = question.answer()
+        record = store.begin(
+            work.plan, started=time.time(), commit=commit.id, dirty=commit.dirty, argv=tuple(sys.argv[1:])
+        )
+        for identity in work.identified.identities:
+            store.results.add_identity(
+                identity.code, identity.parts, work.identified.sources, identity.environment, identity.versions
+            )
+        for source, pinned in zip(work.graph.sources, work.pinned, strict=True):
+            remember(source.uri, pinned.digest, root=work.root, memo=store.memo)
+        if began is not None:
+            began(record.run)
+        with _signals(engine):
+            for event in drive(
+                work.plan, engine=engine, store=store.results, clock=_Clock(), run=record.run, keep_going=settings.keep_going
+            ):
+                record.add(event)
+                if isinstance(event, RunFinished):
+                    record = None
+                yield event
+    finally:
+        engine.close()
+        if record is not None:
+            record.abandon()
+
+
+class _Clock:
+    """The machine's own time."""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+
+def _engine(work: Work, settings: Settings) -> Any:
+    loaded = work.loaded
+    snapshot = loaded.importer.snapshot
+    common = {"root": work.root, "store": work.store.blobs.folder, "snapshot": snapshot}
+    if settings.in_process:
+        return registry.engine("in-process")(**common)
+    modules = sorted({step.module for step in work.graph.steps})
+    roots = [Path(root) for root in loaded.importer.roots]
+    return registry.engine("local")(**common, jobs=settings.jobs, roots=roots, preload=modules)
+
+
+@contextlib.contextmanager
+def _signals(engine: Any) -> Iterator[None]:
+    """First Ctrl-C or SIGTERM: stop the run in order. Second: at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        engine.interrupt("interrupted" if number == signal.SIGINT else signal.Signals(number).name)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

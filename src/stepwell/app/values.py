@@ -1,0 +1,103 @@
+"""What a pipeline returned, from the store: as Python values, and as plain data for JSON."""
+
+from __future__ import annotations
+
+import base64
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stepwell.codecs import choose
+from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Graph
+from stepwell.kernel.ports import Artifact, Outside, Stored
+from stepwell.stores.local import LocalStore
+from stepwell.worker.inputs import Inputs
+
+PLAIN_CODECS = ("json", "text")
+"""Codecs whose values are plain data."""
+
+Outputs = Mapping[int, Sequence[Artifact]]
+"""What each node gave."""
+
+
+def load(store: LocalStore, artifact: Artifact) -> Any:
+    """The value of an artifact. Raises `ArtifactGone`, `CannotDecode`."""
+    data = store.results.data(artifact)
+    blob = store.blobs.open(artifact.digest) if data is None else store.blobs.held(data)
+    return choose.load(blob, artifact.codec)
+
+
+def returned(graph: Graph, outputs: Outputs, digests: Sequence[str], store: LocalStore, root: Any) -> Any:
+    """What the pipeline returned, as values, sources among it read."""
+    inputs = Inputs(root, store.blobs)
+    return inputs.value(_resolved(graph.result, graph, outputs, digests, store))
+
+
+def _resolved(binding: Binding, graph: Graph, outputs: Outputs, digests: Sequence[str], store: LocalStore) -> Any:
+    if isinstance(binding, FromStep):
+        artifact = next(a for a in outputs[binding.node] if a.name == binding.output)
+        return Stored(artifact, store.results.data(artifact), binding.path)
+    if isinstance(binding, FromSource):
+        source = graph.sources[binding.source]
+        return Outside(source.name, source.uri, source.type, source.options, digests[binding.source])
+    if isinstance(binding, Constant):
+        return binding
+    return binding._replace(items=tuple(_resolved(item, graph, outputs, digests, store) for item in binding.items))
+
+
+def plain_result(graph: Graph, outputs: Outputs, store: LocalStore, root: Any) -> Any:
+    """What the pipeline returned as JSON shows it; what is not plain data is null."""
+    return _plain_binding(graph.result, outputs, store, Inputs(root, store.blobs))
+
+
+def _plain_binding(binding: Binding, outputs: Outputs, store: LocalStore, inputs: Inputs) -> Any:
+    if isinstance(binding, Constant):
+        return None if binding.codec else plain(binding.payload)
+    if isinstance(binding, FromSource):
+        return None
+    if isinstance(binding, FromStep):
+        artifact = next((a for a in outputs.get(binding.node, ()) if a.name == binding.output), None)
+        if artifact is None or artifact.codec not in PLAIN_CODECS:
+            return None
+        return plain(inputs.value(Stored(artifact, store.results.data(artifact), binding.path)))
+    items = [_plain_binding(item, outputs, store, inputs) for item in binding.items]
+    names = binding.keys or binding.names
+    return {str(name): item for name, item in zip(names, items, strict=True)} if names else items
+
+
+def plain(value: Any) -> Any:
+    """Plain data as JSON has it: NaN and infinities as strings, records as objects, dates as ISO 8601, bytes as base64."""
+    if value is None or isinstance(value, bool | str):
+        return value.value if isinstance(value, enum.Enum) else value
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return {name: plain(getattr(value, name)) for name in value._fields}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((plain(item) for item in value), key=repr)
+    if hasattr(type(value), "__dataclass_fields__"):
+        return {name: plain(getattr(value, name, None)) for name in type(value).__dataclass_fields__}
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode("ascii")
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a NumPy scalar
+        return plain(value.item())
+    return str(value)
+
+
+def number(value: float) -> float | str:
+    """A float as JSON has it: `"NaN"`, `"Infinity"` and `"-Infinity"` where JSON has no number."""
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "Infinity" if value > 0 else "-Infinity"
+    return float(value)

@@ -1,0 +1,48 @@
+"""Constants that are not plain data (arrays, tables, models): through their codec, in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stepwell.codecs import choose
+from stepwell.errors import CannotEncode
+
+
+class MemorySink:
+    """A `plugins.hookspecs.Sink` that keeps its bytes in memory, and takes no files."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def write(self, data: Any, /) -> int:
+        """Append bytes."""
+        view = memoryview(data).cast("B")
+        self._data += view
+        return len(view)
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return len(self._data)
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+    def take(self, path: Path) -> tuple[str, int]:
+        """Refused. Raises `CannotEncode`."""
+        raise CannotEncode(
+            f"the file `{path.name}` cannot be a constant of a pipeline",
+            why="a file that a pipeline reads must be named, so that it is pinned",
+            fixes=[f'source("{path}")'],
+        )
+
+    def bytes(self) -> bytes:
+        """What was written."""
+        return bytes(self._data)
+
+
+def in_memory(value: object) -> tuple[str, bytes]:
+    """A value through the codec of its type: the codec's name and the bytes. Raises `CodecError`s."""
+    sink = MemorySink()
+    codec, _ = choose.dump(value, "", sink)
+    return codec, sink.bytes()

@@ -1,0 +1,346 @@
+"""One first-party module, parsed once: which top-level statements bind, change or import which names.
+
+`Module` holds facts about one file and knows no other module: the names that each statement binds
+(all branches of `if` and `try` united), what it changes in place when it is imported
+(`CFG["a"] = 1`, `@f.register`), the imports, and the source text of each statement. A compound
+statement is cut down to what concerns one name (`part`), so that unrelated names that share an
+`if` do not share their identity. `if __name__ == "__main__":` never runs in a step and is left
+out; the body of `if TYPE_CHECKING:` is there for annotations only.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from importlib.util import decode_source
+
+from stepwell.author.fingerprint.scopes import (
+    Import,
+    bound_names,
+    imports_of,
+    loaded_by,
+    own_statements,
+    root_chain,
+)
+from stepwell.errors import CannotImport
+
+__all__ = ["FUNCTIONS", "Module", "changed_chains", "decorator_chain", "part"]
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_BRANCHES = ("body", "orelse", "finalbody")
+_CUT = (ast.If, ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
+
+
+class Module:
+    """The index of one file."""
+
+    def __init__(self, name: str, file: str, *, is_package: bool, data: bytes) -> None:
+        self.name = name
+        self.file = file
+        self.package = name if is_package else name.rpartition(".")[0]
+        tree = _parsed(data, file)
+        self.docstring = ast.get_docstring(tree, clean=False)
+        self.lines = decode_source(data).split("\n")
+        self.walrus = b":=" in data
+        self.top: list[ast.stmt] = []
+        self.binds: dict[str, list[int]] = {}
+        """Name -> the top-level statements that bind it, in order."""
+        self.changed: dict[str, list[int]] = {}
+        """Root name -> the top-level statements that change it in place."""
+        self.changes: list[tuple[int, tuple[str, ...]]] = []
+        """The same as chains: `helpers.CFG["a"] = 1` in another module changes (helpers, CFG)."""
+        self.imports: dict[str, list[Import]] = {}
+        self.typing_imports: dict[str, list[Import]] = {}
+        self.stars: list[Import] = []
+        self.loads: set[Import] = set()
+        """Everything that importing this module imports."""
+        self.add(tree.body)
+
+    def add(self, statements: Iterable[ast.stmt]) -> None:
+        """Index top-level statements."""
+        for statement in statements:
+            if isinstance(statement, ast.If) and _is_main_guard(statement.test):
+                self.add(statement.orelse)
+            elif isinstance(statement, ast.If) and _is_typing_guard(statement.test):
+                self.add_typing(statement.body)
+                self.add(statement.orelse)
+            else:
+                index = len(self.top)
+                self.top.append(statement)
+                for name in sorted(self.bound(statement)):
+                    self.binds.setdefault(name, []).append(index)
+                for chain in dict.fromkeys(changed_chains(statement)):
+                    self.changed.setdefault(chain[0], []).append(index)
+                    self.changes.append((index, chain))
+                self.add_imports(statement, guarded=False)
+
+    def add_imports(self, statement: ast.stmt, *, guarded: bool) -> None:
+        """Index the import statements in a top-level statement."""
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            self.loads.update(loaded_by(statement, self.absolute, guarded=guarded))
+            for name, imported in imports_of(statement, self.absolute, guarded=guarded):
+                if name == "*":
+                    self.stars.append(imported)
+                else:
+                    self.imports.setdefault(name, []).append(imported)
+        elif not isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+            inside = guarded or isinstance(statement, (ast.Try, ast.TryStar))
+            for child in _children(statement):
+                self.add_imports(child, guarded=inside)
+
+    def add_typing(self, statements: Iterable[ast.stmt]) -> None:
+        """Index the imports below `if TYPE_CHECKING:`."""
+        for statement in own_statements(statements):
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                for name, imported in imports_of(statement, self.absolute, guarded=True):
+                    self.typing_imports.setdefault(name, []).append(imported)
+
+    def bound(self, statement: ast.stmt) -> set[str]:
+        """The names that a top-level statement binds."""
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+            return {statement.name}
+        if isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)) and not self.walrus:
+            if isinstance(statement, ast.AnnAssign) and statement.value is None:
+                return set()
+            return bound_names(_targets(statement))
+        return bound_names([statement]) - {"*"}
+
+    def absolute(self, node: ast.ImportFrom) -> str:
+        """The module of a `from … import`, made absolute."""
+        if not node.level:
+            return node.module or ""
+        parts = self.package.split(".") if self.package else []
+        base = parts[: len(parts) - node.level + 1]
+        return ".".join([*base, *([node.module] if node.module else [])])
+
+    @cached_property
+    def late(self) -> dict[str, list[int]]:
+        """Names that only a `global` statement in a function binds -> those functions."""
+        found: dict[str, list[int]] = {}
+        for index, statement in enumerate(self.top):
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Global):
+                    for name in node.names:
+                        if name not in self.binds and index not in found.setdefault(name, []):
+                            found[name].append(index)
+        return found
+
+    def has(self, name: str) -> bool:
+        """Does a statement of this module bind the name (star imports aside)?"""
+        return name in self.binds or name in self.late
+
+    def kind(self, name: str) -> str:
+        """`class`, `function`, `import` or `data`: what a name of this module is, as far as can be seen."""
+        kinds = {_kind(s, name) for s in self.statements(name, changes=False)}
+        for kind in ("class", "function", "data"):
+            if kind in kinds:
+                return kind
+        return "import"
+
+    def statements(self, name: str, *, changes: bool = True) -> list[ast.stmt]:
+        """The top-level statements that bind (or change) a name, cut down to it, in order."""
+        indexes = set(self.binds.get(name) or self.late.get(name) or ())
+        if name in self.late:
+            return [self.top[i] for i in sorted(indexes)]
+        changes = changes and not (name in self.imports and self.kind(name) == "import")
+        if changes:  # of what another module binds, they are told where that is bound
+            indexes.update(self.changed.get(name, ()))
+
+        def wanted(leaf: ast.stmt) -> ast.stmt | None:
+            if isinstance(leaf, (ast.Import, ast.ImportFrom)):
+                return _one_import(leaf, name)
+            if name in self.bound(leaf):
+                return leaf
+            return leaf if changes and any(c[0] == name for c in changed_chains(leaf)) else None
+
+        parts = (part(self.top[i], wanted) for i in sorted(indexes))
+        return [p for p in parts if p is not None]
+
+    def source(self, statement: ast.stmt) -> str:
+        """The text of a statement as it was written, decorators included, dedented."""
+        if not hasattr(statement, "end_lineno") or getattr(statement, "cut", False):
+            return ast.unparse(ast.fix_missing_locations(statement))
+        decorators = getattr(statement, "decorator_list", [])
+        first = min([statement.lineno, *(d.lineno for d in decorators)])
+        last = statement.end_lineno or first
+        lines = self.lines[first - 1 : last]
+        after = lines[-1].encode()[statement.end_col_offset or 0 :].decode()
+        if ";" in after:
+            lines[-1] = lines[-1].encode()[: statement.end_col_offset].decode()
+        if first == statement.lineno:
+            before = lines[0].encode()[: statement.col_offset].decode()
+            if before.strip():
+                lines[0] = lines[0][len(before) :]
+        return textwrap.dedent("\n".join(line.rstrip("\r") for line in lines)).rstrip()
+
+
+def part(statement: ast.stmt, wanted: Callable[[ast.stmt], ast.stmt | None]) -> ast.stmt | None:
+    """What remains of a statement when only wanted leaves are kept: headers, leaves, and every `raise`.
+
+    `if`, `try` and `with` are cut; loops and `match` are leaves. The statement itself where all is kept.
+    """
+    if not isinstance(statement, _CUT):
+        return wanted(statement)
+    header = _header(statement)
+    found = header is not None and wanted(header) is not None
+    whole = True
+
+    def kept(body: list[ast.stmt]) -> list[ast.stmt]:
+        nonlocal found, whole
+        out: list[ast.stmt] = []
+        for child in body:
+            piece = child if isinstance(child, (ast.Raise, ast.Pass)) else part(child, wanted)
+            if piece is not None:
+                out.append(piece)
+            found = found or (piece is not None and not isinstance(child, (ast.Raise, ast.Pass)))
+            whole = whole and piece is child
+        return out
+
+    fields = {name: kept(getattr(statement, name)) for name in _BRANCHES if hasattr(statement, name)}
+    handlers = [
+        ast.ExceptHandler(type=h.type, name=h.name, body=kept(h.body)) for h in getattr(statement, "handlers", [])
+    ]
+    if not found:
+        return None
+    return statement if whole else _rebuilt(statement, fields, handlers)
+
+
+def _header(statement: ast.stmt) -> ast.stmt | None:
+    """The head of a compound statement as a statement of its own, where it may bind names."""
+    if isinstance(statement, (ast.With, ast.AsyncWith)):
+        bare = type(statement)(items=statement.items, body=[ast.copy_location(ast.Pass(), statement)])
+        return ast.copy_location(bare, statement)
+    if isinstance(statement, ast.If) and any(isinstance(n, ast.NamedExpr) for n in ast.walk(statement.test)):
+        return ast.copy_location(ast.Expr(statement.test), statement)
+    return None
+
+
+def _rebuilt(
+    statement: ast.stmt, fields: dict[str, list[ast.stmt]], handlers: list[ast.ExceptHandler]
+) -> ast.stmt:
+    for holder in (fields, *(h.__dict__ for h in handlers)):
+        if not holder["body"]:
+            holder["body"] = [ast.Pass()]
+    values = {name: fields.get(name, getattr(statement, name, None)) for name in statement._fields}
+    if handlers:
+        values["handlers"] = handlers
+    made = type(statement)(**{name: value for name, value in values.items() if value is not None})
+    made.cut = True  # type: ignore[attr-defined]
+    return ast.copy_location(made, statement)
+
+
+def changed_chains(statement: ast.stmt) -> Iterator[tuple[str, ...]]:
+    """The chains that a statement changes in place while its module is imported."""
+    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+        for decorator in statement.decorator_list:
+            target = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if isinstance(target, ast.Attribute):
+                yield from _nonempty(root_chain(target.value))
+    elif isinstance(statement, ast.Expr):
+        if isinstance(statement.value, ast.Call):
+            yield from _nonempty(_changed_by_call(statement.value))
+    elif isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete)):
+        for target in _targets(statement):
+            for node in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
+                if isinstance(node, (ast.Attribute, ast.Subscript)):
+                    yield from _nonempty(root_chain(node))
+    else:
+        for child in _children(statement):
+            yield from changed_chains(child)
+
+
+def decorator_chain(node: ast.expr) -> tuple[tuple[str, ...], bool]:
+    """The chain of a decorator, and whether it is called (`@register("a")`)."""
+    return root_chain(node), isinstance(node, ast.Call)
+
+
+def _changed_by_call(call: ast.Call) -> tuple[str, ...]:
+    function = call.func
+    if isinstance(function, ast.Attribute):
+        return root_chain(function.value)
+    if isinstance(function, ast.Call):
+        return root_chain(function)
+    if isinstance(function, ast.Name) and function.id in ("setattr", "delattr") and len(call.args) > 1:
+        name = call.args[1]
+        chain = root_chain(call.args[0])
+        return (*chain, name.value) if isinstance(name, ast.Constant) and isinstance(name.value, str) else chain
+    return ()
+
+
+def _nonempty(chain: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if chain:
+        yield chain
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    if isinstance(statement, (ast.Assign, ast.Delete)):
+        return statement.targets
+    return [statement.target] if isinstance(statement, (ast.AugAssign, ast.AnnAssign)) else []
+
+
+def _children(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """The statements directly inside a compound one."""
+    for node in ast.iter_child_nodes(statement):
+        if isinstance(node, ast.stmt):
+            yield node
+        elif isinstance(node, (ast.ExceptHandler, ast.match_case)):
+            yield from node.body
+
+
+def _kind(statement: ast.stmt, name: str) -> str:
+    leaves = [s for s in own_statements([statement]) if not isinstance(s, _CUT)]
+    for leaf in leaves:
+        if isinstance(leaf, ast.ClassDef) and leaf.name == name:
+            return "class"
+        if isinstance(leaf, FUNCTIONS) and leaf.name == name:
+            return "function"
+    return "import" if all(isinstance(s, (ast.Import, ast.ImportFrom, ast.Raise, ast.Pass)) for s in leaves) else "data"
+
+
+def _one_import(node: ast.Import | ast.ImportFrom, name: str) -> ast.stmt | None:
+    """The import statement with only the alias that binds the name."""
+    aliases = [a for a in node.names if (a.asname or a.name.split(".", 1)[0]) == name]
+    if not aliases or len(aliases) == len(node.names):
+        return node if aliases else None
+    if isinstance(node, ast.Import):
+        made: ast.Import | ast.ImportFrom = ast.Import(names=aliases)
+    else:
+        made = ast.ImportFrom(module=node.module, names=aliases, level=node.level)
+    made.cut = True  # type: ignore[union-attr]
+    return ast.copy_location(made, node)
+
+
+def _is_main_guard(test: ast.expr) -> bool:
+    """Is it `__name__ == "__main__"`?"""
+    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq):
+        return False
+    sides = [test.left, *test.comparators]
+    return any(isinstance(s, ast.Name) and s.id == "__name__" for s in sides) and any(
+        isinstance(s, ast.Constant) and s.value == "__main__" for s in sides
+    )
+
+
+def _is_typing_guard(test: ast.expr) -> bool:
+    return root_chain(test)[-1:] == ("TYPE_CHECKING",)
+
+
+def _parsed(data: bytes, file: str) -> ast.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of invalid escapes: Python says it when the module is loaded
+            return ast.parse(data, file)
+    except SyntaxError as error:
+        where = f"{file}:{error.lineno}" if error.lineno else file
+        raise CannotImport(
+            f"`{file}` is not valid Python: {error.msg}",
+            why="a step's code is read before anything runs, with every module that it reaches",
+            fixes=[f"correct {where}"],
+            where=where,
+        ) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise CannotImport(
+            f"`{file}` cannot be parsed: {error}", fixes=[f"correct {file}"], where=file
+        ) from error

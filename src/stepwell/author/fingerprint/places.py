@@ -1,0 +1,131 @@
+"""Where modules live: in the project, in the standard library, or in something installed.
+
+First-party are the files below the project's root and its `src/`, below projects that are
+installed as editable (and their `src/`), and below what else was put on `sys.path` by hand
+(`PYTHONPATH`). Nothing is imported to find out. A name that the project has a file for is the
+project's, also where the standard library has one of that name. Stepwell itself is never.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+from stepwell.author.fingerprint.installed import Installed
+
+__all__ = ["Found", "Places"]
+
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A first-party module: a file, a package's `__init__.py`, a compiled file, or a folder (no file)."""
+
+    path: str | None
+    is_package: bool = False
+    is_compiled: bool = False
+
+
+class Places:
+    """The search path of a project."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = os.path.abspath(root)
+        self.installed = Installed([p for p in sys.path if _is_installed(p)])
+        self._found: dict[str, Found | None] = {}
+        self._first = [p for p in (self.root, os.path.join(self.root, "src")) if os.path.isdir(p)]
+
+    @cached_property
+    def roots(self) -> tuple[str, ...]:
+        """Every folder whose modules are first-party, the project's own first."""
+        editable = [p for folder in self.installed.editable for p in (str(folder), str(folder / "src"))]
+        standard = os.path.dirname(os.__file__)
+        commands = os.path.dirname(sys.executable)
+        by_hand = [
+            path
+            for path in map(os.path.abspath, sys.path)
+            if not _is_installed(path) and not _is_below(path, standard) and path != commands
+        ]
+        rest = [p for p in (*editable, *by_hand) if os.path.isdir(p)]
+        return tuple(dict.fromkeys([*self._first, *rest]))
+
+    def find(self, name: str) -> Found | None:
+        """A first-party module by its dotted name; None for everything else."""
+        if name in self._found:
+            return self._found[name]
+        parent, _, tail = name.rpartition(".")
+        found: Found | None = None
+        if parent:
+            above = self.find(parent)
+            if above is not None and above.is_package:
+                folders = [os.path.dirname(above.path)] if above.path else self._folders(parent)
+                found = _in_folders(folders, tail)
+        elif name != "stepwell":
+            found = _in_folders(self._first, name)
+            if found is not None and found.path is None and self.is_standard(name):
+                found = None
+            elif (found is None or found.path is None) and not self.is_standard(name):
+                found = _in_folders(self.roots, name)
+                if found is not None and found.path is None and self.installed.providers(name):
+                    found = None  # a folder of data that is called like an installed package
+        self._found[name] = found
+        return found
+
+    def _folders(self, name: str) -> list[str]:
+        """The folders that make up a namespace package."""
+        below = os.path.join(*name.split("."))
+        return [p for p in (os.path.join(root, below) for root in self.roots) if os.path.isdir(p)]
+
+    @staticmethod
+    def is_standard(name: str) -> bool:
+        """Is a dotted name in the standard library?"""
+        return name.split(".", 1)[0] in sys.stdlib_module_names
+
+    def below(self, package: str) -> list[str]:
+        """The modules directly in a first-party package."""
+        found = self.find(package)
+        if found is None or not found.is_package:
+            return []
+        folders = [os.path.dirname(found.path)] if found.path else self._folders(package)
+        names: set[str] = set()
+        for folder in folders:
+            for entry in os.listdir(folder):
+                stem, dot, suffix = entry.partition(".")
+                if stem.isidentifier() and stem != "__init__" and (suffix == "py" or not dot):
+                    names.add(f"{package}.{stem}")
+        return sorted(name for name in names if (f := self.find(name)) is not None and f.path is not None)
+
+    def relative(self, path: str) -> str:
+        """A file's path as it is told: relative to the project's root where it lies below, with `/`."""
+        shown = os.path.relpath(path, self.root) if _is_below(path, self.root) else path
+        return shown.replace(os.sep, "/")
+
+
+def _in_folders(folders: list[str] | tuple[str, ...], tail: str) -> Found | None:
+    """As Python ranks them: per folder a package, a compiled file, a source file; a bare folder last."""
+    bare = False
+    for folder in folders:
+        stem = os.path.join(folder, tail)
+        is_folder = os.path.isdir(stem)
+        if is_folder and os.path.isfile(os.path.join(stem, "__init__.py")):
+            return Found(os.path.join(stem, "__init__.py"), is_package=True)
+        if os.path.isfile(stem + ".py"):
+            return Found(stem + ".py")
+        for suffix in (*EXTENSION_SUFFIXES, ".pyc"):
+            if os.path.isfile(stem + suffix):
+                return Found(stem + suffix, is_compiled=True)
+        bare = bare or is_folder
+    return Found(None, is_package=True) if bare else None
+
+
+def _is_installed(path: str) -> bool:
+    return any(part in path.split(os.sep) for part in _INSTALLED)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + os.sep)

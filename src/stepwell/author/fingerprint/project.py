@@ -1,0 +1,314 @@
+"""A project's code, read once: from a step's name to the fingerprint of all that it depends on.
+
+    project = Project(root)
+    project.fingerprint("pipeline", "train")
+
+The closure of a step is found by walking `Node.reach`; nodes are shared, so a helper that three
+hundred steps use is read and digested once. Which modules are loaded matters too: their effects
+(`np.random.seed(3)`) and what they put into registries count, so every module that the step's
+module imports is looked at.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stepwell.author.fingerprint.definitions import Definition, Node, signature
+from stepwell.author.fingerprint.effects import Effects
+from stepwell.author.fingerprint.modules import Module
+from stepwell.author.fingerprint.places import Places
+from stepwell.author.fingerprint.resolve import BINARY, DOCSTRING, EFFECTS, WHOLE, Key, Reach, Resolver
+from stepwell.author.fingerprint.scopes import Reading, Use, root_chain
+from stepwell.errors import BadStep, NotInAFile
+from stepwell.kernel.identity import digest
+
+__all__ = ["FORMAT", "Fingerprint", "Project"]
+
+FORMAT = "stepwell code 1"
+"""First line of every fingerprint's pre-image; raised when the same code gets another text."""
+
+_ANNOTATIONS = frozenset({"__annotations__", "get_type_hints", "get_annotations", "return_annotation"})
+_DOCSTRINGS = frozenset({"__doc__", "getdoc"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The identity of one step's code."""
+
+    digest: str
+    """Of everything below that counts: names and digests of the definitions."""
+    definitions: tuple[Definition, ...]
+    """Sorted by name; the step's own function is among them."""
+    distributions: tuple[tuple[str, str], ...]
+    """(name, version) of the installed distributions that the code reaches, sorted; not in the digest."""
+    opaque: tuple[str, ...]
+    """What could not be seen through, for people."""
+    files: tuple[str, ...]
+    """The first-party files that were consulted."""
+
+
+@dataclass(slots=True)
+class _Ground:
+    """What is loaded with a module, and what that brings."""
+
+    modules: set[str] = field(default_factory=set)
+    effects: list[Key] = field(default_factory=list)
+    changes: dict[Key, list[Key]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Closure:
+    """The walk of one step."""
+
+    ground: _Ground
+    counted: dict[Key, Node] = field(default_factory=dict)
+    through: set[Key] = field(default_factory=set)
+    foreign: set[tuple[str, bool]] = field(default_factory=set)
+    notes: set[str] = field(default_factory=set)
+    todo: list[Key] = field(default_factory=list)
+
+
+class Project:
+    """The first-party code below a root, and the fingerprints of the steps in it.
+
+    First-party is what lies below the root and its `src/`, and projects that are installed as
+    editable. `read` gives the bytes of a file: a loader passes its own, so that what is
+    fingerprinted is what runs. Files are read once; make a new `Project` when they changed.
+    """
+
+    def __init__(self, root: Path, *, read: Callable[[Path], bytes] | None = None) -> None:
+        self.root = root
+        self._places = Places(root)
+        self._resolver = Resolver(self._places, read or Path.read_bytes)
+        self._effects = Effects(self._resolver, self._reading)
+        self._nodes: dict[Key, Node | None] = {}
+        self._grounds: dict[str, _Ground] = {}
+        self._loads: dict[str, tuple[Reach, list[str]]] = {}
+        self._fingerprints: dict[tuple[str, str], Fingerprint] = {}
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Every folder whose modules are first-party, in the order in which they are searched."""
+        return tuple(Path(root) for root in self._places.roots)
+
+    def module_file(self, module: str) -> Path | None:
+        """The file of a first-party module by its dotted name; None for a folder without one, or not ours."""
+        found = self._places.find(module)
+        return Path(found.path) if found is not None and found.path is not None else None
+
+    def fingerprint(self, module: str, qualname: str) -> Fingerprint:
+        """The fingerprint of a step: a function of a first-party module, or a name that is bound to a step.
+
+        Raises `NotInAFile` or `BadStep` if its source cannot be found, `CannotImport` if a file that
+        it reaches is not valid Python.
+        """
+        asked = (module, qualname)
+        if asked not in self._fingerprints:
+            self._fingerprints[asked] = self._fingerprint(module, qualname)
+        return self._fingerprints[asked]
+
+    # ------------------------------------------------------------------ one step
+
+    def _fingerprint(self, module: str, qualname: str) -> Fingerprint:
+        own, path, notes = self._located(module, qualname)
+        root = self._node(own)
+        assert root is not None, "a located name has a node"
+        more, reach = signature(self._resolver, root, path)
+        closure = _Closure(self._ground(module), notes=set(notes))
+        closure.todo.append(own)
+        closure.todo.extend(closure.ground.effects)
+        self._take(closure, reach)
+        self._walk(closure)
+        words = {w for node in closure.counted.values() for w in node.reading.words}
+        flags = {"docstrings": bool(words & _DOCSTRINGS), "annotations": bool(words & _ANNOTATIONS)}
+        definitions = sorted(
+            (
+                node.definition(**flags, more=more if key == own else "")
+                for key, node in closure.counted.items()
+            ),
+            key=lambda d: d.name,
+        )
+        distributions = self._distributions(closure)
+        lines = [FORMAT, f"{module}.{qualname}", *(f"{d.name} {d.digest}" for d in definitions)]
+        return Fingerprint(
+            digest=digest("\n".join(lines)),
+            definitions=tuple(definitions),
+            distributions=distributions,
+            opaque=tuple(sorted(closure.notes)),
+            files=self._files(closure),
+        )
+
+    def _located(self, module: str, qualname: str) -> tuple[Key, list[str], list[str]]:
+        """(definition, path to the function in it, notes) of a step."""
+        own = self._resolver.module(module)
+        if own is None:
+            raise NotInAFile(
+                f"the code of step `{qualname}` cannot be read: module `{module}` is no source file of the project",
+                why=f"looked for it in {', '.join(str(r) for r in self._places.roots)}",
+                fixes=["put the step into a .py file below the project's root"],
+            )
+        path = [name for name in qualname.split(".") if name != "<locals>"]
+        if "<lambda>" in path:
+            raise BadStep(
+                f"a lambda in `{own.file}` cannot be a step by itself",
+                why="it has no name by which a worker could find it",
+                fixes=["write it as a function with `def`", "bind the step to a name of the module"],
+                where=own.file,
+            )
+        notes: list[str] = []
+        if not own.has(path[0]):
+            raise NotInAFile(
+                f"no statement in `{own.file}` binds `{path[0]}`",
+                why="a step's code is read from its file; it was made in another way, or the file was edited since",
+                fixes=[f"define `{path[0]}` at the top level of {own.file}"],
+                where=own.file,
+            )
+        if "<locals>" in qualname:
+            notes.append(f"{module}.{qualname}: values of the function that makes it are not seen")
+        return Key(module, path[0]), path, notes
+
+    def _walk(self, closure: _Closure) -> None:
+        words: set[str] = set()
+        while closure.todo:
+            key = closure.todo.pop()
+            node = None if key in closure.counted else self._node(key)
+            if node is not None:
+                closure.counted[key] = node
+                words |= node.reading.words
+                self._take(closure, node.reach)
+                if key.module not in closure.ground.modules:
+                    self._load(closure, [key.module])
+                closure.todo.extend(closure.ground.changes.get(key, ()))
+            if not closure.todo and "__subclasses__" in words:
+                for base in list(closure.counted):
+                    made = closure.ground.changes.get(Key(base.module, base.name + "()"), ())
+                    closure.todo.extend(k for k in made if k not in closure.counted)
+
+    def _take(self, closure: _Closure, reach: Reach) -> None:
+        """Add what something reaches to the walk."""
+        closure.todo.extend(k for k in reach.keys if k not in closure.counted)
+        closure.foreign |= reach.foreign
+        closure.notes |= reach.notes
+        self._load(closure, reach.loads)
+        for key in reach.through - closure.through:
+            closure.through.add(key)
+            node = self._node(key)
+            if node is not None:
+                uses = [Use(u.chain, u.origin, annotation=True) for u in node.reading.uses]
+                self._take(closure, self._resolver.reach(node.module, uses))
+
+    # ------------------------------------------------------------------ what is loaded
+
+    def _ground(self, module: str) -> _Ground:
+        if module not in self._grounds:
+            ground = self._grounds[module] = _Ground()
+            self._grow(ground, [module])
+        return self._grounds[module]
+
+    def _load(self, closure: _Closure, modules: Iterable[str]) -> None:
+        """Modules are imported while the step runs: their effects and registrations count from here on."""
+        new = [m for m in modules if m not in closure.ground.modules]
+        if not new:
+            return
+        old = closure.ground
+        ground = _Ground(set(old.modules), list(old.effects), {k: list(v) for k, v in old.changes.items()})
+        self._grow(ground, new)
+        closure.ground = ground
+        closure.todo.extend(ground.effects[len(old.effects) :])
+        for key in closure.counted:
+            closure.todo.extend(k for k in ground.changes.get(key, ()) if k not in closure.counted)
+
+    def _grow(self, ground: _Ground, modules: list[str]) -> None:
+        todo = list(modules)
+        while todo:
+            name = todo.pop()
+            if name in ground.modules:
+                continue
+            ground.modules.add(name)
+            module = self._resolver.module(name)
+            if module is None:
+                continue
+            todo.extend(self._loaded(module))
+            if self._effects.statements(name):
+                ground.effects.append(Key(name, EFFECTS))
+            for origin in self._effects.changes(name):
+                ground.changes.setdefault(origin, []).append(Key(name, f"@{origin.module}:{origin.name}"))
+
+    def _loaded(self, module: Module) -> list[str]:
+        if module.name not in self._loads:
+            reach = Reach()
+            self._resolver.loaded(module.loads, reach)
+            parents = [module.name.rpartition(".")[0]] if "." in module.name else []
+            self._loads[module.name] = (reach, [*sorted(reach.loads), *parents])
+        return self._loads[module.name][1]
+
+    # ------------------------------------------------------------------ definitions
+
+    def _reading(self, key: Key) -> Reading | None:
+        node = self._node(key)
+        return node.reading if node is not None else None
+
+    def _node(self, key: Key) -> Node | None:
+        if key not in self._nodes:
+            self._nodes[key] = self._made(key)
+        return self._nodes[key]
+
+    def _made(self, key: Key) -> Node | None:
+        name = key.name
+        if name == BINARY:
+            return self._compiled(key)
+        module = self._resolver.module(key.module)
+        if module is None:
+            return None
+        if name == WHOLE:
+            return Node(self._resolver, key, f"{key.module} (whole module)", module, list(module.top))
+        if name == EFFECTS:
+            statements = self._effects.statements(key.module)
+            return Node(self._resolver, key, f"{key.module} (effects of importing it)", module, statements)
+        if name.startswith("@"):
+            origin = Key(*name[1:].split(":", 1))
+            label = f"{origin.module}.{origin.name} (changed in {key.module})"
+            return Node(self._resolver, key, label, module, self._effects.changes(key.module)[origin])
+        if name == DOCSTRING and not module.has(name):
+            return Node(self._resolver, key, f"{key.module}.__doc__", module, [], note=module.docstring or "")
+        return Node(self._resolver, key, f"{key.module}.{name}", module, self._bound(module, name))
+
+    def _bound(self, module: Module, name: str) -> list[ast.stmt]:
+        """The statements of a name; without those changes that are Stepwell's doing."""
+        made = module.statements(name)
+        bare = module.statements(name, changes=False)
+        if len(made) == len(bare):
+            return made
+        return [s for s in made if s in bare or not self._is_run(module, s)]
+
+    def _is_run(self, module: Module, statement: ast.stmt) -> bool:
+        """Is it a bare call on something of Stepwell's (`train.check(...)`, `delays.run()`)?"""
+        return isinstance(statement, ast.Expr) and self._effects.is_pipeline(module, root_chain(statement.value))
+
+    def _compiled(self, key: Key) -> Node | None:
+        found = self._places.find(key.module)
+        if found is None or found.path is None:
+            return None
+        note = digest(self._resolver.bytes(found.path))
+        stand_in = Module(key.module, self._places.relative(found.path), is_package=False, data=b"")
+        return Node(self._resolver, key, f"{key.module} (compiled)", stand_in, [], note=note)
+
+    # ------------------------------------------------------------------ results
+
+    def _distributions(self, closure: _Closure) -> tuple[tuple[str, str], ...]:
+        found: set[tuple[str, str]] = set()
+        for module, guarded in closure.foreign:
+            providers = self._places.installed.providers(module)
+            found.update(p for p in providers if p[0] != "stepwell")
+            if not providers and not guarded:
+                closure.notes.add(f"`{module.split('.', 1)[0]}` is provided by nothing that is installed; it does not count")
+        return tuple(sorted(found))
+
+    def _files(self, closure: _Closure) -> tuple[str, ...]:
+        """The files of the modules that were loaded or reached."""
+        names = closure.ground.modules | {key.module for key in closure.counted}
+        found = (self._places.find(name) for name in names)
+        return tuple(sorted({self._places.relative(f.path) for f in found if f is not None and f.path is not None}))

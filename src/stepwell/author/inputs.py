@@ -1,0 +1,99 @@
+"""Sources as a user names them: `flights = source("data/flights.csv", pd.DataFrame)`.
+
+A source is called like a step without inputs. Inside a pipeline that gives a reference to its
+content; elsewhere it reads the content.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast, get_origin, overload
+
+from stepwell.author.project import root_of
+from stepwell.author.trace import current
+from stepwell.author.where import user_frame, user_line
+from stepwell.errors import BadSource
+from stepwell.kernel.graph import SourceDef
+
+T = TypeVar("T")
+
+
+class Source(Generic[T]):
+    """A named external input: where it is, as what it is read, and with which options."""
+
+    def __init__(self, uri: str, kind: object, options: dict[str, object]) -> None:
+        frame = user_frame()
+        self.uri = uri
+        self.kind = kind
+        self.options = options
+        self.where = user_line()
+        self._module = frame.f_globals.get("__name__", "") if frame is not None else ""
+        self._file = frame.f_code.co_filename if frame is not None else ""
+
+    def __call__(self) -> T:
+        """Inside a pipeline: a reference to the content. Elsewhere: the content, read now."""
+        trace = current()
+        if trace is not None:
+            return cast(T, trace.source(self))
+        from stepwell.sources.read import load_now  # outside of tracing only: a source that is just read
+
+        return cast(T, load_now(self.uri, self.type_name, self.options, root=root_of(Path(self._file))))
+
+    def __repr__(self) -> str:
+        return f"<source {self.name} {self.uri}>"
+
+    @property
+    def name(self) -> str:
+        """The module-level name that holds this source, or else the last part of its address."""
+        for name, value in vars(sys.modules[self._module]).items() if self._module in sys.modules else ():
+            if value is self:
+                return name
+        return self.uri.rstrip("/").rpartition("/")[2] or self.uri
+
+    @property
+    def type_name(self) -> str:
+        """The full name of the type that it is read as, "pandas.DataFrame"; "" if the format decides."""
+        return type_name(self.kind)
+
+    def definition(self) -> SourceDef:
+        """The source as the graph holds it. Raises `BadSource`, `MissingLibrary`."""
+        from stepwell.sources.read import reader_token  # knows the formats; not needed to write a source down
+
+        token = reader_token(self.uri, self.type_name, self.options)
+        return SourceDef(self.name, self.uri, self.type_name, tuple(sorted(self.options.items())), token, self.where)
+
+
+def type_name(kind: object) -> str:
+    """The full name of a type: "pandas.DataFrame", "list[pathlib.Path]"; "" for None."""
+    if kind is None:
+        return ""
+    if get_origin(kind) is not None:
+        return str(kind).replace("typing.", "").replace("pathlib._local.", "pathlib.").replace("List[", "list[")
+    if isinstance(kind, type):
+        module = kind.__module__.replace("pathlib._local", "pathlib")
+        return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+    return str(kind)
+
+
+@overload
+def source(uri: str, /, **reader_options: object) -> Source[Any]: ...
+@overload
+def source(uri: str, type: type[T], /, **reader_options: object) -> Source[T]: ...
+def source(uri: str, type: Any = None, /, **reader_options: object) -> Source[Any]:
+    """Name an external input.
+
+    `uri` is a file or folder relative to the project's root, a glob, `https://…`, or
+    `package://NAME/path` for data that ships inside an installed package. `type` is what steps get
+    (`pd.DataFrame`, `Path`, `str`, …); without it the format decides. Further keywords are handed
+    to the reader (`sep=";"`) and count in the key of each step that reads the source.
+
+    Raises `BadSource` where `uri` is not text.
+    """
+    if not isinstance(uri, str) or not uri.strip() or "\0" in uri:
+        raise BadSource(
+            f"a source needs an address, and got {uri!r}",
+            fixes=['for example: source("data/flights.csv", pd.DataFrame)'],
+            where=user_line(),
+        )
+    return Source(uri, type, reader_options)

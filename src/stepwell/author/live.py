@@ -1,0 +1,89 @@
+"""A pipeline object in a running program: the same module, classes and keys as the command would have.
+
+`python pipeline.py` runs the file as `__main__`, and a notebook or a test has imported it by
+itself. Such a module is *adopted*: it goes by its real name, so that workers, keys and stored
+records speak of `pipeline.Report`, and what a run returns is made of the program's own classes.
+
+Adoption is refused to modules whose files have changed since the program loaded them: then the
+project's modules are imported again, from the present bytes, so that what is traced, fingerprinted
+and run is one version of the code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from types import ModuleType
+from typing import Any
+
+from stepwell.author.pipelines import Pipeline
+from stepwell.author.project import Loaded, Target, importer_for, load, target_of
+from stepwell.author.steps import Step
+from stepwell.worker.modules import FirstParty
+
+
+def load_live(pipeline: Pipeline[Any, Any], *, again: bool = False) -> Loaded:
+    """The pipeline with its module and importer; `again` imports the modules anew in any case.
+
+    Raises what `project.load` raises.
+    """
+    target = target_of(pipeline)
+    module = sys.modules[pipeline.__module__]
+    importer = importer_for(target.root)
+    if target.module in importer.modules and not again:
+        if sys.modules.get(target.module) is module or pipeline.__module__ == target.module:
+            fresh = getattr(importer.modules[target.module], target.pipeline, None)
+            if fresh is pipeline:
+                return Loaded(target, module, pipeline, importer)
+    strangers = _strangers(importer)
+    if again or any(_changed(each) for each in strangers):
+        for each in strangers:
+            if each.__name__ != "__main__":
+                sys.modules.pop(each.__name__, None)
+        sys.modules.pop(target.module, None)
+        return load(target)
+    _adopt(module, target)
+    return Loaded(target, module, pipeline, importer)
+
+
+def _strangers(importer: FirstParty) -> list[ModuleType]:
+    """First-party modules that Python imported by itself, `__main__` among them."""
+    out = []
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and importer.is_first_party(os.path.abspath(file)) and importer.modules.get(module.__name__) is not module:
+            out.append(module)
+    return out
+
+
+def _changed(module: ModuleType) -> bool:
+    """Whether a module's file was written after this process began, so that what is loaded may be older."""
+    try:
+        status = os.stat(str(module.__file__))
+    except OSError:
+        return True
+    return max(status.st_mtime, status.st_ctime) >= _born()
+
+
+def _born() -> float:
+    """When this process began, in seconds since 1970; without `/proc`, when this module was imported."""
+    try:
+        return os.stat(f"/proc/{os.getpid()}").st_ctime
+    except OSError:
+        return _IMPORTED
+
+
+_IMPORTED = time.time()
+
+
+def _adopt(module: ModuleType, target: Target) -> None:
+    """Let `__main__` go by its real name: in `sys.modules`, and in what its classes and functions say of themselves."""
+    if module.__name__ != "__main__":
+        return
+    sys.modules[target.module] = module
+    for value in list(vars(module).values()):
+        if getattr(value, "__module__", None) == "__main__" and (isinstance(value, type | Step | Pipeline) or callable(value)):
+            value.__module__ = target.module
+            if isinstance(value, Step | Pipeline):
+                value.function.__module__ = target.module

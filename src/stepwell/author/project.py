@@ -1,0 +1,235 @@
+"""Where a project begins, which file and which pipeline are meant, and loading them.
+
+A project's root is the pipeline file's folder, unless a folder above it has `stepwell.toml` or a
+`[tool.stepwell]` table in its `pyproject.toml`. Loading a file runs its code, from exactly the
+bytes that are then fingerprinted.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stepwell.author.fingerprint import Project
+from stepwell.author.where import PACKAGE, short
+from stepwell.errors import (
+    CannotImport,
+    NoPipelineFile,
+    RunInsideRun,
+    SeveralPipelines,
+    StepwellError,
+    UnknownPipeline,
+    nearest,
+)
+from stepwell.worker.modules import FirstParty
+
+if TYPE_CHECKING:
+    from stepwell.author.pipelines import Pipeline
+
+DEFAULT_FILE = "pipeline.py"
+
+
+class Target(NamedTuple):
+    """What a command is about: the root, the module to load, and a pipeline's name ("" for the default one)."""
+
+    root: Path
+    module: str
+    pipeline: str
+    file: Path | None = None
+
+
+class Loaded(NamedTuple):
+    """A pipeline, the module that it came from, and the importer that holds the bytes which ran."""
+
+    target: Target
+    module: ModuleType
+    pipeline: Pipeline[Any, Any]
+    importer: FirstParty
+
+
+def root_of(file: Path) -> Path:
+    """The root of the project that a file or folder belongs to."""
+    start = file if file.is_dir() else file.parent
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / "stepwell.toml").is_file() or _has_table(folder / "pyproject.toml"):
+            return folder
+    return start
+
+
+def _has_table(file: Path) -> bool:
+    try:
+        text = file.read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return any(line.lstrip().startswith(("[tool.stepwell]", "[tool.stepwell.")) for line in text.splitlines())
+
+
+def find(word: str, here: Path) -> Target:
+    """What `word` means in the folder `here`: "", "squares", "path.py", "path.py:squares" or "package.module:squares".
+
+    Raises `NoPipelineFile`.
+    """
+    place, colon, name = word.rpartition(":") if ":" in word else (word, "", "")
+    if not colon and not word.endswith(".py"):
+        place, name = "", word
+    if place and not place.endswith(".py"):
+        root = root_of(here)
+        return Target(root, place, name)
+    file = (here / (place or DEFAULT_FILE)).resolve()
+    if not file.is_file():
+        raise _no_file(file, place, here)
+    root = root_of(file)
+    return Target(root, module_name(file, root), name, file)
+
+
+def _no_file(file: Path, place: str, here: Path) -> NoPipelineFile:
+    others = sorted(path.name for path in here.glob("*.py")) if here.is_dir() else []
+    fixes = []
+    if place:
+        hint = nearest(place, [str(p.relative_to(here)) for p in here.rglob("*.py")][:5000]) if here.is_dir() else None
+        fixes += [f"did you mean `{hint}`?"] if hint else []
+        what = f"there is no file `{place}` in `{here.name or here}`"
+    else:
+        with_pipeline = [name for name in others if b"@pipeline" in (here / name).read_bytes()]
+        fixes += [f"stepwell plan {name}" for name in with_pipeline[:3]]
+        fixes.append("stepwell new     (writes a pipeline.py to start from)")
+        what = f"there is no `{DEFAULT_FILE}` in `{here.name or here}`"
+    return NoPipelineFile(what, why="a command works on the pipeline file of the folder that it is called in", fixes=fixes)
+
+
+def module_name(file: Path, root: Path) -> str:
+    """The name under which a file is imported: relative to the root, or to `src/` below it."""
+    for base in (root / "src", root):
+        if file.is_relative_to(base):
+            parts = file.relative_to(base).with_suffix("").parts
+            if all(part.isidentifier() for part in parts):
+                return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+    raise NoPipelineFile(
+        f"`{file.name}` cannot be imported",
+        why="the name of a pipeline file must be a Python name, so that workers can import it",
+        fixes=[f"rename it to {''.join(c if c.isalnum() else '_' for c in file.stem)}.py"],
+    )
+
+
+_loading: list[Target] = []
+
+
+def importer_for(root: Path) -> FirstParty:
+    """The importer of a project's own modules, with the present bytes of its files.
+
+    One project at a time: another project's modules, which may have the same names, are forgotten.
+    """
+    own = Path(PACKAGE).parent
+    others = [place for place in Project(root).roots if place not in (root, root / "src", own, own.parent)]
+    importer = FirstParty.for_root(root, *others)
+    importer.install()
+    importer.refresh()
+    return importer
+
+
+def load(target: Target) -> Loaded:
+    """Import the target's module from its present bytes and find its pipeline.
+
+    Raises `CannotImport` naming the user's line, `UnknownPipeline`, `SeveralPipelines`, `RunInsideRun`.
+    """
+    if target in _loading:
+        raise RunInsideRun(
+            f"`{target.module}` starts a run while it is being imported",
+            why="to run a pipeline, its file is imported; a run at its top level would never end",
+            fixes=['put it under `if __name__ == "__main__":`'],
+        )
+    importer = importer_for(target.root)
+    _loading.append(target)
+    try:
+        module = importer.load(target.module)
+    except StepwellError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _cannot_import(target, error) from error
+    finally:
+        _loading.pop()
+    return Loaded(target, module, _choose(module, target), importer)
+
+
+def _cannot_import(target: Target, error: BaseException) -> CannotImport:
+    name = target.file.name if target.file is not None else target.module
+    if isinstance(error, ModuleNotFoundError) and error.name and target.module.split(".")[0] == error.name:
+        return CannotImport(f"there is no module `{target.module}` below the project's root", fixes=["check the spelling, or name a file: path.py:name"])
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((PACKAGE, "<frozen"))]
+    if isinstance(error, SyntaxError):
+        where = f"{short(error.filename or name)}:{error.lineno}"
+        shown = (error.text or "").strip()
+        return CannotImport(f"`{name}` is not valid Python: {error.msg}", why=f"in the line `{shown}`" if shown else "", where=where)
+    where = f"{short(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    fixes = []
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        fixes.append(f"pip install {error.name.partition('.')[0].replace('_', '-')}     (or its distribution, if that has another name)")
+    line = f"in the line `{frames[-1].line}`" if frames and frames[-1].line else ""
+    return CannotImport(f"importing `{name}` raised {type(error).__name__}: {error}", why=line, fixes=fixes, where=where)
+
+
+def pipelines_of(module: ModuleType) -> dict[str, Pipeline[Any, Any]]:
+    """The pipelines that a module holds, by the names that it holds them under."""
+    from stepwell.author.pipelines import Pipeline  # it builds on this module
+
+    return {name: value for name, value in vars(module).items() if isinstance(value, Pipeline)}
+
+
+def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:
+    held = pipelines_of(module)
+    file = target.file.name if target.file is not None else target.module
+    if target.pipeline:
+        if target.pipeline in held:
+            return held[target.pipeline]
+        hint = nearest(target.pipeline, held)
+        fixes = [f"did you mean `{hint}`?"] if hint else []
+        fixes.append(f"`{file}` has: {', '.join(held)}" if held else f"write one in `{file}`: @pipeline")
+        raise UnknownPipeline(f"`{file}` has no pipeline `{target.pipeline}`", fixes=fixes)
+    own = {name: p for name, p in held.items() if p.__module__ == module.__name__} or held
+    if not own:
+        raise UnknownPipeline(
+            f"`{file}` has no pipeline",
+            why="a pipeline is a function under @pipeline that calls steps",
+            fixes=["write one, or name the file that has it: stepwell plan path.py"],
+        )
+    called = {name for other in own.values() for name in _names_in(other.function.__code__) if own.get(name) is not other}
+    tops = {id(p): name for name, p in own.items() if name not in called}
+    if len(tops) == 1:
+        return own[next(iter(tops.values()))]
+    names = list(tops.values()) or list(own)
+    raise SeveralPipelines(
+        f"`{file}` has {len(names)} pipelines that could be meant: {', '.join(names)}",
+        why="only the one pipeline that no other calls can go without a name",
+        fixes=[f"name it: stepwell run {name}" for name in names[:3]],
+    )
+
+
+def _names_in(code: CodeType) -> Iterable[str]:
+    """Every global or attribute name that a function mentions, inner functions included."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
+
+
+def target_of(pipeline: Pipeline[Any, Any]) -> Target:
+    """The target that a pipeline object came from, `__main__` taken under its real name.
+
+    Raises `CannotImport` where its code is in no file.
+    """
+    file = Path(pipeline.function.__code__.co_filename)
+    if not file.is_file():
+        raise CannotImport(
+            f"the pipeline `{pipeline.__name__}` is not in a file",
+            why="workers load a pipeline's code from its file",
+            fixes=["save it as a file, for example pipeline.py"],
+        )
+    file = file.resolve()
+    root = root_of(file)
+    name = next((n for n, value in vars(sys.modules[pipeline.__module__]).items() if value is pipeline), pipeline.__name__)
+    return Target(root, module_name(file, root), name, file)

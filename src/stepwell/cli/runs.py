@@ -1,0 +1,58 @@
+"""`stepwell runs`: the runs so far."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from datetime import datetime
+
+from stepwell.app.values import number, plain
+from stepwell.cli.options import project_root, stored
+from stepwell.cli.text import clean, paint, pairs, print_json, seconds, table
+from stepwell.stores.history import RunRow
+
+COLOUR = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("pipeline", nargs="?", help="only runs of this pipeline")
+    parser.add_argument("-n", "--limit", type=int, default=0, metavar="N", help="the newest N (20 on a terminal, else all)")
+
+
+def run(options: Namespace) -> int:
+    """List and print."""
+    with stored(project_root(), looking=True, create=False) as store:
+        limit = options.limit or (None if options.json else 20)
+        rows = store.runs.runs(limit, options.pipeline)
+    if options.json:
+        print_json({"runs": [run_row(row) for row in rows]})
+        return 0
+    if not rows:
+        print("no runs yet: stepwell run")
+    head = ("run", "pipeline", "status", "started", "took", "", "parameters and metrics")
+    for line in table([_cells(row) for row in rows], head if rows else ()):
+        print(line)
+    return 0
+
+
+def run_row(row: RunRow) -> dict[str, object]:
+    """A run as `runs --json` lists it; `started` in ISO 8601, `seconds` null while it is unknown."""
+    return {
+        "run": row.run,
+        "pipeline": row.pipeline,
+        "status": row.status,
+        "started": datetime.fromtimestamp(row.started).astimezone().isoformat(timespec="milliseconds"),
+        "seconds": row.seconds,
+        "params": plain(row.params),
+        "metrics": {name: number(value) for name, value in row.metrics.items()},
+        "commit": row.commit or None,
+        "dirty": row.dirty,
+    }
+
+
+def _cells(row: RunRow) -> list[str]:
+    when = datetime.fromtimestamp(row.started).strftime("%Y-%m-%d %H:%M:%S")
+    commit = f"{row.commit[:7]}{'+' if row.dirty else ''}" if row.commit else ""
+    metrics = dict(list(row.metrics.items())[:4])
+    told = "  ".join(part for part in (paint(pairs(row.params), "dim"), pairs(metrics)) if part)
+    return [row.run, clean(row.pipeline), paint(row.status, COLOUR[row.status]), when, seconds(row.seconds), commit, told]

@@ -1,0 +1,254 @@
+"""Plans and runs as people see them: the table of a dry run, the lines of a run, the live view on a terminal.
+
+A run is shown by a view: `begin(run)`, `see(event, progress)` for each event, `end(run, progress, result)`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TextIO
+
+from stepwell.app.documents import Outcome, Progress
+from stepwell.cli.text import clean, number, paint, pairs, seconds, short, table
+from stepwell.kernel.events import Event, StepFailed, StepFinished, StepRepaired, StepReused, StepStarted
+from stepwell.kernel.plan import Decision, Plan
+from stepwell.kernel.ports import Failure, Said
+
+COLOUR = {"run": "yellow", "maybe": "cyan", "cached": "dim", "blocked": "red", "skip": "dim", "dynamic": "cyan"}
+MARK = {"succeeded": ("✓", "green"), "failed": ("✗", "red"), "cached": ("·", "dim"), "blocked": ("-", "red"), "skipped": ("-", "dim"), "interrupted": ("!", "yellow")}
+MANY = 40
+"""Steps above which a plan or a run shows only what is of interest."""
+
+
+def title(plan: Plan) -> str:
+    """The pipeline and its parameters on one line."""
+    graph = plan.graph
+    params = pairs({name: value for name, value, _ in graph.params})
+    return paint(graph.pipeline, "bold") + (f"  {params}" if params else "")
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan as a table: each step, what is to be done, and why; then the counts."""
+    decisions = plan.decisions
+    shown = decisions if len(decisions) <= MANY else _of_interest(decisions)
+    rows = [_plan_row(plan, decision) for decision in shown]
+    changed = [plan.graph.sources[i].name for i, pin in enumerate(plan.known.pins) if pin.changed]
+    lines = [title(plan), *(f"  {line}" for line in table(rows))]
+    if len(shown) < len(decisions):
+        lines.append(f"  … and {len(decisions) - len(shown):,} more")
+    lines += [f"  source `{clean(name)}` changed" for name in changed]
+    lines += [f"  note: {clean(note)}" for note in _notes(plan)]
+    lines.append(counts_text(plan) + paint("   nothing was run", "dim"))
+    return "\n".join(lines)
+
+
+def _of_interest(decisions: tuple[Decision, ...]) -> list[Decision]:
+    work = [decision for decision in decisions if decision.verb not in ("cached", "skip")]
+    return work[:MANY] if work else list(decisions[:5])
+
+
+def _notes(plan: Plan) -> list[str]:
+    notes = dict.fromkeys(note for identity in plan.known.identities for note in identity.notes)
+    unnamed = [step.name for step in plan.graph.steps if any(not output.codec for output in step.outputs)]
+    if unnamed:
+        names = ", ".join(f"`{name}`" for name in unnamed[:4]) + (", …" if len(unnamed) > 4 else "")
+        notes[f"{names}: no output type is annotated; what appears chooses how it is kept"] = None
+    return list(notes)
+
+
+def _plan_row(plan: Plan, decision: Decision) -> list[str]:
+    texts = dict.fromkeys(clean(reason.text) for reason in decision.reasons)
+    told = "; ".join(list(texts)[:3]) + (f"; and {len(texts) - 3} more" if len(texts) > 3 else "")
+    node = plan.graph.nodes[decision.node]
+    return [clean(node.id), paint(decision.verb, COLOUR[decision.verb]), paint(told, "dim") if decision.verb == "cached" else told]
+
+
+def counts_text(plan: Plan) -> str:
+    """`3 to run · 1 maybe · 4 cached`."""
+    words = {"run": "to run", "skip": "left out"}
+    found = plan.counts()
+    order = ["run", "maybe", "dynamic", "blocked", "cached", "skip"]
+    return " · ".join(f"{found[verb]:,} {words.get(verb, verb)}" for verb in order if found.get(verb) or verb in ("run", "cached"))
+
+
+class View(Protocol):
+    """Shows a run."""
+
+    def begin(self, run: str) -> None:
+        """The run has an id now."""
+
+    def see(self, event: Event, progress: Progress) -> None:
+        """The next event; `progress` has seen it already."""
+
+    def end(self, run: str, progress: Progress, result: Any) -> None:
+        """The run has ended; `result` is what the pipeline returned, as plain data."""
+
+
+@contextmanager
+def view(plan: Plan, *, json: bool = False, expected: dict[str, float] | None = None) -> Iterator[View]:
+    """The view that fits where output goes: live on a terminal, lines elsewhere; on stderr with `json`."""
+    stream = sys.stderr if json else sys.stdout
+    lively = stream.isatty() and not any(name in os.environ for name in ("CI", "NO_COLOR")) and os.environ.get("TERM") != "dumb"
+    if not lively:
+        yield Lines(plan, stream, quiet=json)
+        return
+    from stepwell.cli.live import Live  # draws with rich, which costs 100 ms: only where somebody looks
+
+    with Live(plan, stream, expected or {}, quiet=json) as live:
+        yield live
+
+
+class Lines:
+    """A run as lines: one for each step that ended, and what steps print as it comes."""
+
+    def __init__(self, plan: Plan, stream: TextIO, *, quiet: bool = False) -> None:
+        self.plan = plan
+        self.stream = stream
+        self.quiet = quiet
+        self.width = min(32, max((len(node.id) for node in plan.graph.nodes), default=0))
+        self.partial: dict[tuple[int, str], str] = {}
+        self.told = 0
+        self.reused = 0
+        self.shown_at = time.monotonic()
+
+    def begin(self, run: str) -> None:
+        """Print the pipeline, its parameters and the run."""
+        self.put(f"{title(self.plan)}  {paint(run, 'dim')}")
+
+    def see(self, event: Event, progress: Progress) -> None:
+        """Print what the event is worth."""
+        if isinstance(event, Said):
+            self._said(event)
+        elif isinstance(event, StepRepaired):
+            self.put(f"  ! {clean(self.id(event.node))}: {clean(event.why)}; it runs again")
+        elif isinstance(event, StepReused) and len(self.plan.decisions) > MANY:
+            self.reused += 1
+        elif isinstance(event, StepFinished | StepReused | StepFailed) or type(event).__name__ in ("StepBlocked", "StepInterrupted"):
+            self._flush(event.node)
+            self._ended(event.node, progress.outcomes[event.node], progress)
+
+    def end(self, run: str, progress: Progress, result: Any) -> None:
+        """Print the summary."""
+        if self.reused:
+            self.put(f"  · {self.reused:,} steps are up to date")
+        for line in summary(run, progress, result, quiet=self.quiet):
+            self.put(line)
+
+    def put(self, line: str) -> None:
+        """Print a line."""
+        self.stream.write(line + "\n")
+        self.stream.flush()
+
+    def id(self, node: int) -> str:
+        """The id of a node."""
+        return self.plan.graph.nodes[node].id
+
+    def _ended(self, node: int, outcome: Outcome, progress: Progress) -> None:
+        if outcome.status in ("succeeded", "blocked", "interrupted") and len(self.plan.decisions) > MANY:
+            self.told += 1
+            if self.told > MANY:
+                if time.monotonic() - self.shown_at > 2:
+                    self.shown_at = time.monotonic()
+                    self.put(f"  … {len(progress.outcomes):,} of {len(self.plan.decisions):,}")
+                return
+        self.put(step_line(self.id(node), outcome, self.width))
+        for note in outcome.notes:
+            self.put(f"      note: {clean(note)}")
+        if outcome.failure is not None:
+            for line in failure_lines(outcome.failure):
+                self.put(f"    {line}")
+
+    def _said(self, event: Said) -> None:
+        key = (event.node, event.stream)
+        *lines, rest = (self.partial.pop(key, "") + event.text).split("\n")
+        if len(rest) > 8192:
+            lines, rest = [*lines, rest], ""
+        if rest:
+            self.partial[key] = rest
+        for line in lines:
+            self._say(event.node, line)
+
+    def _say(self, node: int, line: str) -> None:
+        self.put(f"  {paint(clean(self.id(node)) + ' │', 'dim')} {clean(line.rpartition(chr(13))[2] if not line.endswith(chr(13)) else line[:-1])[:2000]}")
+
+    def _flush(self, node: int) -> None:
+        for key in [key for key in self.partial if key[0] == node]:
+            self._say(node, self.partial.pop(key))
+
+
+def step_line(id: str, outcome: Outcome, width: int) -> str:
+    """One line on a step that ended: mark, id, time or `cached`, metrics or what it gave."""
+    mark, colour = MARK[outcome.status]
+    name = clean(id) + " " * (width - len(id))
+    if outcome.status == "cached":
+        since = outcome.decision.result.run if outcome.decision.result is not None else ""
+        when = f"cached{f' ({since})' if since else ''}"
+    elif outcome.status in ("succeeded", "failed"):
+        when = seconds(outcome.seconds)
+    else:
+        when = outcome.status
+    told = told_of(outcome)
+    line = f"  {paint(mark, colour)} {name}  {paint(when, 'dim') if outcome.status == 'cached' else when:<8}"
+    return f"{line}  {told}".rstrip()
+
+
+def told_of(outcome: Outcome) -> str:
+    """What is worth telling of a step on its line."""
+    if outcome.status in ("blocked", "interrupted"):
+        return clean(outcome.decision.reasons[0].text) if outcome.status == "blocked" else ""
+    if outcome.metrics:
+        shown = list(outcome.metrics.items())
+        return pairs(dict(shown[:6])) + (f"  … {len(shown) - 6} more" if len(shown) > 6 else "")
+    notes = [a.note if a.name == "result" else f"{a.name}: {a.note}" for a in outcome.outputs if a.note]
+    return short(", ".join(notes), 90)
+
+
+def failure_lines(failure: Failure) -> list[str]:
+    """A failure: what, why, the user's own traceback, what to type next."""
+    lines = [paint(f"error[{failure.code}]", "red") + f" {clean(failure.what)}"]
+    if failure.why:
+        lines.append(f"  why   {clean(failure.why)}")
+    if failure.traceback:
+        lines += [f"  {paint(clean(line), 'dim')}" for line in failure.traceback.rstrip().splitlines()[-30:]]
+    lines += [f"  {'fix ' if i == 0 else '    '}  {clean(fix)}" for i, fix in enumerate(failure.fixes)]
+    if failure.docs:
+        lines.append(f"  docs  {failure.docs}")
+    return lines
+
+
+def summary(run: str, progress: Progress, result: Any, *, quiet: bool = False) -> list[str]:
+    """The last lines of a run: result, counts, what to do next."""
+    statuses: dict[str, int] = {}
+    for outcome in progress.outcomes.values():
+        statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
+    ran = statuses.get("succeeded", 0) + statuses.get("failed", 0)
+    colour = {"succeeded": "green", "failed": "red"}.get(progress.status, "yellow")
+    lines = []
+    if result is not None and not quiet:
+        lines += _result_lines(result)
+    parts = [f"{ran:,} ran", f"{statuses.get('cached', 0):,} cached"]
+    parts += [f"{statuses[word]:,} {word}" for word in ("failed", "blocked", "interrupted", "skipped") if statuses.get(word)]
+    lines.append(f"{run} {paint(progress.status, colour)} in {seconds(progress.seconds)}: {', '.join(parts)}")
+    if progress.status == "interrupted":
+        lines.append("resume with the same command: what is done is kept")
+    return lines
+
+
+def _result_lines(result: Any) -> list[str]:
+    found = {name: value for name, value in result.items() if value is not None} if isinstance(result, dict) else result
+    if not isinstance(found, dict):
+        return [f"result  {number(found) if isinstance(found, int | float) else short(found, 200)}"]
+    lines = []
+    for name, value in found.items():
+        if isinstance(value, dict):
+            lines.append(f"{clean(str(name))}")
+            lines += [f"  {line}" for line in table([[clean(str(k)), number(v) if isinstance(v, int | float) else short(v)] for k, v in value.items()])]
+        else:
+            lines.append(f"{clean(str(name))}  {number(value) if isinstance(value, int | float) else short(value)}")
+    return lines if len(lines) <= 30 else [*lines[:30], f"… {len(lines) - 30} more"]
+
+

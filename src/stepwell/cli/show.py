@@ -1,0 +1,74 @@
+"""`stepwell show`: one run, whole."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from stepwell.app.documents import failure_document, reason_document
+from stepwell.app.values import number
+from stepwell.cli.options import project_root, stored
+from stepwell.cli.runs import COLOUR, run_row
+from stepwell.cli.screen import failure_lines
+from stepwell.cli.text import clean, paint, pairs, print_json, seconds, size, table
+from stepwell.stores.history import RunRow, StepRow
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("run", nargs="?", default="last", metavar="RUN", help="r1, r2, ... or last")
+
+
+def run(options: Namespace) -> int:
+    """Look up and print."""
+    with stored(project_root(), looking=True, create=False) as store:
+        row = store.runs.run(options.run)
+        steps = store.runs.steps(row.run)
+    if options.json:
+        print_json({**run_row(row), "counts": dict(row.counts), "steps": [_document(step) for step in steps]})
+        return 0
+    print("\n".join(_head(row)))
+    print("\n".join(f"  {line}" for line in table([_cells(step) for step in steps])))
+    for step in steps:
+        if step.error is not None:
+            print("\n".join([f"{clean(step.id)}:", *(f"  {line}" for line in failure_lines(step.error))]))
+    return 0
+
+
+def _document(step: StepRow) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "id": step.id,
+        "step": step.name,
+        "decision": step.decision,
+        "status": step.status,
+        "reasons": [reason_document(reason) for reason in step.reasons],
+        "key": step.key,
+        "inputs": dict(step.inputs),
+        "seconds": step.seconds,
+        "cpu": step.cpu,
+        "memory": step.memory,
+        "outputs": {artifact.name: artifact.digest for artifact in step.outputs},
+        "metrics": {name: number(value) for name, value in step.metrics.items()},
+        "made_by": step.made_by or None,
+    }
+    if step.error is not None:
+        out["error"] = failure_document(step.error)
+    return out
+
+
+def _head(row: RunRow) -> list[str]:
+    commit = f"  commit {row.commit[:12]}{' and other changes' if row.dirty else ''}" if row.commit else ""
+    lines = [f"{paint(row.run, 'bold')}  {clean(row.pipeline)}  {paint(row.status, COLOUR[row.status])}  {seconds(row.seconds)}{commit}"]
+    if row.params:
+        lines.append(f"  {pairs(row.params)}")
+    if row.metrics:
+        lines.append(f"  {pairs(row.metrics)}")
+    return lines
+
+
+def _cells(step: StepRow) -> list[str]:
+    took = "" if step.seconds is None else seconds(step.seconds)
+    memory = size(step.memory) if step.memory else ""
+    reasons = "; ".join(dict.fromkeys(clean(reason.text) for reason in step.reasons[:3]))
+    gave = ", ".join(f"{'' if a.name == 'result' else a.name + ': '}{a.note or size(a.size)}" for a in step.outputs[:3])
+    return [clean(step.id), step.status, took, memory, paint(reasons, "dim"), clean(gave)]

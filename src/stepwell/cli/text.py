@@ -1,0 +1,102 @@
+"""How things are written for people: times, sizes, tables, colours. Nothing here knows what they mean."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2", "bold": "1"}
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Text without control characters, which could command the terminal: they are shown as `\\x1b`."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that wants colours (`NO_COLOR`, `TERM=dumb` say no)."""
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
+    """Text in a colour, where the stream (stdout) shows colours."""
+    if not text or not coloured(stream or sys.stdout):
+        return text
+    return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def seconds(value: float | None) -> str:
+    """A duration: 0.03 s, 4.2 s, 3 min 10 s, 2 h 5 min."""
+    if value is None:
+        return ""
+    if value < 9.95:
+        return f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"
+    if value < 59.5:
+        return f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def size(count: float) -> str:
+    """A number of bytes: 512 B, 1.2 kB, 3.4 GB."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 999.5 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.5 else f"{count:.1f} {unit}"
+        count /= 1000
+    return ""
+
+
+def number(value: object) -> str:
+    """A number for people: whole ones with thousands, others with six significant digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int) or (value == value and abs(value) < 1e15 and value == int(value)):
+        return f"{int(value):,}"
+    return f"{value:.6g}"
+
+
+def short(value: object, width: int = 60) -> str:
+    """A value on one line, shortened."""
+    text = clean(" ".join((value if isinstance(value, str) else repr(value)).split()))
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def pairs(values: Any) -> str:
+    """`name=value` for each item of a mapping."""
+    return "  ".join(f"{clean(str(name))}={number(value) if not isinstance(value, str) else short(value)}" for name, value in values.items())
+
+
+def wide(text: str) -> int:
+    """Columns that text takes on a terminal, colours not counted, East Asian wide characters counted twice."""
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in bare)
+
+
+def table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> list[str]:
+    """Rows as aligned lines; the last column is as wide as it likes."""
+    body = [list(row) for row in rows]
+    shown = [[paint(cell, "dim") for cell in head], *body] if head else body
+    if not shown:
+        return []
+    widths = [max(wide(row[i]) for row in shown) for i in range(len(shown[0]))]
+    lines = []
+    for row in shown:
+        cells = [cell + " " * (widths[i] - wide(cell)) for i, cell in enumerate(row[:-1])]
+        lines.append(("  ".join([*cells, row[-1]])).rstrip())
+    return lines

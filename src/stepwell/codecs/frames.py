@@ -1,0 +1,613 @@
+"""pandas objects as Arrow columns and back, exactly: what `pyarrow.Table.from_pandas` does not keep.
+
+Each column becomes one Arrow array and a short description, a list whose first item says how to go
+back: `["numpy", "<f8"]`, `["category", false, ["object", "str", "None"]]`, `["masked", "Int64"]`.
+The row index is more such columns, the labels of columns are plain data in the description. So
+duplicate, non-string and nested labels, every kind of index, its frequency and its name come back
+as they were; columns of Python objects come back as objects, not as what pandas would infer.
+
+Two frames that are equal are equal here, whatever their blocks look like; one whose index was made
+with a frequency and one whose index was not are told apart, as a step can tell them apart.
+
+Numbers come back as views of the blob's memory, one block a column: nothing is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from stepwell.codecs import plain
+from stepwell.codecs.classes import full_name
+from stepwell.errors import CannotEncode
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Described = tuple[Any, list[Any]]
+"""An Arrow array, and how to go back."""
+
+UNITS = ("s", "ms", "us", "ns")
+
+
+# --------------------------------------------------------------------------- to Arrow
+
+
+def to_columns(value: Any) -> tuple[list[pa.Array], list[str], dict[str, Any]]:
+    """The columns of a frame, series or index, their names, and the description of the whole."""
+    import pandas as pd
+
+    columns: list[Any] = []
+    names: list[str] = []
+    meta: dict[str, Any] = {}
+
+    def add(array: Any, label: object, what: str) -> list[Any]:
+        try:
+            column, described = to_arrow(array)
+        except CannotEncode as error:
+            raise CannotEncode(
+                f"{what} `{label}` cannot be stored: {error.what}", why=error.why, fixes=error.fixes
+            ) from None
+        columns.append(column)
+        names.append(str(label).encode("utf-8", "backslashreplace").decode())
+        return described
+
+    if type(value) is pd.DataFrame:
+        meta["kind"] = "frame"
+        meta["data"] = [
+            add(value.iloc[:, i].array, label, "the column") for i, label in enumerate(value.columns)
+        ]
+        meta["columns"] = _labels(value.columns)
+    elif type(value) is pd.Series:
+        meta["kind"] = "series"
+        meta["data"] = [add(value.array, value.name, "the series")]
+        meta["name"] = _plain_name(value.name)
+    elif isinstance(value, pd.Index) and full_name(type(value)).startswith("pandas."):
+        meta["kind"] = "index"
+    else:
+        raise CannotEncode(
+            f"a {type(value).__qualname__} is more than a pandas frame",
+            fixes=["return `pd.DataFrame(...)` of it"],
+        )
+    index = value if isinstance(value, pd.Index) else value.index
+    meta["index"] = _index(index, lambda array, label: add(array, label, "the index"))
+    if not isinstance(value, pd.Index) and value.attrs:
+        meta["attrs"] = _attrs(value.attrs)
+    return columns, names, meta
+
+
+def _attrs(attrs: dict[Any, Any]) -> dict[Any, Any]:
+    try:
+        plain.dumps(attrs)
+    except plain.NotPlain as error:
+        raise CannotEncode(
+            f"`.attrs{error.where}` is {error.kind}, which is not plain data",
+            fixes=["`frame.attrs.clear()`, or keep plain data in it"],
+        ) from None
+    return attrs
+
+
+def _plain_name(name: Any) -> Any:
+    try:
+        plain.dumps(name)
+    except plain.NotPlain as error:
+        raise CannotEncode(f"a name in the table is {error.kind}, which is not plain data") from None
+    return name
+
+
+def _index(index: Any, add: Callable[[Any, object], list[Any]]) -> dict[str, Any]:
+    """The description of a row index, its levels added as columns unless it is a range."""
+    import pandas as pd
+
+    names = [_plain_name(name) for name in index.names]
+    if isinstance(index, pd.RangeIndex):
+        return {"range": [index.start, index.stop, index.step], "names": names}
+    levels = [index.get_level_values(i) for i in range(index.nlevels)]
+    shown = [f"index {i}" if name is None else name for i, name in enumerate(names)]
+    out: dict[str, Any] = {
+        "levels": [add(level.array, label) for level, label in zip(levels, shown, strict=True)],
+        "names": names,
+    }
+    if index.nlevels > 1 or isinstance(index, pd.MultiIndex):
+        out["multi"] = True
+    frequency = getattr(index, "freqstr", None)
+    if frequency is not None and isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)):
+        out["freq"] = frequency
+    return out
+
+
+def _labels(labels: Any) -> dict[str, Any]:
+    """The description of the labels of columns: plain data, and a small table where they are more."""
+    import pandas as pd
+
+    if isinstance(labels, pd.RangeIndex):
+        return {"range": [labels.start, labels.stop, labels.step], "names": [_plain_name(labels.name)]}
+    kind = str(labels.dtype)
+    if type(labels) is pd.Index and kind in ("object", "str"):
+        found = list(labels)
+        return {
+            "labels": [_plain_name(label) for label in found],
+            "dtype": kind,
+            "names": [_plain_name(labels.name)],
+        }
+    columns, _, meta = to_columns(labels)
+    return {"table": _table_bytes(columns, meta)}
+
+
+def _table_bytes(columns: list[pa.Array], meta: dict[str, Any]) -> bytes:
+    from stepwell.codecs.tables import write_named
+
+    sink = _Memory()
+    write_named(columns, [str(i) for i in range(len(columns))], meta, sink)
+    return bytes(sink.held)
+
+
+class _Memory:
+    """A sink in memory, for the labels of columns."""
+
+    def __init__(self) -> None:
+        self.held = bytearray()
+
+    def write(self, data: Any, /) -> int:
+        self.held += data
+        return memoryview(data).nbytes
+
+    def tell(self) -> int:
+        return len(self.held)
+
+    def flush(self) -> None:
+        pass
+
+    def take(self, path: Any) -> tuple[str, int]:
+        raise CannotEncode(f"`{path}` cannot be a label")
+
+
+def to_arrow(array: Any) -> Described:
+    """A pandas array as an Arrow array, and how to go back."""
+    import numpy as np
+    import pandas as pd
+
+    dtype = array.dtype
+    if type(array).__name__ == "NumpyExtensionArray":
+        return _numpy(array.to_numpy())
+    if isinstance(dtype, np.dtype):
+        return _numpy(np.asarray(array))
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return _zoned(array)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _category(array)
+    if isinstance(dtype, pd.StringDtype):
+        return _string(array)
+    if isinstance(dtype, pd.ArrowDtype):
+        from stepwell.codecs.tables import tidy
+
+        return tidy(array.__arrow_array__()), ["arrow"]
+    if isinstance(dtype, pd.PeriodDtype):
+        periods: Any = pd.PeriodIndex(array)
+        numbers = periods.asi8
+        return _masked(numbers, np.asarray(array.isna())), ["period", str(dtype)[len("period[") : -1]]
+    if isinstance(dtype, pd.IntervalDtype):
+        return _interval(array)
+    if str(dtype) in _MASKED:
+        missing = np.asarray(array.isna())
+        kind = np.dtype("bool" if str(dtype) == "boolean" else str(dtype).lower())
+        return _masked(array.to_numpy(dtype=kind, na_value=kind.type(0)), missing), ["masked", str(dtype)]
+    if isinstance(dtype, pd.SparseDtype):
+        raise CannotEncode("it is sparse", fixes=["`.sparse.to_dense()`, or return a SciPy sparse matrix"])
+    raise CannotEncode(
+        f"its type is {full_name(type(dtype))}",
+        fixes=[
+            "`.astype(...)` to a type of NumPy, pandas or Arrow",
+            "or register a codec for the class of the frame",
+        ],
+    )
+
+
+_MASKED = frozenset(
+    ["boolean", "Float32", "Float64", *(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64))]
+)
+
+
+def _numpy(array: Any) -> Described:
+    import numpy as np
+    import pyarrow as pa
+
+    dtype = array.dtype
+    if dtype.kind == "O":
+        return _objects(array)
+    little = dtype.newbyteorder("<")
+    array = np.ascontiguousarray(array.astype(little, copy=False))
+    if dtype.kind in "Mm":
+        unit = np.datetime_data(dtype)[0]
+        if unit not in UNITS:
+            raise CannotEncode(f"its unit is {unit}", fixes=["`.astype('datetime64[us]')`"])
+        kind = pa.timestamp(unit) if dtype.kind == "M" else pa.duration(unit)
+        return _masked(array.view("<i8"), np.isnat(array), kind), ["numpy", little.str]
+    if dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize <= 8):
+        return pa.array(array), ["numpy", little.str]
+    width = dtype.itemsize  # complex numbers and long doubles, which Arrow has not
+    data = pa.py_buffer(array.view(np.uint8)) if array.size else pa.py_buffer(b"")
+    return pa.Array.from_buffers(pa.binary(width), len(array), [None, data], 0), ["numpy", little.str]
+
+
+def _masked(values: Any, missing: Any, kind: Any = None) -> pa.Array:
+    """An array with missing values, whose numbers are the same wherever they are missing.
+
+    The numbers of dates stay (they are that of `NaT`), so that reading can take them as they are.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if not missing.any():
+        if kind is None:
+            return pa.array(values)
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))], 0)
+    if values.dtype == bool:
+        return pa.array(np.where(missing, False, values), mask=missing)
+    if kind is None:
+        kind = pa.from_numpy_dtype(values.dtype)
+    mask = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    buffers = [mask, pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.Array.from_buffers(kind, len(values), buffers, int(missing.sum()))
+
+
+def _zoned(array: Any) -> Described:
+    import pandas as pd
+    import pyarrow as pa
+
+    unit, zone = array.dtype.unit, array.dtype.tz
+    try:
+        described = plain.encode(zone)[0]
+    except plain.NotPlain:
+        described = str(zone)  # pytz and dateutil, by the name that pandas understands
+        try:
+            same = pd.DatetimeTZDtype(unit, described) == array.dtype
+        except Exception:  # noqa: BLE001, whatever the library of the zone raises
+            same = False
+        if not same:
+            fix = "`.dt.tz_convert('Europe/Berlin')`, or another name of a zone"
+            raise CannotEncode(f"its time zone is {zone!r}", fixes=[fix]) from None
+        return _zoned_array(array, unit), ["zone", unit, described, "name"]
+    name = str(zone)
+    column = _zoned_array(array, unit)
+    with suppress(pa.ArrowException, ValueError):  # a zone without a name that Arrow takes
+        column = column.cast(pa.timestamp(unit, name))
+    return column, ["zone", unit, described, "plain"]
+
+
+def _zoned_array(array: Any, unit: str) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    moments = np.asarray(array.tz_convert(None).to_numpy(), dtype=f"M8[{unit}]")
+    return _masked(moments.view("i8"), np.isnat(moments), pa.timestamp(unit))
+
+
+def _category(array: Any) -> Described:
+    import numpy as np
+    import pyarrow as pa
+
+    categories, how = to_arrow(array.categories.array)
+    codes = np.ascontiguousarray(array.codes)
+    indices = _masked(codes, codes < 0)
+    ordered = bool(array.ordered)
+    return pa.DictionaryArray.from_arrays(indices, categories, ordered=ordered), ["category", ordered, how]
+
+
+def _string(array: Any) -> Described:
+    import pyarrow as pa
+
+    from stepwell.codecs.tables import tidy
+
+    dtype = array.dtype
+    missing = getattr(dtype, "na_value", None)
+    column = tidy(pa.array(array, type=pa.large_string()))
+    return column, ["string", dtype.storage, "nan" if isinstance(missing, float) else "NA"]
+
+
+def _interval(array: Any) -> Described:
+    import pyarrow as pa
+
+    left, how_left = to_arrow(array.left.array)
+    right, how_right = to_arrow(array.right.array)
+    column = pa.StructArray.from_arrays([left, right], ["left", "right"])
+    return column, ["interval", array.closed, how_left, how_right]
+
+
+# --------------------------------------------------------------------------- Python objects
+
+
+def _objects(array: Any) -> Described:
+    """A column of Python objects: text or bytes as such, arrays as lists, all else as the text of plain data."""
+    import numpy as np
+    import pyarrow as pa
+
+    values = list(array)
+    kinds = set(map(type, values))
+    marker = _marker(values, kinds)
+    if marker is not None:
+        rest = kinds - _MISSING_TYPES() - ({float} if marker == "nan" else set())
+        if not rest or rest == {str} or rest == {bytes}:
+            kind = pa.large_binary() if rest == {bytes} else pa.large_string()
+            present = values if marker == "" else [v if type(v) in rest else None for v in values]
+            try:
+                return pa.array(present, type=kind), ["object", "bytes" if rest == {bytes} else "str", marker]
+            except UnicodeEncodeError:
+                raise CannotEncode(
+                    "it holds text that is not valid Unicode",
+                    fixes=['`.str.encode("utf-8", "surrogateescape")`'],
+                ) from None
+    if kinds == {np.ndarray}:
+        dtypes = {value.dtype for value in values}
+        if len(dtypes) == 1 and all(value.ndim == 1 for value in values):
+            dtype = dtypes.pop()
+            if dtype.kind in "iuf" and dtype.itemsize <= 8:
+                return _vectors(values, dtype)
+    return _cells(values), ["object", "json"]
+
+
+def _MISSING_TYPES() -> set[type]:  # noqa: N802, a constant that needs pandas
+    import pandas as pd
+
+    return {type(None), type(pd.NA), type(pd.NaT)}
+
+
+def _marker(values: list[Any], kinds: set[type]) -> str | None:
+    """What stands for missing values: "" for none of them, None where several things do, or a number might."""
+    import pandas as pd
+
+    found = [
+        name
+        for name, kind in (("None", type(None)), ("NA", type(pd.NA)), ("NaT", type(pd.NaT)))
+        if kind in kinds
+    ]
+    if float in kinds:
+        if any(type(value) is float and value == value for value in values):
+            return None
+        found.append("nan")
+    return None if len(found) > 1 else (found or [""])[0]
+
+
+def _vectors(values: list[Any], dtype: Any) -> Described:
+    import numpy as np
+    import pyarrow as pa
+
+    little = dtype.newbyteorder("<")
+    offsets = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum([len(value) for value in values], out=offsets[1:])
+    flat = np.concatenate(values).astype(little, copy=False)
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(flat)), ["object", "vectors", little.str]
+
+
+def _cells(values: list[Any]) -> pa.Array:
+    import pyarrow as pa
+
+    texts: list[str] = []
+    try:
+        for value in values:
+            texts.append(plain.dumps(value).decode())  # noqa: PERF401, its length says which cell failed
+    except (plain.NotPlain, UnicodeDecodeError) as error:
+        kind = error.kind if isinstance(error, plain.NotPlain) else "text that is not valid Unicode"
+        raise CannotEncode(
+            f"row {len(texts)} holds {kind}",
+            why="a column of Python objects can hold text, bytes, arrays and plain data",
+            fixes=["`.astype(...)` the column, or turn its objects into plain data or text", "or drop it"],
+        ) from None
+    return pa.array(texts, type=pa.large_string())
+
+
+# --------------------------------------------------------------------------- from Arrow
+
+
+def from_columns(columns: Sequence[pa.Array], meta: dict[str, Any], memory: Any) -> Any:
+    """The pandas object of columns and their description; `memory` is what the columns lie in."""
+    import pandas as pd
+
+    back = _Back(memory)
+    rest = list(columns)
+    arrays = [back.array(rest.pop(0), how) for how in meta.get("data", [])]
+    index = back.index(rest, meta["index"])
+    if meta["kind"] == "index":
+        return index
+    if meta["kind"] == "series":
+        found: Any = _series(arrays[0], index, meta["name"])
+    else:
+        held = {i: _series(array, index) for i, array in enumerate(arrays)}
+        found = pd.DataFrame(held, index=index, copy=False)
+        found.columns = back.labels(meta["columns"])
+    found.attrs.update(meta.get("attrs", {}))
+    return found
+
+
+def _series(array: Any, index: Any, name: Any = None) -> Any:
+    import pandas as pd
+
+    return pd.Series(array, index=index, dtype=array.dtype, name=name, copy=False)
+
+
+class _Back:
+    """Arrow arrays to pandas arrays, as views of one memory."""
+
+    def __init__(self, memory: Any) -> None:
+        import pyarrow as pa
+
+        self.memory = memory
+        self.base = pa.py_buffer(memory).address if len(memory) else 0
+
+    def index(self, columns: list[pa.Array], meta: dict[str, Any]) -> Any:
+        """The row index, or an index by itself."""
+        import pandas as pd
+
+        names = meta["names"]
+        if "range" in meta:
+            return pd.RangeIndex(*meta["range"], name=names[0])
+        levels = []
+        for how in meta["levels"]:
+            array = self.array(columns.pop(0), how)
+            levels.append(pd.Index(array, dtype=array.dtype, copy=False))
+        if meta.get("multi"):
+            return pd.MultiIndex.from_arrays(levels, names=names)
+        found: Any = levels[0].rename(names[0])
+        if "freq" in meta:
+            found.freq = pd.tseries.frequencies.to_offset(meta["freq"])
+        return found
+
+    def labels(self, meta: dict[str, Any]) -> Any:
+        """The labels of columns."""
+        import pandas as pd
+
+        if "table" in meta:
+            from stepwell.codecs.tables import read
+
+            batch, inner, memory = read(_Held(meta["table"]))
+            return from_columns(batch.columns, inner, memory)
+        if "range" in meta:
+            return pd.RangeIndex(*meta["range"], name=meta["names"][0])
+        kind = meta["dtype"]
+        if kind == "str" and int(pd.__version__.partition(".")[0]) < 3:
+            kind = "object"
+        labels = (
+            pd.Index([], dtype=kind) if not meta["labels"] else _object_index(meta["labels"]).astype(kind)
+        )
+        return labels.rename(meta["names"][0])
+
+    def array(self, column: pa.Array, how: list[Any]) -> Any:
+        """One array, as its description says."""
+        return getattr(self, f"_{_WAYS[how[0]]}")(column, *how[1:])
+
+    def _numpy(self, column: pa.Array, code: str) -> Any:
+        import numpy as np
+
+        dtype = np.dtype(code)
+        if dtype.kind == "b":
+            return column.to_numpy(zero_copy_only=False)
+        return self._values(column, dtype)
+
+    def _values(self, column: pa.Array, dtype: Any) -> Any:
+        """The numbers of a column where they lie."""
+        import numpy as np
+
+        data = column.buffers()[1]
+        if not len(column) or data is None:
+            return np.empty(len(column), dtype)
+        start = data.address - self.base + column.offset * dtype.itemsize
+        found = np.frombuffer(self.memory, dtype, len(column), start)
+        return found if found.flags.aligned else found.copy()
+
+    def _zone(self, column: pa.Array, unit: str, zone: Any, form: str) -> Any:
+        import numpy as np
+        import pandas as pd
+
+        where = plain.loads(plain.to_bytes(zone)) if form == "plain" else zone
+        moments = self._values(column, np.dtype(f"<M8[{unit}]"))
+        return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(where).array
+
+    def _category(self, column: pa.Array, ordered: bool, how: list[Any]) -> Any:
+        import numpy as np
+        import pandas as pd
+
+        indices = column.indices
+        codes = self._values(indices, np.dtype(indices.type.to_pandas_dtype()))
+        inner = self.array(column.dictionary, how)
+        categories = pd.Index(inner, dtype=inner.dtype, copy=False)
+        dtype = pd.CategoricalDtype(categories, ordered=ordered)
+        return pd.Categorical.from_codes(codes, dtype=dtype)
+
+    def _string(self, column: pa.Array, storage: str, missing: str) -> Any:
+        import numpy as np
+        import pandas as pd
+
+        if missing == "nan" and int(pd.__version__.partition(".")[0]) < 3:
+            return _object_array(np.nan if value is None else value for value in column.to_pylist())
+        make: Any = pd.StringDtype
+        dtype = make(storage) if missing == "NA" else make(storage, na_value=np.nan)
+        if storage == "pyarrow":
+            return dtype.__from_arrow__(column)
+        return dtype.construct_array_type()._from_sequence(column.to_pylist(), dtype=dtype)
+
+    def _arrow(self, column: pa.Array) -> Any:
+        import pandas as pd
+
+        arrays: Any = pd.arrays
+        return arrays.ArrowExtensionArray(column)
+
+    def _period(self, column: pa.Array, frequency: str) -> Any:
+        import numpy as np
+        import pandas as pd
+
+        numbers = self._values(column, np.dtype("<i8"))
+        kind: Any = pd.PeriodIndex
+        return kind.from_ordinals(numbers, freq=frequency).array
+
+    def _interval(self, column: pa.Array, closed: str, left: list[Any], right: list[Any]) -> Any:
+        import pandas as pd
+
+        sides = [self.array(column.field(i), how) for i, how in enumerate((left, right))]
+        return pd.arrays.IntervalArray.from_arrays(*sides, closed=closed)
+
+    def _nullable(self, column: pa.Array, name: str) -> Any:
+        import pandas as pd
+
+        if name not in _MASKED:
+            raise ValueError(f"{name} is not a type of pandas")
+        dtype: Any = pd.api.types.pandas_dtype(name)
+        return dtype.__from_arrow__(column)
+
+    def _object(self, column: pa.Array, form: str, detail: str = "") -> Any:
+        import numpy as np
+
+        values: Iterable[Any]
+        if form == "vectors":
+            flat = self._values(column.values, np.dtype(detail))
+            offsets = column.offsets.to_numpy(zero_copy_only=False)
+            values = [flat[offsets[i] : offsets[i + 1]] for i in range(len(column))]
+        elif form == "json":
+            values = [plain.loads(text.encode()) for text in column.to_pylist()]
+        else:
+            values = column.to_pylist()
+            if detail not in ("", "None"):
+                stand_in = _stand_in(detail)
+                values = [stand_in if value is None else value for value in values]
+        return _object_array(values)
+
+
+_WAYS = {
+    "numpy": "numpy", "zone": "zone", "category": "category", "string": "string", "arrow": "arrow",
+    "period": "period", "interval": "interval", "masked": "nullable", "object": "object",
+}  # fmt: skip
+
+
+def _stand_in(name: str) -> Any:
+    import pandas as pd
+
+    return {"nan": float("nan"), "NA": pd.NA, "NaT": pd.NaT}[name]
+
+
+def _object_array(values: Iterable[Any]) -> Any:
+    """An array of these very objects, also where they are lists or arrays."""
+    import numpy as np
+
+    held = list(values)
+    out = np.empty(len(held), dtype=object)
+    for i, value in enumerate(held):
+        out[i] = value
+    return out
+
+
+def _object_index(values: Iterable[Any]) -> Any:
+    import pandas as pd
+
+    return pd.Index(_object_array(values), dtype=object, tupleize_cols=False)
+
+
+class _Held:
+    """Bytes in memory as a blob."""
+
+    def __init__(self, held: bytes) -> None:
+        self.data = memoryview(held)
+        self.path: Any = None
+        self.folder: Any = None
+
+    def part(self, digest: str) -> Any:
+        raise ValueError(f"no part {digest}")

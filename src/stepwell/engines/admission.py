@@ -1,0 +1,59 @@
+"""Which tasks may run at once: no more processors and memory than there are.
+
+A step that says nothing takes one processor. What a step declares (`cpus`, `memory`) is only counted,
+not enforced: a limit on the address space would break libraries that reserve more than they use. A
+step that asks for more than there is runs alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stepwell.kernel.ports import Task
+
+_EPSILON = 1e-9
+
+
+def is_plain(task: Task) -> bool:
+    """Whether a task takes one processor and says nothing of memory, so that it can wait in a worker's queue."""
+    return task.step.cpus == 1 and not task.step.memory
+
+
+class Admission:
+    """Counts what is in use. `cpus` and `memory` are what there is in all; memory 0: not known."""
+
+    def __init__(self, cpus: float, memory: int) -> None:
+        self.cpus, self.memory = cpus, memory
+        self._special: dict[int, Task] = {}
+        self.plain = 0
+        """Workers that are at tasks of one processor."""
+
+    def take(self, task: Task) -> None:
+        """A task with demands of its own starts."""
+        self._special[task.node] = task
+
+    def give(self, node: int) -> None:
+        """A task has ended (of those without demands nothing is known here)."""
+        self._special.pop(node, None)
+
+    def has_processor(self) -> bool:
+        """Whether one more worker may be busy with plain tasks."""
+        used = self.plain + sum(task.step.cpus for task in self._special.values())
+        return not used or used + 1 <= self.cpus + _EPSILON
+
+    def admits(self, task: Task) -> bool:
+        """Whether a task may start beside all that runs."""
+        return self._fits(task, self.plain)
+
+    def would_admit(self, task: Task) -> bool:
+        """Whether a task could start if only the plain ones ended: then these have to make room for it."""
+        return self._fits(task, 0)
+
+    def _fits(self, task: Task, plain: int) -> bool:
+        others: Iterable[Task] = self._special.values()
+        cpus = plain + sum(other.step.cpus for other in others)
+        memory = sum(other.step.memory for other in others)
+        if not plain and not self._special:
+            return True
+        enough = not self.memory or not task.step.memory or memory + task.step.memory <= self.memory
+        return enough and cpus + task.step.cpus <= self.cpus + _EPSILON

@@ -1,0 +1,102 @@
+"""Tasks in this process, one at a time: for debuggers (`breakpoint()`, an IDE) and for steps that must not be forked.
+
+What steps print goes where the process prints, and standard input is the terminal's. The process's
+state is put back after each task as in a worker; but a step that ends the process ends the run.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stepwell.errors import Interrupted
+from stepwell.kernel.ports import Done, Interrupt, Logged, Report, Started, Task
+from stepwell.stores.blobs import Blobs
+from stepwell.worker import failures
+from stepwell.worker.execute import Context, execute
+from stepwell.worker.modules import FirstParty, Snapshot
+
+
+class InProcessEngine:
+    """Implements `kernel.ports.Engine`. Tasks run inside `wait`, which must be called by one thread."""
+
+    def __init__(
+        self, root: Path, store: Path, snapshot: Mapping[str, bytes], roots: Sequence[Path] = ()
+    ) -> None:
+        self._root, self._store, self._roots = root, store, roots
+        self._snapshot = snapshot
+        self._tasks: deque[Task] = deque()
+        self._reports: list[Report] = []
+        self._context: Context | None = None
+        self._told = self._executing = False
+        self._why = ""
+        self._home = ""
+
+    def room(self) -> int:
+        """One task at a time."""
+        return 1 - len(self._tasks)
+
+    def submit(self, task: Task) -> None:
+        """Take a task over; it runs in the next `wait`."""
+        self._tasks.append(task)
+
+    def wait(self, timeout: float | None) -> Sequence[Report]:
+        """Run the next task to its end, however long that takes: first it is told that it starts, then that it ended."""
+        if self._why:
+            why, self._why = self._why, ""
+            return [Interrupt(why)]
+        if not self._tasks:
+            return []
+        task = self._tasks[0]
+        self._told = not self._told
+        if self._told:  # before it runs, so that it is shown before what it prints
+            return [Started(task.node, os.getpid())]
+        self._tasks.popleft()
+        return self._run(task)
+
+    def interrupt(self, why: str = "interrupted") -> None:
+        """Make `wait` return an `Interrupt` soon; from a signal handler, a step that is running is stopped too."""
+        self._why = why
+        if self._executing and threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Forget what is waiting, and put the process back."""
+        self._tasks.clear()
+        if self._context is not None:
+            self._context.state.close()
+            self._context = None
+            os.chdir(self._home)
+
+    def _run(self, task: Task) -> list[Report]:
+        if self._context is None:
+            self._context = self._make_context()
+        self._executing = True
+        try:
+            self._reports.append(execute(task, self._context))
+        except KeyboardInterrupt:
+            self._executing = False
+            why, self._why = self._why or "Ctrl-C", ""
+            error = Interrupted(f"step `{task.step.name}` was interrupted", why="it ran when the run was stopped")
+            self._reports += [Done(task.node, failure=failures.failure(error)), Interrupt(why)]
+        self._executing = False
+        reports, self._reports = self._reports, []
+        return reports
+
+    def _make_context(self) -> Context:
+        self._home = os.getcwd()
+        importer = self._importer()
+        importer.install()
+        return Context(self._root, Blobs(self._store), importer, self._logged, KeyboardInterrupt)
+
+    def _importer(self) -> FirstParty:
+        """The importer that the pipeline was loaded with, if it is of this snapshot, so that its modules are not loaded twice."""
+        known = FirstParty.for_root(self._root, *self._roots)
+        same = known.snapshot is self._snapshot or dict(known.snapshot) == dict(self._snapshot)
+        return known if same else FirstParty([self._root, *self._roots], Snapshot(self._snapshot))
+
+    def _logged(self, node: int, name: str, value: float, step: int | None) -> None:
+        self._reports.append(Logged(node, name, value, step))

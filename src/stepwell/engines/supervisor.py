@@ -1,0 +1,101 @@
+"""The driver's end of the template process (`worker.main`): start it, have workers made, hear how they ended.
+
+The template is in a session of its own, so Ctrl-C in a terminal reaches the driver alone, which then
+stops the steps in an orderly way. When the driver dies, however it dies, the template notices and
+ends everything below itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import IO, NamedTuple
+
+from stepwell.worker import family
+from stepwell.worker.main import ANSWER, CLOSE, EXITED, FORK, LIMIT, READY, REQUEST, boot_environment, command
+
+
+class Exit(NamedTuple):
+    """A worker ended: its number, its status as `os.wait` has it, and its peak memory in bytes."""
+
+    number: int
+    status: int
+    memory: int
+
+
+class Supervisor:
+    """A running template. `gone` when it has died by itself, `ready` when it has imported what it was to."""
+
+    def __init__(self, settings: Mapping[str, object], mark: str, threads: int) -> None:
+        self._mark = mark
+        self._said: IO[bytes] = tempfile.TemporaryFile()
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with tempfile.TemporaryFile() as file:
+            file.write(marshal.dumps(settings))
+            file.flush()
+            handed = [theirs.fileno(), file.fileno()]
+            self._process = subprocess.Popen(
+                command("run_template", sys.path, [*handed, os.getpid()]),
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,
+                stderr=self._said,
+                pass_fds=handed,
+                start_new_session=True,
+                env=boot_environment(mark, threads),
+            )
+        theirs.close()
+        self.control.setblocking(False)
+        self._bytes = b""
+        self.ready = self.gone = False
+
+    def make_worker(self, number: int, ends: list[int]) -> None:
+        """Have a worker made with these descriptors."""
+        with contextlib.suppress(OSError):  # a template that is gone shows by `exits`
+            self.control.setblocking(True)
+            socket.send_fds(self.control, [REQUEST.pack(FORK, number)], ends)
+        self.control.setblocking(False)
+
+    def exits(self) -> Iterator[Exit]:
+        """The workers that have ended since the last time. Sets `gone` and `ready`."""
+        while not self.gone:
+            try:
+                data = self.control.recv(1 << 16)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            self.gone = not data
+            self._bytes += data
+            while len(self._bytes) >= ANSWER.size:
+                kind, number, status, memory = ANSWER.unpack(self._bytes[: ANSWER.size])
+                self._bytes = self._bytes[ANSWER.size :]
+                self.ready = self.ready or kind == READY
+                if kind == EXITED:
+                    yield Exit(number, status, memory)
+
+    def said(self) -> str:
+        """What the template itself printed: why it could not start."""
+        self._said.seek(0)
+        return self._said.read(20_000).decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """End the template and everything below it; at most two seconds."""
+        if self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                self.control.sendall(REQUEST.pack(CLOSE, 0))
+            with contextlib.suppress(OSError):
+                self.control.shutdown(socket.SHUT_WR)
+            try:
+                self._process.wait(LIMIT + 0.2)
+            except subprocess.TimeoutExpired:
+                family.kill([*family.descendants(self._process.pid), self._process.pid])
+        if self._process.wait() != 0:  # it did not get to the end of its work
+            family.kill_marked(self._mark)
+        self.control.close()
+        self._said.close()

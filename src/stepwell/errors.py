@@ -1,0 +1,468 @@
+"""The tree of errors: each has a code, what happened, why, what to type next, and a page.
+
+    StepwellError                      base of everything that Stepwell raises on purpose
+    ├── UsageError          E1xx  exit 2   a name or a value was typed wrong
+    ├── AuthoringError      E2xx  exit 3   the pipeline file cannot work as written
+    ├── PlanError           E3xx  exit 3   the plan cannot work: inputs, parameters, types
+    ├── StepError           E4xx  exit 1   a step ran and failed
+    ├── StoreError          E5xx  exit 6   the store cannot be used or trusted
+    └── CodecError          E6xx  exit 3   a value has no way to bytes, or bytes no way back
+
+One class per code. Raise one with what is special about the case; the class says the rest:
+
+    raise NoPipelineFile("there is no `pipeline.py` in `demo`", fixes=["stepwell new"])
+
+Nothing here prints: the command, the page and JSON all render the same fields. The class
+docstrings are the reference page (`docs/reference/errors.md`), so they speak to users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+DOCS = "docs/reference/errors.md"
+
+
+class StepwellError(Exception):
+    """Base of every error that Stepwell raises on purpose.
+
+    Attributes: `code` (str, "E301"), `what` and `why` (one line each), `fixes` (commands or
+    edits, most likely first), `where` ("file:line" of the user's code, or ""), `docs` (page).
+    """
+
+    code = "E000"
+    exit_code = 1
+    reason = ""
+    """Why this kind of error happens, where the raiser has nothing more exact to say."""
+
+    def __init__(self, what: str, *, why: str = "", fixes: Iterable[str] = (), where: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why or self.reason
+        self.fixes = tuple(fixes)
+        self.where = where
+
+    @property
+    def docs(self) -> str:
+        """The page that explains this code."""
+        return f"{DOCS}#{self.code.lower()}"
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields as plain data, as `--json` prints them."""
+        out: dict[str, object] = {
+            "code": self.code,
+            "what": self.what,
+            "why": self.why,
+            "fixes": list(self.fixes),
+            "docs": self.docs,
+        }
+        if self.where:
+            out["where"] = self.where
+        return out
+
+    def __str__(self) -> str:
+        lines = [f"error[{self.code}] {self.what}"]
+        if self.where:
+            lines.append(f"  at    {self.where}")
+        if self.why:
+            lines.append(f"  why   {self.why}")
+        lines.extend(f"  {'fix ' if i == 0 else '    '}  {fix}" for i, fix in enumerate(self.fixes))
+        lines.append(f"  docs  {self.docs}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.what, self.why, self.fixes, self.where))
+
+
+def _rebuild(kind: type[StepwellError], what: str, why: str, fixes: tuple[str, ...], where: str) -> StepwellError:
+    return kind(what, why=why, fixes=fixes, where=where)
+
+
+# --------------------------------------------------------------------------- E1xx: typed wrong
+
+
+class UsageError(StepwellError):
+    """The command line is off: an unknown option, or a missing word."""
+
+    code = "E100"
+    exit_code = 2
+
+
+class NoPipelineFile(UsageError):
+    """No pipeline file was found where the command looked for one."""
+
+    code = "E101"
+
+
+class SeveralPipelines(UsageError):
+    """The file has several pipelines that no other calls, and none was named."""
+
+    code = "E102"
+
+
+class UnknownPipeline(UsageError):
+    """No pipeline of that name is in the file."""
+
+    code = "E103"
+
+
+class UnknownParameter(UsageError):
+    """The pipeline has no parameter of that name."""
+
+    code = "E104"
+
+
+class BadParameter(UsageError):
+    """A parameter's value does not fit its type."""
+
+    code = "E105"
+
+
+class MissingParameter(UsageError):
+    """A parameter without a default was given no value."""
+
+    code = "E106"
+
+
+class UnknownStep(UsageError):
+    """No step of that name is in the pipeline or the run."""
+
+    code = "E107"
+
+
+class UnknownRun(UsageError):
+    """The store has no run of that name."""
+
+    code = "E108"
+
+
+class UnknownOutput(UsageError):
+    """The step has no output of that name."""
+
+    code = "E109"
+
+
+class FileInTheWay(UsageError):
+    """A file that would be written is already there."""
+
+    code = "E110"
+
+
+# --------------------------------------------------------------------------- E2xx: the file as written
+
+
+class AuthoringError(StepwellError):
+    """The pipeline file cannot work as written; the error names the line."""
+
+    code = "E200"
+    exit_code = 3
+
+
+class CannotImport(AuthoringError):
+    """The pipeline file raised an error when it was imported, or is not valid Python."""
+
+    code = "E201"
+
+
+class BadStep(AuthoringError):
+    """`@step` stands on something that cannot be a step (a method, a class, a generator)."""
+
+    code = "E202"
+
+
+class BadPipeline(AuthoringError):
+    """The body of a pipeline failed while it was traced."""
+
+    code = "E203"
+
+
+class BadArguments(AuthoringError):
+    """A step is called with arguments that its signature does not take."""
+
+    code = "E204"
+
+
+class EdgeType(AuthoringError):
+    """A step's output has a type that the next step's input does not accept."""
+
+    code = "E205"
+
+
+class BadReference(AuthoringError):
+    """A reference was used as if it already were the value it stands for."""
+
+    code = "E206"
+    reason = "while a pipeline is traced, a step's result does not exist yet: it is a reference to it"
+
+
+class SameOutputFile(AuthoringError):
+    """Two steps claim one output file."""
+
+    code = "E207"
+
+
+class PipelineCycle(AuthoringError):
+    """Steps or pipelines depend on each other in a circle."""
+
+    code = "E208"
+
+
+class SameName(AuthoringError):
+    """Two things of one pipeline were given the same name."""
+
+    code = "E209"
+
+
+class BadOption(AuthoringError):
+    """An option of a step or a pipeline is unknown or has a value that it cannot have."""
+
+    code = "E210"
+
+
+class RunInsideRun(AuthoringError):
+    """A pipeline file starts a run while it is being imported by a run."""
+
+    code = "E211"
+
+
+class NotInAFile(AuthoringError):
+    """A step's code is not in a file, so that no worker can load it."""
+
+    code = "E212"
+
+
+# --------------------------------------------------------------------------- E3xx: the plan cannot work
+
+
+class PlanError(StepwellError):
+    """The plan cannot work; nothing was run."""
+
+    code = "E300"
+    exit_code = 3
+
+
+class MissingSource(PlanError):
+    """A source's file, folder, package or address is not there."""
+
+    code = "E301"
+
+
+class UnreadableSource(PlanError):
+    """A source is there but cannot be read."""
+
+    code = "E302"
+
+
+class EmptySource(PlanError):
+    """A source is there but holds nothing."""
+
+    code = "E303"
+
+
+class BadSource(PlanError):
+    """A source's address, type or reader options make no sense together."""
+
+    code = "E304"
+
+
+class TooFewResources(PlanError):
+    """A step asks for more processors or memory than this machine has."""
+
+    code = "E305"
+
+
+class SourceRefused(PlanError):
+    """An address answered, but not with the data."""
+
+    code = "E306"
+
+
+class Offline(PlanError):
+    """An address could not be reached, and no copy of it is in the store."""
+
+    code = "E307"
+    exit_code = 7
+
+
+# --------------------------------------------------------------------------- E4xx: a step failed
+
+
+class StepError(StepwellError):
+    """A step ran and failed; other steps are not affected."""
+
+    code = "E400"
+
+
+class StepRaised(StepError):
+    """The step's code raised an exception."""
+
+    code = "E401"
+
+
+class StepExited(StepError):
+    """The step ended its process (`sys.exit`, `os._exit`)."""
+
+    code = "E402"
+
+
+class StepKilled(StepError):
+    """The step's process was killed or crashed."""
+
+    code = "E403"
+
+
+class StepOutOfMemory(StepError):
+    """The step's process was killed because memory ran out."""
+
+    code = "E404"
+
+
+class WrongOutput(StepError):
+    """The step returned something else than its annotation says."""
+
+    code = "E405"
+
+
+class ReferenceReturned(StepError):
+    """The step returned a reference instead of a value."""
+
+    code = "E406"
+
+
+class InputChanged(StepError):
+    """An input changed while the step ran, so its result belongs to neither version."""
+
+    code = "E407"
+
+
+class StepNotLoaded(StepError):
+    """A worker could not load the step's code."""
+
+    code = "E408"
+
+
+class InputUnreadable(StepError):
+    """A step's input could not be read by the worker."""
+
+    code = "E409"
+
+
+class Interrupted(StepError):
+    """The run was interrupted before the step ended."""
+
+    code = "E410"
+    exit_code = 130
+
+
+# --------------------------------------------------------------------------- E5xx: the store
+
+
+class StoreError(StepwellError):
+    """The store cannot be used or trusted."""
+
+    code = "E500"
+    exit_code = 6
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a newer Stepwell."""
+
+    code = "E501"
+
+
+class StoreDamaged(StoreError):
+    """The store's database or a blob is damaged."""
+
+    code = "E502"
+
+
+class StoreReadOnly(StoreError):
+    """The store's folder cannot be written."""
+
+    code = "E503"
+    exit_code = 3
+
+
+class DiskFull(StoreError):
+    """The disk is full (or a quota or file-size limit is reached)."""
+
+    code = "E504"
+
+
+class StoreBusy(StoreError):
+    """Another process held the store for too long."""
+
+    code = "E505"
+    exit_code = 5
+
+
+class ArtifactGone(StoreError):
+    """A recorded artifact is no longer in the store, or is damaged."""
+
+    code = "E506"
+    exit_code = 4
+
+
+class StoreOnNetwork(StoreError):
+    """The store lies on a file system on which SQLite cannot work safely."""
+
+    code = "E507"
+
+
+# --------------------------------------------------------------------------- E6xx: values and bytes
+
+
+class CodecError(StepwellError):
+    """A value has no way to bytes, or bytes no way back."""
+
+    code = "E600"
+    exit_code = 3
+
+
+class NoCodec(CodecError):
+    """No codec is known for a type."""
+
+    code = "E601"
+
+
+class MissingLibrary(CodecError):
+    """A codec or reader needs a library that is not installed."""
+
+    code = "E602"
+
+
+class CannotEncode(CodecError):
+    """A value does not fit the codec of its type."""
+
+    code = "E603"
+    exit_code = 1
+
+
+class CannotDecode(CodecError):
+    """The bytes of an artifact are not what its codec wrote."""
+
+    code = "E604"
+    exit_code = 6
+
+
+def catalogue() -> Iterator[type[StepwellError]]:
+    """Every class of the tree, by code: what the reference page and the tests walk through."""
+    seen: dict[str, type[StepwellError]] = {}
+    todo: list[type[StepwellError]] = [StepwellError]
+    while todo:
+        kind = todo.pop()
+        seen[kind.code] = kind
+        todo.extend(kind.__subclasses__())
+    yield from (seen[code] for code in sorted(seen))
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The name that `word` was most likely meant to be, or None.
+
+    Ratio of `difflib` (Ratcliff and Obershelp), at least 0.6, case ignored.
+    """
+    from difflib import get_close_matches  # 5 ms, needed only when something is already wrong
+
+    by_lower: Mapping[str, str] = {name.lower(): name for name in names}
+    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None

@@ -1,0 +1,292 @@
+"""What a pipeline is: steps, how they are wired, and what comes in from outside. Facts only.
+
+A `Graph` is made once, by tracing (`stepwell.author.trace`) or by hand in a test, and never
+changes. It names everything by position: node 3 is `graph.nodes[3]`, and a node only refers to
+nodes before it, so the order of `nodes` is an execution order.
+
+    clean = StepDef(name="clean", module="pipeline", qualname="clean", outputs=(OutputDef("result"),))
+    graph = build(
+        pipeline="delays",
+        sources=[SourceDef(name="flights", uri="flights.csv")],
+        steps=[clean],
+        nodes=[Node(id="clean", step=0, inputs=(("flights", FromSource(0)),))],
+        result=FromStep(0),
+    )
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from stepwell.errors import PipelineCycle, SameName, SameOutputFile
+
+RESULT = "result"
+"""The name of the output of a step that has only one."""
+
+
+class Constant(NamedTuple):
+    """A value written in the pipeline or given as a parameter.
+
+    `token` is what it comes to in a key: the canonical text of the value, or a digest of that
+    where it is long (`identity.token`). `payload` is the value itself if it is plain data, and
+    otherwise what `codec` made of it; the kernel never looks into it.
+    """
+
+    payload: object
+    token: str
+    codec: str = ""
+
+
+class FromStep(NamedTuple):
+    """An output of an earlier node, or a part of it: `path` holds indexes, keys and field names."""
+
+    node: int
+    output: str = RESULT
+    path: tuple[int | str, ...] = ()
+
+
+class FromSource(NamedTuple):
+    """The content of a source."""
+
+    source: int
+
+
+class Pack(NamedTuple):
+    """A container that holds bindings: a list, tuple or dict of references, or a step's outputs together.
+
+    `kind` is "list", "tuple", "dict" (`names` are then tokens of the keys, `keys` the keys), or
+    "record" for a named tuple or dataclass whose class is `record` ("module:qualname").
+    """
+
+    kind: str
+    items: tuple[Binding, ...]
+    names: tuple[str, ...] = ()
+    keys: tuple[object, ...] = ()
+    record: str = ""
+
+
+Binding = Constant | FromStep | FromSource | Pack
+"""Where an input's value comes from."""
+
+
+class OutputDef(NamedTuple):
+    """One output that a step declares: its name, its type as the user wrote it, and its codec.
+
+    An empty `codec` means that the value's own type chooses when it appears.
+    """
+
+    name: str
+    type: str = ""
+    codec: str = ""
+
+
+class StepDef(NamedTuple):
+    """A step as it was defined, once for all the places where it is called.
+
+    `shape` says how the function's return value splits into `outputs`: "single", "tuple",
+    "record" (named tuple or dataclass) or "dict" (typed dict). `record` is then the class.
+    `cpus` counts processors, `memory` bytes (0: not stated). `env` names the environment
+    variables that count in the key. `out` is the file that the step claims, if it claims one.
+    `kind` tells workers how to call it; "python" means the function `qualname` of `module`.
+    """
+
+    name: str
+    module: str
+    qualname: str
+    outputs: tuple[OutputDef, ...] = (OutputDef(RESULT),)
+    shape: str = "single"
+    record: str = ""
+    cpus: float = 1.0
+    memory: int = 0
+    env: tuple[str, ...] = ()
+    kind: str = "python"
+
+    @property
+    def full_name(self) -> str:
+        """The name under which history knows the step: `module:qualname`."""
+        return f"{self.module}:{self.qualname}"
+
+
+class SourceDef(NamedTuple):
+    """A named external input.
+
+    `reader` is the canonical text of how it is read (type, options, library version): it counts
+    in the key of each step that reads it. `type` and `options` are for the worker that reads.
+    """
+
+    name: str
+    uri: str
+    type: str = ""
+    options: tuple[tuple[str, object], ...] = ()
+    reader: str = ""
+    where: str = ""
+
+
+class Node(NamedTuple):
+    """One call of a step in a pipeline.
+
+    `id` is for people (`training/train`, `train[2]`). `after` are nodes that come first although
+    nothing flows from them. `out` is the file that this call claims, relative to the root.
+    `where` is the user's line, "pipeline.py:31".
+    """
+
+    id: str
+    step: int
+    inputs: tuple[tuple[str, Binding], ...] = ()
+    after: tuple[int, ...] = ()
+    out: str = ""
+    where: str = ""
+
+
+class Graph(NamedTuple):
+    """A traced pipeline. Make it with `build`, which checks it.
+
+    `params` are the pipeline's parameters: (name, value as plain data, token).
+    """
+
+    pipeline: str
+    params: tuple[tuple[str, object, str], ...]
+    sources: tuple[SourceDef, ...]
+    steps: tuple[StepDef, ...]
+    nodes: tuple[Node, ...]
+    result: Binding
+
+    def step_of(self, node: int) -> StepDef:
+        """The definition of the step that a node calls."""
+        return self.steps[self.nodes[node].step]
+
+    def find(self, name: str) -> tuple[int, ...]:
+        """The nodes that `name` means: one id, or all calls of the step with that bare name."""
+        exact = tuple(i for i, node in enumerate(self.nodes) if node.id == name)
+        return exact or tuple(i for i, node in enumerate(self.nodes) if self.steps[node.step].name == name)
+
+    def consumers(self) -> list[list[int]]:
+        """For each node, the nodes that wait for it, each once."""
+        out: list[list[int]] = [[] for _ in self.nodes]
+        for i, node in enumerate(self.nodes):
+            for before in dependencies(node):
+                out[before].append(i)
+        return out
+
+
+def build(
+    *,
+    pipeline: str,
+    nodes: Sequence[Node],
+    steps: Sequence[StepDef],
+    sources: Sequence[SourceDef] = (),
+    params: Sequence[tuple[str, object, str]] = (),
+    result: Binding = Constant(None, "None"),
+) -> Graph:
+    """A checked graph, its nodes in an execution order (the given one where it already is one).
+
+    Raises `PipelineCycle`, `SameName` (two nodes with one id) or `SameOutputFile`.
+    """
+    if any(before >= i for i, node in enumerate(nodes) for before in dependencies(node)):
+        nodes, result = _reorder(nodes, result)
+    _refuse_doubles(nodes)
+    return Graph(pipeline, tuple(params), tuple(sources), tuple(steps), tuple(nodes), result)
+
+
+def dependencies(node: Node) -> list[int]:
+    """The nodes that a node waits for, each once: those it takes data from, and those it is `after`."""
+    inputs = node.inputs
+    found: list[int] = []
+    for _, binding in inputs:
+        kind = type(binding)
+        if kind is FromStep:
+            found.append(binding.node)  # type: ignore[union-attr]
+        elif kind is Pack:
+            found.extend(leaf.node for leaf in leaves(binding) if type(leaf) is FromStep)
+    found.extend(node.after)
+    return found if len(found) < 2 else list(dict.fromkeys(found))
+
+
+def leaves(binding: Binding) -> Iterator[Constant | FromStep | FromSource]:
+    """The constants, outputs and sources inside a binding, left to right."""
+    if isinstance(binding, Pack):
+        for item in binding.items:
+            yield from leaves(item)
+    else:
+        yield binding
+
+
+def _refuse_doubles(nodes: Sequence[Node]) -> None:
+    ids: dict[str, Node] = {}
+    files: dict[str, Node] = {}
+    for node in nodes:
+        other = ids.setdefault(node.id, node)
+        if other is not node:
+            raise SameName(
+                f"two calls are named `{node.id}`: {_at(other)} and {_at(node)}",
+                why="a label names one call, so that commands can speak of it",
+                fixes=[f'give one of them another label: .named("{node.id}-2")'],
+                where=node.where,
+            )
+        if node.out:
+            other = files.setdefault(node.out, node)
+            if other is not node:
+                raise SameOutputFile(
+                    f"`{other.id}` and `{node.id}` both write `{node.out}`",
+                    why="the file would hold the result of whichever ran last",
+                    fixes=['give one of them another file: .options(out="...")'],
+                    where=node.where,
+                )
+
+
+def _at(node: Node) -> str:
+    return node.where or "?"
+
+
+def _reorder(nodes: Sequence[Node], result: Binding) -> tuple[list[Node], Binding]:
+    """Nodes moved behind what they wait for, otherwise in the given order; bindings renumbered."""
+    order: list[int] = []
+    state = [0] * len(nodes)  # 0 new, 1 being visited, 2 placed
+    for start in range(len(nodes)):
+        path = [(start, iter(dependencies(nodes[start])))] if not state[start] else []
+        if path:
+            state[start] = 1
+        while path:
+            at, rest = path[-1]
+            before = next(rest, None)
+            if before is None:
+                state[at] = 2
+                order.append(at)
+                path.pop()
+            elif state[before] == 1:
+                names = [nodes[i].id for i, _ in path]
+                circle = [*names[names.index(nodes[before].id) :], nodes[before].id]
+                raise PipelineCycle(
+                    f"steps wait for each other: {' -> '.join(circle)}",
+                    why="each would need the other's result before it could start",
+                    fixes=["remove one of these arrows"],
+                    where=nodes[at].where,
+                )
+            elif not state[before]:
+                state[before] = 1
+                path.append((before, iter(dependencies(nodes[before]))))
+    new = {old: i for i, old in enumerate(order)}
+    moved = [
+        nodes[old]._replace(
+            inputs=tuple((name, _renumber(b, new)) for name, b in nodes[old].inputs),
+            after=tuple(new[b] for b in nodes[old].after),
+        )
+        for old in order
+    ]
+    return moved, _renumber(result, new)
+
+
+def _renumber(binding: Binding, new: Mapping[int, int]) -> Binding:
+    if isinstance(binding, FromStep):
+        return binding._replace(node=new[binding.node])
+    if isinstance(binding, Pack):
+        return binding._replace(items=tuple(_renumber(item, new) for item in binding.items))
+    return binding
+
+
+def id_for(name: str, path: Iterable[str], taken: Mapping[str, int]) -> str:
+    """The id of the next call of `name` inside the pipelines `path`: `train`, then `train[2]`, `train[3]`."""
+    stem = "/".join([*path, name])
+    count = taken.get(stem, 0)
+    return stem if not count else f"{stem}[{count + 1}]"

@@ -1,0 +1,8 @@
+"""The built-in extensions, by name only: modules whose `register(registry)` is called at first use."""
+
+from __future__ import annotations
+
+CODECS = ("stepwell.codecs.builtin",)
+READERS = ("stepwell.sources.readers",)
+ENGINES = ("stepwell.engines.builtin",)
+RUNNER = "stepwell.app"

@@ -1,0 +1,390 @@
+"""Files from `https://` and `http://`: fetched once, pinned to their digest, kept in the store's blobs.
+
+What an address gave is remembered in the memo with the server's ETag, and asked for again only on
+`refresh`, or when the memo or the blob is lost. The file is hashed while it arrives, in `tmp/`,
+and moved to `blobs/<first two digits>/<the others>` when it is whole, synced and read-only. Since a
+blob has no name and readers go by suffixes, what is read is a link to it,
+`files/web/<digest>/<name in the address>`.
+
+Certificates are verified; redirects (at most ten) lead to http and https only and never from
+https to http; user and password of an address go to its own host only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from stepwell.errors import DiskFull, EmptySource, Offline, SourceRefused, StoreReadOnly
+from stepwell.sources.address import Address, name_of, printable, shown, without_user
+from stepwell.sources.content import digest_of
+from stepwell.sources.files import Found, fields
+from stepwell.sources.memo import Memo, key_for
+from stepwell.version import VERSION
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+TIMEOUT = 30.0
+"""Seconds without a byte after which a server counts as gone."""
+
+PAUSES = (0.3, 1.0)
+"""Seconds to wait before trying again where a connection broke or a server is overloaded."""
+
+REDIRECTS = 10
+_CHUNK = 1 << 20
+_PASSING = (429, 500, 502, 503, 504)
+_REDIRECTING = (301, 302, 303, 307, 308)
+_HINTS = {
+    401: "the address wants credentials: https://user:password@host/…",
+    403: "the address wants credentials, or must not be read at all",
+    404: "check the address in a browser",
+    410: "check the address in a browser",
+}
+
+
+class Shelf(NamedTuple):
+    """The store, as far as sources need it: its folder, and how a finished file becomes a blob.
+
+    `put(path, digest)` moves the synced, read-only file `path` to its place among the blobs.
+    """
+
+    folder: Path
+    put: Callable[[Path, str], Path] | None = None
+
+    def blob(self, digest: str) -> Path:
+        """Where the blob of a digest (`b3:…`) is."""
+        hexadecimal = digest.removeprefix("b3:")
+        return self.folder / "blobs" / hexadecimal[:2] / hexadecimal[2:]
+
+
+class Copy(NamedTuple):
+    """What an address gave: its digest, and what the server calls this version of it."""
+
+    digest: str
+    etag: str = ""
+    modified: str = ""
+
+
+def pinned(
+    address: Address, memo: Memo, shelf: Shelf, moment: int, *, refresh: bool = False
+) -> tuple[Found, str]:
+    """The local copy of an address and its digest, fetched if there is none (or on `refresh`).
+
+    Raises `SourceRefused`, `Offline`, `EmptySource`, `DiskFull` or `StoreReadOnly`.
+    """
+    key = key_for(without_user(address.uri)[0])
+    copy = _remembered(memo.get("source-web", key))
+    if copy is not None:
+        found = _sound(address, copy.digest, memo, shelf, moment)
+        if found is not None and not refresh:
+            return found, copy.digest
+        if found is None:
+            copy = None
+    copy = fetch(address, copy, shelf)
+    memo.put("source-web", key, "\n".join(copy).encode())
+    return local(address, copy.digest, shelf), copy.digest
+
+
+def local(address: Address, digest: str, shelf: Shelf) -> Found:
+    """The copy of an address in the store, under its name. Raises `FileNotFoundError` where there is none."""
+    blob = shelf.blob(digest)
+    info = os.stat(blob)
+    path = str(_named(blob, digest, name_of(address), shelf))
+    return Found(str(blob), shown(address.uri), True, "", [os.path.basename(path)], [path], fields(info))
+
+
+def fetch(address: Address, known: Copy | None, shelf: Shelf) -> Copy:
+    """Fetch an address into the store; what is `known` of it is not fetched again if it is still the same."""
+    from time import sleep
+
+    for pause in (*PAUSES, None):
+        try:
+            return _fetch(address, known, shelf)
+        except _Passing as passing:
+            if pause is None:
+                raise passing.error from None
+            sleep(pause)
+    raise AssertionError("unreachable")
+
+
+class _Passing(Exception):
+    """A failure that may be over in a moment; `error` is what to say if it is not."""
+
+    def __init__(self, error: Offline | SourceRefused) -> None:
+        super().__init__(error.what)
+        self.error = error
+
+
+def _remembered(value: bytes | None) -> Copy | None:
+    if value is None:
+        return None
+    parts = value.decode("utf-8", "replace").split("\n")
+    return Copy(*parts) if len(parts) == len(Copy._fields) and len(parts[0]) == 67 else None
+
+
+def _sound(address: Address, digest: str, memo: Memo, shelf: Shelf, moment: int) -> Found | None:
+    """The copy in the store, if it is there and its bytes are still those of its digest."""
+    try:
+        found = local(address, digest, shelf)
+    except FileNotFoundError:
+        return None
+    with suppress(EmptySource):
+        if digest_of(found, memo, moment) == digest:
+            return found
+    return None
+
+
+def _fetch(address: Address, known: Copy | None, shelf: Shelf) -> Copy:
+    with _response(address, known) as response:
+        if response is None and known is not None:
+            return known
+        assert response is not None
+        return _take(address, response, shelf)
+
+
+@contextmanager
+def _response(address: Address, known: Copy | None) -> Iterator[HTTPResponse | None]:
+    """The answer with the data, or None where the server says that what is known is still right."""
+    text = shown(address.uri)
+    url, user = without_user(address.uri)
+    headers = _headers(address, known)
+    for _ in range(REDIRECTS + 1):
+        response = _ask(text, url, headers, user, known)
+        with response:
+            status = response.status
+            if status == 304 and known is not None:
+                yield None
+                return
+            if status == 200:
+                yield response
+                return
+            if status not in _REDIRECTING or not response.headers.get("Location"):
+                raise _refusal(text, status, response.reason)
+            url = _redirected(text, url, response.headers["Location"])
+            user = None
+    raise SourceRefused(
+        f"`{text}` redirects more than {REDIRECTS} times",
+        why="most likely it leads back to itself",
+        fixes=["check the address in a browser"],
+    )
+
+
+def _redirected(text: str, url: str, location: str) -> str:
+    """Where a redirect leads, if it may lead there."""
+    from urllib.parse import urljoin
+
+    try:
+        url, (old, new) = without_user(urljoin(url, location))[0], (url, urljoin(url, location))
+    except ValueError:
+        raise SourceRefused(f"`{text}` redirects to an address that makes no sense") from None
+    was, now = old.partition(":")[0].lower(), new.partition(":")[0].lower()
+    if now not in ("http", "https") or (was == "https" and now == "http"):
+        raise SourceRefused(
+            f"`{text}` redirects from `{was}:` to `{printable(now)}:`",
+            why="a redirect must not leave the web, nor lead from https to http",
+            fixes=["write the address that it leads to, if you trust it"],
+        )
+    return url
+
+
+def _ask(text: str, url: str, headers: dict[str, str], user: str | None, known: Copy | None) -> HTTPResponse:
+    """The answer of one server, whatever its status. Raises if there is none."""
+    from http.client import HTTPException
+    from ssl import SSLCertVerificationError
+    from urllib.error import URLError
+    from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
+
+    request = Request(url, headers=headers)
+    if user is not None:
+        from base64 import b64encode
+
+        request.add_unredirected_header("Authorization", "Basic " + b64encode(user.encode()).decode())
+    opener = OpenerDirector()
+    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler()):
+        opener.add_handler(handler)
+    try:
+        response = opener.open(request, timeout=TIMEOUT)
+    except URLError as error:
+        if isinstance(error.reason, SSLCertVerificationError):
+            raise SourceRefused(
+                f"the certificate of `{text}` is not trusted",
+                why=printable(error.reason.verify_message or str(error.reason)),
+                fixes=["SSL_CERT_FILE=your-authority.pem stepwell …, if a company's proxy stands between"],
+            ) from None
+        raise _offline(text, error.reason, known) from None
+    except (OSError, HTTPException) as error:
+        raise _Passing(_offline(text, error, known)) from None
+    if response is None:
+        raise _offline(text, "the proxy that the environment names speaks neither http nor https", known)
+    return cast("HTTPResponse", response)
+
+
+def _headers(address: Address, known: Copy | None) -> dict[str, str]:
+    headers = {"User-Agent": f"stepwell/{VERSION}", "Accept": "*/*", "Accept-Encoding": "identity"}
+    if known is not None and known.etag:
+        headers["If-None-Match"] = known.etag
+    elif known is not None and known.modified:
+        headers["If-Modified-Since"] = known.modified
+    return headers
+
+
+def _refusal(text: str, status: int, reason: str) -> SourceRefused | _Passing:
+    error = SourceRefused(
+        f"`{text}` answered {status} {printable(reason)}".rstrip(),
+        why="the server has no data for us there",
+        fixes=[_HINTS[status]] if status in _HINTS else ["try again later"] if status in _PASSING else [],
+    )
+    return _Passing(error) if status in _PASSING else error
+
+
+def _offline(text: str, cause: object, known: Copy | None, got: str = "") -> Offline:
+    why = got or printable(getattr(cause, "strerror", None) or str(cause) or type(cause).__name__)
+    if known is not None:
+        return Offline(
+            f"`{text}` could not be reached to refresh it",
+            why=f"{why}; the copy in the store was left as it is",
+            fixes=["the same without --refresh uses the copy", "try again later"],
+        )
+    return Offline(
+        f"`{text}` could not be {'read to its end' if got else 'reached'}",
+        why=f"{why}; no copy of it is in the store",
+        fixes=["check the network and the address", "try again later"],
+    )
+
+
+# --------------------------------------------------------------------------- into the store
+
+
+def _take(address: Address, response: HTTPResponse, shelf: Shelf) -> Copy:
+    """Write an answer to a new file, hash it on the way, and move it among the blobs."""
+    from secrets import token_hex
+
+    from blake3 import blake3
+
+    temporary = shelf.folder / "tmp" / f"web-{os.getpid()}-{token_hex(6)}"
+    try:
+        with _own_errors(shelf):
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            hasher, size = blake3(), 0
+            for data in _body(address, response):
+                hasher.update(data)
+                size += len(data)
+                with _own_errors(shelf):
+                    _write(file, data)
+            if not size:
+                raise EmptySource(
+                    f"`{shown(address.uri)}` answered with nothing", fixes=["check the address"]
+                )
+            with _own_errors(shelf):
+                os.fsync(file)
+                os.fchmod(file, 0o444)
+        finally:
+            os.close(file)
+        digest = f"b3:{hasher.hexdigest()}"
+        with _own_errors(shelf):
+            (shelf.put or _put(shelf))(temporary, digest)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    etag, modified = (response.headers.get(name) or "" for name in ("ETag", "Last-Modified"))
+    return Copy(digest, _header(etag), _header(modified))
+
+
+def _header(value: str) -> str:
+    """A header that may be sent back, or nothing."""
+    return value if value.isascii() and value.isprintable() else ""
+
+
+def _write(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _body(address: Address, response: HTTPResponse) -> Iterator[bytes]:
+    """The bytes of an answer, decoded if the server packed them for the journey, and surely all of them."""
+    from http.client import HTTPException
+    from zlib import decompressobj
+    from zlib import error as zlib_error
+
+    text = shown(address.uri)
+    packed = (response.headers.get("Content-Encoding") or "").strip().lower() in ("gzip", "x-gzip", "deflate")
+    unpack = decompressobj(47) if packed and not address.path.lower().endswith((".gz", ".tgz")) else None
+    length = response.headers.get("Content-Length") or ""
+    expected = int(length) if length.isdecimal() and not response.chunked else None
+    got = 0
+    try:
+        while data := response.read(_CHUNK):
+            got += len(data)
+            yield unpack.decompress(data) if unpack else data
+        whole = expected is None or got == expected
+        if unpack is not None and whole:
+            yield unpack.flush()
+            whole = unpack.eof or not got
+    except (OSError, HTTPException, zlib_error) as error:
+        if isinstance(error, zlib_error):
+            raise SourceRefused(f"`{text}` sent data that cannot be unpacked", why=str(error)) from None
+        whole = False
+    if not whole:
+        of = f" of {expected:,}" if expected is not None else ""
+        raise _Passing(_offline(text, None, None, f"the connection broke after {got:,}{of} bytes"))
+
+
+@contextmanager
+def _own_errors(shelf: Shelf) -> Iterator[None]:
+    """What goes wrong with our own files, as an error about the store."""
+    from errno import EDQUOT, EFBIG, ENOSPC
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT, EFBIG):
+            raise DiskFull(
+                f"no space is left in `{printable(str(shelf.folder))}`", why=str(error.strerror)
+            ) from None
+        raise StoreReadOnly(
+            f"`{printable(str(shelf.folder))}` cannot be written", why=printable(error.strerror or str(error))
+        ) from None
+
+
+def _put(shelf: Shelf) -> Callable[[Path, str], Path]:
+    def put(path: Path, digest: str) -> Path:
+        blob = shelf.blob(digest)
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, blob)
+        folder = os.open(blob.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return blob
+
+    return put
+
+
+def _named(blob: Path, digest: str, name: str, shelf: Shelf) -> Path:
+    """A link to a blob that has the name, and so the suffix, of the address; the blob itself if that is impossible."""
+    folder = shelf.folder / "files" / "web" / digest.removeprefix("b3:")
+    path = folder / name
+    target = os.path.relpath(blob, folder)
+    from secrets import token_hex
+
+    try:
+        if os.readlink(path) == target:
+            return path
+    except OSError:
+        pass
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{token_hex(6)}"
+        temporary.symlink_to(target)
+        os.replace(temporary, path)
+    except OSError:
+        return blob
+    return path

@@ -1,0 +1,322 @@
+"""What the commands read of earlier runs: runs, their steps, logs, points, and what can be expected.
+
+Nothing here writes, imports user code or decodes artifacts. Lists are newest first where not said otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from statistics import median
+from typing import Any, NamedTuple
+
+from stepwell.errors import UnknownRun, UnknownStep, nearest
+from stepwell.kernel.plan import Reason
+from stepwell.kernel.ports import Artifact, Failure, Result
+from stepwell.stores.database import Database
+from stepwell.stores.leases import Origin, here, is_alive
+from stepwell.stores.record import merged
+from stepwell.stores.results import Results
+from stepwell.stores.rows import unpack_pairs
+
+
+class RunRow(NamedTuple):
+    """A run. `status`: succeeded, failed, interrupted or running. Times in seconds (`started` since 1970).
+
+    `seconds` is None while it runs and where it was killed. `metrics`: names to last values, `id.name`
+    where several steps used one name. `counts`: how many steps had which status, where it ended.
+    """
+
+    run: str
+    pipeline: str
+    status: str
+    started: float
+    seconds: float | None
+    params: Mapping[str, object]
+    metrics: Mapping[str, float]
+    commit: str
+    dirty: bool
+    argv: tuple[str, ...]
+    counts: Mapping[str, int]
+
+
+class StepRow(NamedTuple):
+    """What a run did with one node of its graph.
+
+    `status`: succeeded, failed, cached, skipped, blocked, interrupted or running; `decision`: the verb
+    of the plan ("" where the run did not come to it). `name` is the step's bare name, `step` its full one.
+    `seconds`, `cpu`, `memory` (bytes) are those of the execution that made the result, also of a reused
+    one; `made_by` is the run that made it.
+    """
+
+    node: int
+    id: str
+    name: str
+    step: str
+    status: str
+    decision: str
+    reasons: tuple[Reason, ...]
+    key: str | None
+    inputs: tuple[tuple[str, str], ...]
+    outputs: tuple[Artifact, ...]
+    metrics: Mapping[str, float]
+    seconds: float | None
+    cpu: float | None
+    memory: int | None
+    error: Failure | None
+    notes: tuple[str, ...]
+    made_by: str
+    result: Result | None
+
+
+class LogLine(NamedTuple):
+    """A piece of text that a step wrote. `time` in seconds since 1970; `stream`: stdout or stderr."""
+
+    node: int
+    time: float
+    stream: str
+    text: str
+
+
+class Point(NamedTuple):
+    """A number that a step recorded."""
+
+    node: int
+    time: float
+    name: str
+    value: float
+    step: int | None
+
+
+_RUN = (
+    'SELECT id, pipeline, status, started, seconds, params, metrics, "commit", dirty, argv, driver, counts FROM runs'
+)
+
+
+class Runs:
+    """The runs of one store."""
+
+    def __init__(self, database: Database, results: Results) -> None:
+        self._database, self._results = database, results
+
+    # ------------------------------------------------------------------ runs
+
+    def runs(self, limit: int | None = None, pipeline: str | None = None) -> list[RunRow]:
+        """The newest runs, at most `limit`, of one pipeline or of all."""
+        clause = " WHERE pipeline = ?" if pipeline is not None else ""
+        parameters: tuple[object, ...] = (pipeline,) if pipeline is not None else ()
+        found = self._database.rows(
+            f"{_RUN}{clause} ORDER BY id DESC LIMIT ?", (*parameters, -1 if limit is None else limit)
+        )
+        return [self._run(row) for row in found]
+
+    def run(self, name: str = "last", pipeline: str | None = None) -> RunRow:
+        """The run of an id ("r12", or "12"), or the newest ("last", of `pipeline` if given). Raises `UnknownRun`."""
+        if name == "last":
+            newest = self.runs(1, pipeline)
+            if not newest:
+                raise UnknownRun("there is no run yet", fixes=["stepwell run"])
+            return newest[0]
+        digits = name.removeprefix("r")
+        row = None
+        if digits.isascii() and digits.isdigit() and len(digits) < 19:
+            row = self._database.row(f"{_RUN} WHERE id = ?", (int(digits),))
+        if row is None:
+            raise self._unknown(name)
+        return self._run(row)
+
+    def _unknown(self, name: str) -> UnknownRun:
+        known = [f"r{number}" for (number,) in self._database.rows("SELECT id FROM runs ORDER BY id DESC LIMIT 200")]
+        close = nearest(name, known)
+        fixes = [f"did you mean {close}?"] if close else []
+        why = f"the newest is {known[0]}" if known else "the store has no run yet"
+        return UnknownRun(f"there is no run `{name}`", why=why, fixes=[*fixes, "stepwell runs"])
+
+    def _run(self, row: tuple[Any, ...]) -> RunRow:
+        number, pipeline, status, started, seconds, params, metrics, commit, dirty, argv, driver, counts = row
+        if status == "running" and not self._driven(driver):
+            status = "interrupted"
+        shown = self._metrics_so_far(number) if metrics is None else json.loads(metrics)
+        return RunRow(
+            f"r{number}", pipeline, status, started, seconds, json.loads(params), shown,
+            commit, bool(dirty), tuple(json.loads(argv)), json.loads(counts) if counts else {},
+        )  # fmt: skip
+
+    def _driven(self, driver: int) -> bool:
+        """Whether a run's driver still lives; one on another machine is believed."""
+        row = self._database.row("SELECT host, boot, pid, born FROM drivers WHERE id = ?", (driver,))
+        return row is not None and is_alive(Origin(*row), here()) is not False
+
+    def _metrics_so_far(self, number: int) -> dict[str, float]:
+        ids = [node[0] for node in self._nodes(number)]
+        rows = self._database.rows("SELECT node, name, value FROM points WHERE run = ? ORDER BY node, seq", (number,))
+        last: dict[int, dict[str, float]] = {}
+        for node, name, value in rows:
+            last.setdefault(node, {})[name] = _number(value)
+        return merged((ids[node], pairs.items()) for node, pairs in last.items())
+
+    # ------------------------------------------------------------------ steps
+
+    def steps(self, run: str) -> list[StepRow]:
+        """What a run did with each node, in execution order. Raises `UnknownRun`."""
+        found = self.run(run)
+        number = int(found.run[1:])
+        nodes = self._nodes(number)
+        (skipped,) = self._database.rows("SELECT skipped FROM runs WHERE id = ?", (number,))[0]
+        reused, made = self._reused(number), self._made(number)
+        stopped = {row[0]: row[1:] for row in self._database.rows(_STOPPED, (number,))}
+        results = self._results.by_number({*reused.values(), *(seq for seq, _, _ in made.values())})
+        left = set(json.loads(skipped))
+        unreached = "running" if found.status == "running" else "interrupted"
+        out = []
+        for node, named in enumerate(nodes):
+            if node in made:  # it comes first: a step whose result was found lost was reused before it ran
+                seq, reasons, notes = made[node]
+                told = tuple(Reason(*reason) for reason in reasons)
+                out.append(_of_result(node, named, "succeeded", "run", told, results.get(seq), tuple(notes)))
+            elif node in stopped:
+                out.append(_stopped(node, named, stopped[node]))
+            elif node in reused:
+                result = results.get(reused[node])
+                since = f" since run {result.run}" if result is not None and result.run else ""
+                told = (Reason("cached", f"up to date{since}"),)
+                out.append(_of_result(node, named, "cached", "cached", told, result))
+            else:
+                out.append(_unreached(node, named, "skipped" if node in left else unreached))
+        return out
+
+    def step(self, run: str, name: str) -> StepRow:
+        """The step of an id, or of a bare name that only one node has. Raises `UnknownRun`, `UnknownStep`."""
+        steps = self.steps(run)
+        found = [step for step in steps if step.id == name] or [step for step in steps if step.name == name]
+        if not found:
+            close = nearest(name, [step.id for step in steps])
+            fixes = [f"did you mean `{close}`?"] if close else []
+            raise UnknownStep(f"run {run} has no step `{name}`", fixes=[*fixes, f"stepwell show {run}"])
+        if len(found) > 1:
+            raise UnknownStep(
+                f"run {run} calls `{name}` {len(found)} times", fixes=[step.id for step in found[:5]]
+            )
+        return found[0]
+
+    def numbers(self, run: int) -> list[int]:
+        """The numbers of the results that a run made or reused, oldest first."""
+        found = set(self._reused(run).values())
+        for (text,) in self._database.rows("SELECT text FROM made WHERE run = ?", (run,)):
+            found.update(json.loads(text)["steps"][1::4])
+        return sorted(found)
+
+    def last_numbers(self, pipeline: str) -> list[int]:
+        """The numbers of the results of a pipeline's last run, and of its last complete one where that differs."""
+        last = self._database.row("SELECT max(id) FROM runs WHERE pipeline = ?", (pipeline,))
+        whole = self._database.row(
+            "SELECT id FROM runs WHERE pipeline = ? AND status = 'succeeded' ORDER BY id DESC LIMIT 1", (pipeline,)
+        )
+        runs = sorted({row[0] for row in (last, whole) if row is not None and row[0] is not None})
+        return sorted({number for run in runs for number in self.numbers(run)})
+
+    def _made(self, run: int) -> dict[int, tuple[int, list[list[Any]], list[str]]]:
+        """For each node that a run executed with success: the number of its result, reasons, notes."""
+        found: dict[int, tuple[int, list[list[Any]], list[str]]] = {}
+        for (text,) in self._database.rows("SELECT text FROM made WHERE run = ? ORDER BY part", (run,)):
+            pack = json.loads(text)
+            reasons, flat = pack["reasons"], pack["steps"]
+            for node, seq, why, notes in zip(*[iter(flat)] * 4, strict=True):
+                found[node] = (seq, reasons[why], notes)
+        return found
+
+    def _reused(self, run: int) -> dict[int, int]:
+        """For each node that a run reused, the number of its result."""
+        found: dict[int, int] = {}
+        for (text,) in self._database.rows(
+            "SELECT texts.text FROM reused JOIN texts ON texts.digest = reused.text WHERE run = ? ORDER BY part", (run,)
+        ):
+            flat = json.loads(text)
+            found.update(zip(flat[::2], flat[1::2], strict=True))
+        return found
+
+    def _nodes(self, number: int) -> list[list[str]]:
+        row = self._database.row(
+            "SELECT text FROM texts WHERE digest = (SELECT nodes FROM runs WHERE id = ?)", (number,)
+        )
+        return [] if row is None else json.loads(row[0])
+
+    # ------------------------------------------------------------------ logs, points, expectations
+
+    def logs(self, run: str, node: int | None = None) -> list[LogLine]:
+        """What a run's steps wrote, or one of them, in the order in which it came. Raises `UnknownRun`."""
+        number = int(self.run(run).run[1:])
+        clause, parameters = (" AND node = ?", (number, node)) if node is not None else ("", (number,))
+        found = self._database.rows(f"SELECT node, time, stream, text FROM logs WHERE run = ?{clause} ORDER BY seq", parameters)  # noqa: S608
+        return [LogLine(*row) for row in found]
+
+    def points(self, run: str, node: int | None = None) -> list[Point]:
+        """The numbers that a run's steps recorded, or one of them, in order. Raises `UnknownRun`."""
+        number = int(self.run(run).run[1:])
+        clause, parameters = (" AND node = ?", (number, node)) if node is not None else ("", (number,))
+        found = self._database.rows(f"SELECT node, time, name, value, step FROM points WHERE run = ?{clause} ORDER BY seq", parameters)  # noqa: S608
+        return [Point(node, time, name, _number(value), step) for node, time, name, value, step in found]
+
+    def history(self, step: str, limit: int = 5) -> list[float]:
+        """Seconds that the newest executions of a step took, by its full name; at most 32."""
+        return [result.seconds for result in self._results.recent(step)[:limit]]
+
+    def expected(self, steps: Iterable[str]) -> dict[str, float]:
+        """Seconds that steps can be expected to take, by full name: the median of the last five; not those never run."""
+        found = {step: self.history(step) for step in dict.fromkeys(steps)}
+        return {step: median(seconds) for step, seconds in found.items() if seconds}
+
+    def complete(self, kind: str, prefix: str = "", run: str = "last") -> list[str]:
+        """Names that begin with `prefix`, for a shell: kind "run", "step" (of a run), or "pipeline"."""
+        if kind == "run":
+            names = ["last", *(f"r{number}" for (number,) in self._database.rows("SELECT id FROM runs ORDER BY id DESC LIMIT 200"))]
+        elif kind == "pipeline":
+            names = [name for (name,) in self._database.rows("SELECT DISTINCT pipeline FROM runs ORDER BY pipeline")]
+        else:
+            try:
+                names = [node[0] for node in self._nodes(int(self.run(run).run[1:]))]
+            except UnknownRun:
+                names = []
+        return [name for name in names if name.startswith(prefix)]
+
+
+_STOPPED = (
+    "SELECT node, status, verb, reasons, key, inputs, seconds, cpu, memory, error FROM stopped WHERE run = ?"
+)
+
+
+def _number(value: float | None) -> float:
+    """SQLite keeps NaN as NULL."""
+    return float("nan") if value is None else value
+
+
+def _stopped(node: int, named: list[str], row: tuple[Any, ...]) -> StepRow:
+    status, verb, reasons, key, inputs, seconds, cpu, memory, error = row
+    failure = None
+    if error:
+        fields = json.loads(error)
+        failure = Failure(**{**fields, "fixes": tuple(fields["fixes"])})
+    told = tuple(Reason(*reason) for reason in json.loads(reasons))
+    return StepRow(
+        node, named[0], named[1], named[2], status, verb, told, key, unpack_pairs(inputs), (), {},
+        seconds, cpu, memory, failure, (), "", None,
+    )  # fmt: skip
+
+
+def _of_result(
+    node: int, named: list[str], status: str, verb: str, reasons: tuple[Reason, ...], result: Result | None,
+    notes: tuple[str, ...] = (),
+) -> StepRow:  # fmt: skip
+    if result is None:  # removed since
+        return _unreached(node, named, status)._replace(decision=verb, reasons=reasons, notes=notes)
+    return StepRow(
+        node, named[0], named[1], named[2], status, verb, reasons, result.key, result.inputs, result.outputs,
+        dict(result.metrics), result.seconds, result.cpu, result.memory, None, notes, result.run, result,
+    )  # fmt: skip
+
+
+def _unreached(node: int, named: list[str], status: str) -> StepRow:
+    verb = "skip" if status == "skipped" else ""
+    return StepRow(
+        node, named[0], named[1], named[2], status, verb, (), None, (), (), {}, None, None, None, None, (), "", None
+    )

@@ -1,0 +1,306 @@
+"""The record of one run, written from its events as they happen.
+
+    record = Record.begin(database, results, leases, facts_of(plan, started=..., commit=...))
+    for event in drive(...): record.add(event)
+
+Rows are buffered and written with the results, in the same transactions. Steps that succeeded or
+were reused are packed, as many a row as a transaction has: ten thousand unchanged steps are one row,
+which the next such run shares. Only steps that stopped have a row each. A run whose process dies keeps the status `running`, and is shown as interrupted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from stepwell.kernel.events import (
+    Event,
+    RunFinished,
+    StepBlocked,
+    StepFailed,
+    StepFinished,
+    StepInterrupted,
+    StepReused,
+)
+from stepwell.kernel.identity import digest
+from stepwell.kernel.plan import Decision, Plan, Reason
+from stepwell.kernel.ports import Logged, Said
+from stepwell.stores.database import Database
+from stepwell.stores.filesystem import read_only
+from stepwell.stores.leases import Leases
+from stepwell.stores.results import Results
+from stepwell.stores.rows import encode, pack_pairs
+
+LONGEST_LOG = 16 << 20
+"""Bytes of log that are kept of one step in one run."""
+
+Metrics = dict[int, tuple[tuple[str, float], ...]]
+
+
+class Facts(NamedTuple):
+    """What is known of a run when it begins.
+
+    `params`: names to plain JSON values. `nodes`: for each node its id, the step's bare name and its
+    full name. `skipped`: nodes that were left out. `started` in seconds since 1970. `commit` is the
+    git commit, "" without git; `dirty`: the tree differs from it.
+    """
+
+    pipeline: str
+    params: dict[str, object]
+    nodes: Sequence[tuple[str, str, str]]
+    started: float
+    skipped: Sequence[int] = ()
+    commit: str = ""
+    dirty: bool = False
+    argv: Sequence[str] = ()
+
+
+def facts_of(
+    plan: Plan, *, started: float, commit: str = "", dirty: bool = False, argv: Sequence[str] = ()
+) -> Facts:
+    """The facts of a plan that is about to be driven."""
+    graph = plan.graph
+    steps = [(step.name, step.full_name) for step in graph.steps]
+    return Facts(
+        pipeline=graph.pipeline,
+        params={name: plain(value, token) for name, value, token in graph.params},
+        nodes=[(node.id, *steps[node.step]) for node in graph.nodes],
+        started=started,
+        skipped=[decision.node for decision in plan.decisions if decision.verb == "skip"],
+        commit=commit,
+        dirty=dirty,
+        argv=argv,
+    )
+
+
+def plain(value: object, token: str) -> object:
+    """A parameter's value as JSON has it, or else its canonical text."""
+    try:
+        encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return token
+    return value
+
+
+class Record:
+    """The record of a run while it lasts; a `database.Writer`. `run` is its id, "r12"."""
+
+    def __init__(self, database: Database, results: Results, leases: Leases, facts: Facts, number: int) -> None:
+        self.run = f"r{number}"
+        self.ended = False
+        self._database, self._results, self._leases = database, results, leases
+        self._facts, self._number = facts, number
+        self._time: Callable[[], float] = time.time
+        self._reused: dict[int, str] = {}
+        self._parts = 0
+        self._made: list[tuple[int, str, tuple[Reason, ...], tuple[str, ...]]] = []
+        self._stopped: list[tuple[object, ...]] = []
+        self._logs: list[tuple[object, ...]] = []
+        self._points: list[tuple[object, ...]] = []
+        self._lines = 0
+        self._said: dict[int, int] = {}
+        self._metrics: Metrics = {}
+        self._statuses: dict[int, str] = {}
+        self._ending: RunFinished | None = None
+
+    @staticmethod
+    def begin(database: Database, results: Results, leases: Leases, facts: Facts) -> Record:
+        """Give a run its id and write its beginning. Raises `StoreReadOnly`."""
+        if database.readonly:
+            raise read_only(str(database.folder))
+        shape = encode([list(node) for node in facts.nodes])
+
+        def write(connection: sqlite3.Connection) -> int:
+            (number,) = connection.execute("SELECT value + 1 FROM counters WHERE name = 'run'").fetchone()
+            connection.execute("UPDATE counters SET value = ? WHERE name = 'run'", (number,))
+            leases.enter(connection, number)
+            results.begin(connection)
+            connection.execute(
+                'INSERT INTO runs (id, pipeline, status, started, params, "commit", dirty, argv, driver, nodes,'
+                " skipped) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    number, facts.pipeline, facts.started, encode(facts.params), facts.commit, int(facts.dirty),
+                    encode(list(facts.argv)), leases.driver, put_text(connection, shape), encode(list(facts.skipped)),
+                ),
+            )  # fmt: skip
+            return int(number)
+
+        record = Record(database, results, leases, facts, database.write(write, durable=False))
+        if leases.unclean:
+            database.look_after_power_loss()
+        database.writers.append(record)
+        return record
+
+    # ------------------------------------------------------------------ events
+
+    def add(self, event: Event) -> None:
+        """Take in an event. `RunFinished` writes everything, ends the record and gives up all leases."""
+        kind = type(event)
+        if kind is StepReused:
+            self._reuse(event)  # type: ignore[arg-type]
+        elif kind is StepFinished:
+            self._finish_step(event)  # type: ignore[arg-type]
+        elif kind is Said:
+            self._say(event)  # type: ignore[arg-type]
+        elif kind is Logged:
+            self._log(event)  # type: ignore[arg-type]
+        elif kind is StepFailed:
+            node, decision, failure, seconds, cpu, memory = event  # type: ignore[misc]
+            error = encode(failure._asdict())
+            self._step(node, "failed", decision, (seconds, cpu, memory, error))
+        elif kind is StepBlocked:
+            self._step(event.node, "blocked", event.decision)  # type: ignore[union-attr]
+        elif kind is StepInterrupted:
+            self._step(event.node, "interrupted", event.decision)  # type: ignore[union-attr]
+        elif kind is RunFinished:
+            self._end(event)  # type: ignore[arg-type]
+
+    def abandon(self, seconds: float = 0.0) -> None:
+        """End the record of a run that is given up before its last event; nothing where it has ended."""
+        if not self.ended:
+            self._end(RunFinished("interrupted", seconds))
+
+    def _reuse(self, event: StepReused) -> None:
+        node, _, result = event
+        self._reused[node] = result.key
+        self._statuses[node] = "cached"
+        if result.metrics:
+            self._metrics[node] = result.metrics
+
+    def _finish_step(self, event: StepFinished) -> None:
+        node, decision, result, _, notes = event
+        self._statuses[node] = "succeeded"
+        if result.metrics:
+            self._metrics[node] = result.metrics
+        self._made.append((node, result.key, decision.reasons, notes))
+        self._database.touch(durable=True)
+
+    def _step(
+        self, node: int, status: str, decision: Decision,
+        spent: tuple[float | None, float | None, int | None, str | None] = (None, None, None, None),
+    ) -> None:  # fmt: skip
+        """The row of a step without a result."""
+        self._statuses[node] = status
+        verb = "run" if status == "failed" else decision.verb
+        self._stopped.append(
+            (self._number, node, status, verb, encode(decision.reasons), decision.key,
+             pack_pairs(decision.inputs), *spent)
+        )  # fmt: skip
+        self._database.touch()
+
+    def _say(self, event: Said) -> None:
+        node, stream, text = event
+        size = self._said.get(node, 0)
+        if size > LONGEST_LOG:
+            return
+        self._said[node] = size + len(text)
+        if size + len(text) > LONGEST_LOG:
+            text = text[: LONGEST_LOG - size] + f"\n[the rest was not kept: more than {LONGEST_LOG >> 20} MB]\n"
+        if not text.isascii():
+            text = text.encode("utf-8", "backslashreplace").decode()  # lone surrogates have no place in UTF-8
+        self._logs.append((self._number, node, self._next_line(), self._time(), stream, text))
+        self._database.touch()
+
+    def _log(self, event: Logged) -> None:
+        node, name, value, step = event
+        self._points.append((self._number, node, self._next_line(), self._time(), name, float(value), step))
+        self._database.touch()
+
+    def _next_line(self) -> int:
+        self._lines += 1
+        return self._lines
+
+    def _end(self, event: RunFinished) -> None:
+        self._ending = event
+        self._database.write(self._leases.leave, durable=False)
+        self._leases.left()
+        self.ended = True
+        self._database.writers.remove(self)
+
+    # ------------------------------------------------------------------ writing
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write what is buffered; after `Results.write`, which gives results their numbers."""
+        if self._made:
+            connection.execute(
+                "INSERT OR REPLACE INTO made (run, part, text) VALUES (?, ?, ?)",
+                (self._number, self._parts, self._packed_steps()),
+            )
+        if self._stopped:
+            connection.executemany(
+                "INSERT OR REPLACE INTO stopped (run, node, status, verb, reasons, key, inputs, seconds, cpu, memory,"
+                " error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                self._stopped,
+            )
+        if self._logs:
+            connection.executemany(
+                "INSERT OR REPLACE INTO logs (run, node, seq, time, stream, text) VALUES (?, ?, ?, ?, ?, ?)", self._logs
+            )
+        if self._points:
+            connection.executemany(
+                "INSERT OR REPLACE INTO points (run, node, seq, time, name, value, step) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                self._points,
+            )
+        if self._reused:
+            number = self._results.number
+            numbered = [(node, number(self._reused[node])) for node in sorted(self._reused)]
+            text = put_text(connection, encode([item for pair in numbered for item in pair]))
+            connection.execute(
+                "INSERT OR REPLACE INTO reused (run, part, text) VALUES (?, ?, ?)", (self._number, self._parts, text)
+            )
+        if self._ending is not None:
+            self._write_end(connection, self._ending)
+
+    def _packed_steps(self) -> str:
+        """The steps that succeeded since the last transaction; see the table `made`."""
+        number = self._results.number
+        reasons: dict[tuple[Reason, ...], int] = {}
+        flat: list[object] = []
+        for node, key, why, notes in self._made:
+            flat += (node, number(key), reasons.setdefault(why, len(reasons)), notes)
+        return encode({"reasons": list(reasons), "steps": flat})
+
+    def _write_end(self, connection: sqlite3.Connection, ending: RunFinished) -> None:
+        counts: dict[str, int] = {}
+        for status in self._statuses.values():
+            counts[status] = counts.get(status, 0) + 1
+        if self._facts.skipped:
+            counts["skipped"] = len(self._facts.skipped)
+        metrics = merged([(self._facts.nodes[node][0], pairs) for node, pairs in sorted(self._metrics.items())])
+        connection.execute(
+            "UPDATE runs SET status = ?, seconds = ?, metrics = ?, counts = ? WHERE id = ?",
+            (ending.status, ending.seconds, encode(metrics), encode(counts), self._number),
+        )
+
+    def written(self) -> None:
+        """Forget what is in the database now."""
+        self._parts += bool(self._made or self._reused)
+        self._made.clear()
+        self._reused.clear()
+        self._stopped.clear()
+        self._logs.clear()
+        self._points.clear()
+
+
+def merged(steps: Iterable[tuple[str, Iterable[tuple[str, float]]]]) -> dict[str, float]:
+    """The metrics of a run: by their names, or `id.name` where several steps logged one name."""
+    by_name: dict[str, list[tuple[str, float]]] = {}
+    for step, pairs in steps:
+        for name, value in pairs:
+            by_name.setdefault(name, []).append((step, value))
+    out: dict[str, float] = {}
+    for name, found in by_name.items():
+        if len(found) == 1:
+            out[name] = found[0][1]
+        else:
+            out.update((f"{step}.{name}", value) for step, value in found)
+    return out
+
+
+def put_text(connection: sqlite3.Connection, text: str) -> str:
+    """Keep a long text that other runs may share; its digest."""
+    name = digest(text)
+    connection.execute("INSERT OR IGNORE INTO texts (digest, text) VALUES (?, ?)", (name, text))
+    return name

@@ -1,0 +1,463 @@
+"""Results by key: `kernel.ports.Store`, which is also the `Past` that plans are made from.
+
+Results are never changed; a step that runs again adds one, and the newest of a key counts. What
+was kept here is known here at once; `commit` makes it durable and known to all.
+
+Speed: what was looked up is remembered, misses too while nobody else has written. `prefetch` loads
+the results of a pipeline's last run in a few queries, so that a plan of ten thousand unchanged
+steps asks nothing more. In a store that was empty when it was opened, nothing is ever asked.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from stepwell.errors import ArtifactGone
+from stepwell.kernel.ports import Artifact, Made, Result
+from stepwell.stores.blobs import INLINE, Blobs, digest_of
+from stepwell.stores.database import Database
+from stepwell.stores.filesystem import read_only
+from stepwell.stores.leases import Leases
+from stepwell.stores.rows import (
+    encode,
+    pack_numbers,
+    pack_outputs,
+    pack_pairs,
+    unpack_numbers,
+    unpack_outputs,
+    unpack_pairs,
+)
+
+RECENT = 32
+"""Results that `recent` gives at most."""
+
+HELD = 16 << 20
+"""Bytes of small blobs that are kept in memory for the steps that take them."""
+
+_COLUMNS = "seq, identity, key, site, inputs, outputs, run, seconds, cpu, memory, metrics"
+
+_BY_KEY = f"SELECT {_COLUMNS} FROM results WHERE substr(key, 1, 12) = substr(?1, 1, 12) AND key = ?1 ORDER BY seq DESC LIMIT 1"  # noqa: S608
+_BY_SITE = f"SELECT {_COLUMNS} FROM results WHERE substr(site, 1, 12) = substr(?1, 1, 12) AND site = ?1 ORDER BY seq DESC LIMIT 1"  # noqa: S608
+_BY_SEQ = f"SELECT {_COLUMNS} FROM results WHERE seq IN (???) ORDER BY seq"  # noqa: S608
+
+_BLOB = "SELECT data FROM blobs WHERE substr(digest, 1, 27) = substr(?1, 1, 27) AND digest = ?1"
+
+Shared = tuple[str, str, str, tuple[tuple[str, str], ...]]
+"""What results of one identity share: step, code, environment, variables."""
+
+
+class Results:
+    """The results of one store; a `kernel.ports.Store` and a `database.Writer`."""
+
+    def __init__(self, database: Database, blobs: Blobs, leases: Leases) -> None:
+        self._database, self._blobs, self._leases = database, blobs, leases
+        self._known: dict[str, Result] = {}
+        self._numbers: dict[str, int] = {}
+        self._files: set[str] = set()  # keys of results with blobs that are files
+        self._sites: dict[str, Result] = {}
+        self._recent: dict[str, deque[Result]] = {}
+        self._absent: set[str] = set()  # keys and sites without a result
+        self._shared: dict[int, Shared] = {}
+        self._identities: dict[Shared, int] = {}
+        self._parts: dict[str, Mapping[str, str]] = {}
+        self._gone: dict[str, str] = {}
+        self._version = -1
+        self._horizon: int | None = None  # the last number before the run that is being driven
+        self._complete = False  # everything that is in the database is in memory too
+        self._held: dict[str, bytes] = {}
+        self._held_bytes = 0
+        # not written yet:
+        self._kept: list[Result] = []
+        self._made: dict[str, bytes] = {}
+        self._lost: dict[str, str] = {}
+        self._again: set[str] = set()  # blobs that were gone and are made again
+        self._described: dict[str, str] = {}
+        self._defined: dict[str, tuple[str, str, str, int]] = {}
+        # written, not yet durable:
+        self._new_numbers: dict[str, int] = {}
+        self._new_identities: dict[Shared, int] = {}
+
+    # ------------------------------------------------------------------ the past
+
+    def result(self, key: str) -> Result | None:
+        """The newest result of a key, `lost` set where a blob is gone or damaged; None if there is none."""
+        found = self._known.get(key)
+        if found is None:
+            self._notice_others()
+            if self._complete or key in self._absent:
+                return None
+            found = self._select(_BY_KEY, key)
+            if found is None:
+                self._absent.add(key)
+                return None
+        if self._gone or key in self._files:
+            return self._checked(found)
+        return found
+
+    def at_site(self, site: str) -> Result | None:
+        """The newest result with this site; after `prefetch`, that of the pipeline's last run if it has one."""
+        found = self._sites.get(site)
+        if found is None:
+            self._notice_others()
+            if self._complete or site in self._absent:
+                return None
+            row = self._database.row(_BY_SITE, (site,))
+            if row is None:
+                self._absent.add(site)
+                return None
+            found = self._sites[site] = self._unpacked(row)
+        return found
+
+    def recent(self, step: str) -> Sequence[Result]:
+        """At most 32 of the newest results of a step, newest first; during a run, of those before it.
+
+        (What the other calls of the same run have just given explains nothing.)
+        """
+        self._notice_others()
+        found = self._recent.get(step)
+        if found is None:
+            found = deque(maxlen=RECENT)
+            if not self._complete:
+                found.extend(self._newest(step))
+            self._recent[step] = found
+        return found
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Inside the transaction that begins a run: what `recent` gives ends here."""
+        self._horizon = self._last(connection)
+
+    def parts(self, digest: str) -> Mapping[str, str]:
+        """What a code or environment digest was made of; empty where that is not known."""
+        found = self._parts.get(digest)
+        if found is None:
+            row = self._database.row("SELECT parts FROM parts WHERE digest = ?", (digest,))
+            found = {} if row is None else json.loads(row[0])
+            if row is not None:
+                self._parts[digest] = found
+        return found
+
+    def definition(self, digest: str) -> str | None:
+        """The source text of a definition, by the digest that `parts` gives for it; None where unknown."""
+        if digest in self._defined:
+            return self._defined[digest][1]
+        row = self._database.row("SELECT source FROM definitions WHERE digest = ?", (digest,))
+        return None if row is None else str(row[0])
+
+    def by_number(self, numbers: Iterable[int]) -> dict[int, Result]:
+        """Results by their number in the store, as records refer to them; unchecked."""
+        return {row[0]: self._unpacked(row) for row in self._database.many(_BY_SEQ, numbers)}
+
+    def prefetch(self, numbers: Iterable[int]) -> None:
+        """Load results by number, the oldest first, so that asking for them needs no query."""
+        self._notice_others()
+        for row in self._database.many(_BY_SEQ, numbers):
+            found = self._unpacked(row)
+            self._learn(found, row[0])
+            self._sites[found.site] = found
+
+    def number(self, key: str) -> int | None:
+        """The number of the result of a key that was looked up or written here."""
+        return self._new_numbers.get(key) or self._numbers.get(key)
+
+    def _select(self, sql: str, key: str) -> Result | None:
+        row = self._database.row(sql, (key,))
+        if row is None:
+            return None
+        found = self._unpacked(row)
+        self._learn(found, row[0])
+        return found
+
+    def _learn(self, found: Result, number: int) -> None:
+        self._known[found.key] = found
+        self._numbers[found.key] = number
+        for artifact in found.outputs:
+            if artifact.size > INLINE or artifact.parts:
+                self._files.add(found.key)
+
+    def _newest(self, step: str) -> list[Result]:
+        """The newest of each of the step's last identities, merged."""
+        last = self._horizon if self._horizon is not None else 1 << 62
+        identities = self._database.rows(
+            "SELECT id, (SELECT max(seq) FROM results WHERE identity = identities.id) AS last"
+            " FROM identities WHERE step = ? ORDER BY last DESC LIMIT ?",
+            (step, RECENT),
+        )
+        numbers: list[int] = []
+        for identity, _ in identities:
+            numbers += [
+                number
+                for (number,) in self._database.rows(
+                    "SELECT seq FROM results WHERE identity = ? AND seq <= ? ORDER BY seq DESC LIMIT ?",
+                    (identity, last, RECENT),
+                )
+            ]
+        newest = sorted(numbers, reverse=True)[:RECENT]
+        return [self._unpacked(row) for row in self._database.many(_BY_SEQ, newest)][::-1]
+
+    def _unpacked(self, row: tuple[Any, ...]) -> Result:
+        _, identity, key, site, inputs, outputs, run, seconds, cpu, memory, metrics = row
+        shared = self._shared.get(identity)
+        if shared is None:
+            shared = self._load_identity(identity)
+        step, code, environment, variables = shared
+        fields = (
+            key, step, site, code, environment, unpack_pairs(inputs), unpack_outputs(outputs), run,
+            seconds, cpu, memory, unpack_numbers(metrics) if metrics else (), "", variables,
+        )  # fmt: skip
+        return tuple.__new__(Result, fields)  # half the time of Result(...), for each of many thousands
+
+    def _load_identity(self, identity: int) -> Shared:
+        row = self._database.row(
+            "SELECT step, code, environment, variables FROM identities WHERE id = ?", (identity,)
+        )
+        shared = ("", "", "", ()) if row is None else (row[0], row[1], row[2], unpack_pairs(row[3]))
+        if row is not None:
+            self._shared[identity] = shared
+        return shared
+
+    def _notice_others(self) -> None:
+        """Forget what may have changed if another process has written."""
+        version = self._database.others_wrote()
+        if version == self._version:
+            return
+        self._version = version
+        self._absent.clear()
+        self._recent.clear()
+        self._gone = dict(self._database.rows("SELECT digest, why FROM gone"))
+        self._gone.update(self._lost)
+        (last,) = self._database.row("SELECT value FROM counters WHERE name = 'result'") or (0,)
+        self._complete = last == 0
+
+    def _checked(self, found: Result) -> Result:
+        """The result with `lost` set if it is; one that another process has made again instead."""
+        why = self._why_lost(found)
+        if not why:
+            return found
+        row = self._database.row(_BY_KEY, (found.key,))
+        if row is not None and row[0] > self._numbers.get(found.key, row[0]):
+            newer = self._unpacked(row)
+            self._learn(newer, row[0])
+            why, found = self._why_lost(newer), newer
+        return found._replace(lost=why) if why else found
+
+    def _why_lost(self, found: Result) -> str:
+        for artifact in found.outputs:
+            if artifact.size <= INLINE:
+                why = self._gone.get(artifact.digest, "")
+            else:
+                why = self._blobs.check(artifact.digest)
+            if why:
+                return why
+            for part in artifact.parts:
+                if why := self._blobs.check(part):
+                    return why
+        return ""
+
+    # ------------------------------------------------------------------ keeping
+
+    def claim(self, keys: Sequence[str]) -> Sequence[bool]:
+        """For each key, whether this run is to compute it; False while another living run does, or just did."""
+        return self._leases.claim(keys, self._known.__contains__)
+
+    def release(self, key: str) -> None:
+        """End the claim on a key that came to nothing."""
+        self._leases.end(key)
+
+    def keep(self, result: Result, made: Iterable[Made]) -> None:
+        """Take a new result; its large blobs are already in place. Also ends the claim on its key.
+
+        Raises `ArtifactGone` where a large blob is not there, `StoreReadOnly`.
+        """
+        if self._database.readonly:
+            raise read_only(str(self._database.folder))
+        self._notice_others()
+        key = result.key
+        self._files.discard(key)
+        for artifact, data in made:
+            if data is None or len(data) > INLINE or artifact.parts:
+                self._take_large(key, artifact, data)
+            else:
+                self._made[artifact.digest] = data
+        if self._gone:
+            self._found_again(result)
+        self._kept.append(result)
+        self._known[key] = result
+        self._sites[result.site] = result
+        if self._horizon is None:
+            recent = self._recent.get(result.step)
+            if recent is not None:
+                recent.appendleft(result)
+            elif self._complete:
+                self._recent[result.step] = deque((result,), RECENT)
+        self._leases.end(key)
+        self._database.touch(durable=True)
+
+    def _take_large(self, key: str, artifact: Artifact, data: bytes | None) -> None:
+        """See that the files of an artifact are there; put bytes where they belong by their size."""
+        if artifact.size > INLINE or artifact.parts:
+            self._files.add(key)
+        if data is not None and artifact.size > INLINE:
+            with self._blobs.sink() as sink:
+                sink.write(data)
+                sink.finish()
+        elif data is None and artifact.size <= INLINE:
+            data = bytes(self._blobs.open(artifact.digest).data)
+        if data is not None and artifact.size <= INLINE:
+            self._made[artifact.digest] = data
+        wanted = [*artifact.parts] if artifact.size <= INLINE else [artifact.digest, *artifact.parts]
+        for digest in wanted:
+            if why := self._blobs.check(digest):
+                raise ArtifactGone(why, why="it was to be there before its result is kept", fixes=["stepwell run"])
+
+    def _found_again(self, result: Result) -> None:
+        for artifact in result.outputs:
+            if artifact.digest in self._gone and artifact.digest in self._made:
+                del self._gone[artifact.digest]
+                self._lost.pop(artifact.digest, None)
+                self._again.add(artifact.digest)
+
+    def data(self, artifact: Artifact) -> bytes | None:
+        """The verified bytes of a small artifact, or None where its blob is a file. Raises `ArtifactGone`."""
+        digest = artifact.digest
+        data = self._held.get(digest)
+        if data is None:
+            data = self._made.get(digest)
+        if data is not None:
+            return data
+        if artifact.size > INLINE:
+            return None
+        row = self._database.row(_BLOB, (digest,))
+        if row is None:
+            why = self.lose(digest, "is gone")
+        elif not isinstance(row[0], bytes) or digest_of(row[0]) != digest:
+            why = self.lose(digest, "is damaged: its content has another digest")
+        else:
+            self._hold(digest, row[0])
+            return row[0]
+        raise ArtifactGone(why, why="the store was damaged, or changed by something else", fixes=["stepwell run"])
+
+    def lose(self, digest: str, how: str) -> str:
+        """Note that a small blob cannot be used, so that the results that have it are `lost`; what is said of it."""
+        why = f"blob {digest[:15]}… {how}"
+        self._gone[digest] = self._lost[digest] = why
+        self._database.touch()
+        return why
+
+    def _hold(self, digest: str, data: bytes) -> None:
+        """Keep bytes in memory, and let the oldest go when they are too many."""
+        if digest not in self._held:
+            self._held[digest] = data
+            self._held_bytes += len(data) + 200
+            while self._held_bytes > HELD:
+                oldest = next(iter(self._held))
+                self._held_bytes -= len(self._held.pop(oldest)) + 200
+
+    def add_identity(
+        self,
+        code: str,
+        parts: Mapping[str, str],
+        sources: Mapping[str, tuple[str, str, str, int]],
+        environment: str,
+        versions: Mapping[str, str],
+    ) -> None:
+        """Keep what a code and an environment digest were made of; cheap where the store knows it.
+
+        `parts` and `versions` as in `plan.Identity`; `sources`: a definition's digest to its name,
+        source text, file (relative to the root) and first line. Written with the next commit.
+        """
+        for digest, content, texts in ((code, parts, sources), (environment, versions, {})):
+            if digest and digest not in self._parts:
+                self._parts[digest] = dict(content)
+                self._described[digest] = encode(self._parts[digest])
+                self._defined.update(texts)
+                self._database.touch()
+
+    def commit(self, *, now: bool = False) -> None:
+        """Write what was kept if it is time, or `now`: one transaction with everything the store has buffered."""
+        if not self._database.readonly:
+            self._leases.tick(now=now)
+        self._database.commit(now=now)
+
+    # ------------------------------------------------------------------ writing
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Insert what was kept."""
+        self._new_numbers, self._new_identities = {}, {}
+        if self._made:
+            for digest in self._again:
+                connection.execute("DELETE FROM blobs WHERE substr(digest, 1, 27) = substr(?1, 1, 27)", (digest,))
+                connection.execute("DELETE FROM gone WHERE digest = ?", (digest,))
+            connection.executemany("INSERT OR IGNORE INTO blobs (digest, data) VALUES (?, ?)", self._made.items())
+        if self._kept:
+            self._write_results(connection)
+        if self._lost:
+            connection.executemany("INSERT OR REPLACE INTO gone (digest, why) VALUES (?, ?)", self._lost.items())
+        if self._described:
+            self._write_identities(connection)
+
+    def _write_identities(self, connection: sqlite3.Connection) -> None:
+        """Insert the descriptions of digests that the store does not know; usually there are none."""
+        known = {row[0] for row in self._database.many("SELECT digest FROM parts WHERE digest IN (???)", self._described)}
+        new = [pair for pair in self._described.items() if pair[0] not in known]
+        if new:
+            connection.executemany("INSERT INTO parts (digest, parts) VALUES (?, ?)", new)
+            connection.executemany(
+                "INSERT OR IGNORE INTO definitions (digest, name, source, file, line) VALUES (?, ?, ?, ?, ?)",
+                [(digest, *definition) for digest, definition in self._defined.items()],
+            )
+
+    def _write_results(self, connection: sqlite3.Connection) -> None:
+        last = self._last(connection)
+        rows = []
+        numbers = self._new_numbers
+        for number, result in enumerate(self._kept, last + 1):
+            key, step, site, code, environment, inputs, outputs, run, seconds, cpu, memory, metrics, _, variables = result
+            shared = (step, code, environment, variables)
+            identity = self._identities.get(shared) or self._identity(connection, shared)
+            packed = pack_numbers(metrics) if metrics else ""
+            rows.append(
+                (number, identity, key, site, pack_pairs(inputs), pack_outputs(outputs), run, seconds, cpu, memory, packed)
+            )
+            numbers[key] = number
+        connection.executemany(
+            f"INSERT INTO results ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            rows,
+        )
+        connection.execute("UPDATE counters SET value = ? WHERE name = 'result'", (last + len(rows),))
+
+    @staticmethod
+    def _last(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT value FROM counters WHERE name = 'result'").fetchone()[0])
+
+    def _identity(self, connection: sqlite3.Connection, shared: Shared) -> int:
+        """The number of an identity, new where it must be."""
+        found = self._new_identities.get(shared)
+        if found is None:
+            step, code, environment, variables = shared
+            values = (step, code, environment, pack_pairs(variables))
+            row = connection.execute(
+                "SELECT id FROM identities WHERE step = ? AND code = ? AND environment = ? AND variables = ?", values
+            ).fetchone()
+            if row is None:
+                insert = "INSERT INTO identities (step, code, environment, variables) VALUES (?, ?, ?, ?)"
+                row = (connection.execute(insert, values).lastrowid,)
+            found = self._new_identities[shared] = int(row[0] or 0)
+        return found
+
+    def written(self) -> None:
+        """Forget what is durable now."""
+        self._numbers.update(self._new_numbers)
+        self._identities.update(self._new_identities)
+        self._new_numbers, self._new_identities = {}, {}
+        self._kept.clear()
+        for digest, data in self._made.items():
+            self._hold(digest, data)
+        self._made.clear()
+        self._lost.clear()
+        self._again.clear()
+        self._described.clear()
+        self._defined.clear()

@@ -1,0 +1,95 @@
+"""The tables, as numbered migrations: the database's `user_version` counts those it has had.
+
+A migration is never changed once released; a new one is added at the end. Texts of several items
+(inputs, outputs) are lines, see `rows`. Indexes hold only the first digits of a digest: that finds
+the row as well, and halves the pages that a commit rewrites.
+"""
+
+from __future__ import annotations
+
+APPLICATION = 0x53574C4C
+"""SQLite's `application_id` of a store: the letters SWLL."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    -- What was given out so far: the last number of a result, a run, a driver.
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO counters VALUES ('result', 0), ('run', 0), ('driver', 0);
+
+    -- What the results of one version of a step share. `variables`: lines `name=token`.
+    CREATE TABLE identities (
+        id INTEGER PRIMARY KEY, step TEXT NOT NULL, code TEXT NOT NULL, environment TEXT NOT NULL,
+        variables TEXT NOT NULL, UNIQUE (step, code, environment, variables));
+
+    -- What a step gave. Never changed; of several with one key the newest (largest seq) counts.
+    CREATE TABLE results (
+        seq INTEGER PRIMARY KEY, identity INTEGER NOT NULL, key TEXT NOT NULL, site TEXT NOT NULL,
+        inputs TEXT NOT NULL, outputs TEXT NOT NULL, run TEXT NOT NULL,
+        seconds REAL NOT NULL, cpu REAL NOT NULL, memory INTEGER NOT NULL, metrics TEXT NOT NULL);
+    CREATE INDEX results_by_key ON results (substr(key, 1, 12));
+    CREATE INDEX results_by_site ON results (substr(site, 1, 12));
+    CREATE INDEX results_by_identity ON results (identity);
+
+    -- Blobs of at most 64 KiB. Larger ones are files.
+    CREATE TABLE blobs (digest TEXT NOT NULL, data BLOB NOT NULL);
+    CREATE UNIQUE INDEX blobs_by_digest ON blobs (substr(digest, 1, 27));
+
+    -- Blobs that were found missing or damaged, until somebody makes them again.
+    CREATE TABLE gone (digest TEXT PRIMARY KEY, why TEXT NOT NULL) WITHOUT ROWID;
+
+    -- What a code digest (definition -> its digest) or an environment digest (distribution -> version)
+    -- was made of, as JSON; and the source text of each definition.
+    CREATE TABLE parts (digest TEXT PRIMARY KEY, parts TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE definitions (
+        digest TEXT PRIMARY KEY, name TEXT NOT NULL, source TEXT NOT NULL, file TEXT NOT NULL,
+        line INTEGER NOT NULL);
+
+    -- Long texts that many runs share (the ids of a graph, what an unchanged run reused), by digest.
+    CREATE TABLE texts (digest TEXT PRIMARY KEY, text TEXT NOT NULL);
+
+    -- One row a run; `rN` is the run with id N. `status` is 'running' until its driver ends it.
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY, pipeline TEXT NOT NULL, status TEXT NOT NULL, started REAL NOT NULL,
+        seconds REAL, params TEXT NOT NULL, metrics TEXT, "commit" TEXT NOT NULL, dirty INTEGER NOT NULL,
+        argv TEXT NOT NULL, driver INTEGER NOT NULL, nodes TEXT NOT NULL, skipped TEXT NOT NULL,
+        counts TEXT);
+    CREATE INDEX runs_by_pipeline ON runs (pipeline);
+
+    -- Steps that a run executed with success, as many a row as one commit had. JSON: {"reasons":
+    -- [reasons, ...], "steps": [node, seq of its result, index into reasons, notes, node, ...]}.
+    CREATE TABLE made (
+        run INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, part)) WITHOUT ROWID;
+
+    -- Steps that a run reused, packed: a JSON list node, seq, node, seq, ... in `texts`.
+    CREATE TABLE reused (
+        run INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, part)) WITHOUT ROWID;
+
+    -- Steps that failed, were blocked or interrupted. `inputs`: lines `name=token`; `reasons`, `error`: JSON.
+    CREATE TABLE stopped (
+        run INTEGER NOT NULL, node INTEGER NOT NULL, status TEXT NOT NULL, verb TEXT NOT NULL,
+        reasons TEXT NOT NULL, key TEXT, inputs TEXT NOT NULL, seconds REAL, cpu REAL, memory INTEGER,
+        error TEXT, PRIMARY KEY (run, node)) WITHOUT ROWID;
+
+    CREATE TABLE logs (
+        run INTEGER NOT NULL, node INTEGER NOT NULL, seq INTEGER NOT NULL, time REAL NOT NULL,
+        stream TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, node, seq)) WITHOUT ROWID;
+
+    -- Numbers recorded with `log.metric`. NULL is NaN, which SQLite does not have.
+    CREATE TABLE points (
+        run INTEGER NOT NULL, node INTEGER NOT NULL, seq INTEGER NOT NULL, time REAL NOT NULL,
+        name TEXT NOT NULL, value REAL, step INTEGER, PRIMARY KEY (run, node, seq)) WITHOUT ROWID;
+
+    -- Runs that are being driven now, and the keys that they compute.
+    CREATE TABLE drivers (
+        id INTEGER PRIMARY KEY, run INTEGER NOT NULL, host TEXT NOT NULL, boot TEXT NOT NULL,
+        pid INTEGER NOT NULL, born TEXT NOT NULL, beat INTEGER NOT NULL);
+    CREATE TABLE leases (key TEXT PRIMARY KEY, driver INTEGER NOT NULL) WITHOUT ROWID;
+
+    -- Caches. Losing them costs time only.
+    CREATE TABLE memo (kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, key));
+    """,
+)
+"""Migration number n brings a store from version n-1 to n."""
+
+VERSION = len(MIGRATIONS)
+"""The version that this Stepwell reads and writes."""

@@ -1,0 +1,14 @@
+"""Executing one task: load its code and its inputs, call it, judge what it gave, store the outputs.
+
+    modules    first-party code, from exactly the bytes that were fingerprinted
+    inputs     a task's inputs as values
+    execute    `execute(task, context) -> Done`
+    failures   what a person is told when a step fails
+    state      what a step may have changed of its process, put back for the next one
+    meter      wall and processor time, peak memory
+    wire       tasks and reports as bytes
+    main       a process of workers: the template that forks them, the loop that serves tasks
+    family     all descendants of a process, and their end
+
+Nothing here knows the scheduler or an engine; an engine decides where `execute` is called.
+"""

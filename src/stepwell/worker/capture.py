@@ -1,0 +1,68 @@
+"""What a step prints, by whatever means: a pipe in the place of file descriptors 1 and 2, so that C code
+and child processes are caught too.
+
+A worker has one pipe for each stream as long as it lives; the driver reads them. After each task the
+worker writes an `end` (random bytes, the same for all workers of an engine) to both: what lies
+between two ends is what one task printed. A task that prints nothing costs two small writes, and
+nobody waits for anybody.
+
+Why not a file, whose size after each task would say the same: `tee /dev/stderr` and `> /dev/stdout`,
+common in shell commands, empty a file when they open it. Why not a thread in the worker that reads the
+pipe: C code that prints much while it holds Python's lock would wait for it for ever.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import os
+import sys
+
+END = 16
+"""Bytes of an `end`."""
+
+
+class Capture:
+    """The standard streams of a worker. `out` and `err` are the pipes' ends for writing."""
+
+    def __init__(self, out: int, err: int, end: bytes) -> None:
+        self._out, self._err, self._end = out, err, end
+        self._flush_c = ctypes.CDLL(None).fflush
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        self._attach()
+        self._stdout = sys.stdout = sys.__stdout__ = text_stream(1)
+        self._stderr = sys.stderr = sys.__stderr__ = text_stream(2)
+        sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # lives as long as we
+
+    def finish(self) -> bool:
+        """A task ended: write what is still in buffers, repair the streams, and mark the end.
+
+        Returns whether a stream had to be made anew, because the step closed it.
+        """
+        closed = self._stdout.closed or self._stderr.closed
+        if closed:
+            self._renew()
+        self._stdout.flush()
+        self._stderr.flush()
+        self._flush_c(None)
+        self._attach()
+        os.write(self._out, self._end)
+        os.write(self._err, self._end)
+        return closed
+
+    def _attach(self) -> None:
+        os.dup2(self._out, 1)
+        os.dup2(self._err, 2)
+
+    def _renew(self) -> None:
+        if self._stdout.closed:
+            self._stdout = sys.stdout = sys.__stdout__ = text_stream(1)
+        if self._stderr.closed:
+            self._stderr = sys.stderr = sys.__stderr__ = text_stream(2)
+
+
+def text_stream(fd: int) -> io.TextIOWrapper:
+    """A text stream that writes each line as soon as it is complete."""
+    return open(fd, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)

@@ -1,0 +1,193 @@
+"""One task, from its inputs to its stored outputs: `execute(task, context) -> Done`.
+
+Whatever goes wrong comes back as `Done` with a failure. The order is: load the code, make the
+values, call, check that sources were left alone, judge what was returned, encode it, put the
+process back as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any
+
+from stepwell import log
+from stepwell.errors import InputUnreadable, StepwellError
+from stepwell.kernel.graph import StepDef
+from stepwell.kernel.ports import Done, Failure, Made, Task
+from stepwell.stores.blobs import Blobs
+from stepwell.worker import failures
+from stepwell.worker.inputs import Inputs
+from stepwell.worker.meter import Meter
+from stepwell.worker.modules import FirstParty
+from stepwell.worker.outputs import Declared, claimed, keep
+from stepwell.worker.state import Restorer
+from stepwell.worker.watch import Watch
+
+Logged = Callable[[int, str, float, int | None], None]
+"""What takes a metric: node, name, value, place in a series."""
+
+
+class Context:
+    """What tasks of one process share: the project, the store, the code that is loaded, and the process's state.
+
+    `spoiled` is set when a step changed the process in a way that cannot be undone. An exception of the
+    class `stops` means that the task is to be given up; all others are the step's own.
+    """
+
+    def __init__(
+        self, root: Path, blobs: Blobs, importer: FirstParty, logged: Logged, stops: type[BaseException]
+    ) -> None:
+        self.root = root
+        self.blobs = blobs
+        self.importer = importer
+        self.logged = logged
+        self.stops = stops
+        self.inputs = Inputs(root, blobs)
+        self.meter = Meter()
+        self.state = Restorer(root)
+        self.watch = Watch(importer.is_first_party)
+        self.spoiled = False
+        self._calls: dict[StepDef, Call] = {}
+        for module in importer.modules.values():
+            self.watch.meet(module)
+        importer.on_load = self.watch.meet
+
+    def call_of(self, step: StepDef) -> Call:
+        """The loaded code of a step. Raises whatever importing its module raises."""
+        call = self._calls.get(step)
+        if call is None:
+            call = self._calls[step] = Call(step, self.importer)
+            # What modules do when they are imported is meant to stay.
+            self.state.settle()
+            self.watch.settle()
+        return call
+
+
+class Call:
+    """The code of one step, ready to be called."""
+
+    def __init__(self, step: StepDef, importer: FirstParty) -> None:
+        found: Any = importer.load(step.module)
+        for part in step.qualname.split("."):
+            found = getattr(found, part)
+        function = getattr(found, "function", found)
+        self.function: Callable[..., Any] = function
+        self.declared = Declared(step, function)
+        self.is_async = inspect.iscoroutinefunction(function)
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            parameters = ()
+        self._positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+        self._before_stars = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+    def __call__(self, values: dict[str, Any]) -> Any:
+        """Call the function with its arguments by name; `*rest` and `**options` come under these names."""
+        args: list[Any] = []
+        if self._positional or any(name.startswith("*") for name in values):
+            args, values = self._arguments(values)
+        if self.is_async:
+            return asyncio.run(self.function(*args, **values))
+        return self.function(*args, **values)
+
+    def _arguments(self, values: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        rest = dict(values)
+        args = [rest.pop(name) for name in self._positional if name in rest]
+        for name in [name for name in rest if name.startswith("*") and not name.startswith("**")]:
+            args += [rest.pop(before) for before in self._before_stars if before in rest]
+            args += rest.pop(name)
+        for name in [name for name in rest if name.startswith("**")]:
+            rest.update(rest.pop(name))
+        return args, rest
+
+
+def execute(task: Task, context: Context) -> Done:
+    """Carry one task out. Raises nothing but what `context.stops`."""
+    outputs: tuple[Made, ...] = ()
+    failed: Failure | None = None
+    before = log.record_with(lambda name, value, step: context.logged(task.node, name, value, step))
+    context.meter.start()
+    try:
+        outputs, failed = copy_context().run(_attempt, task, context)
+    finally:
+        cost = context.meter.stop()
+        log.record_with(before)
+        context.inputs.forget()
+        notes = _tidy(task.step.name, context)
+    return Done(task.node, outputs, failed, cost.seconds, cost.cpu, cost.memory, notes)
+
+
+def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | None]:
+    step, root, is_own = task.step, context.root, context.importer.is_first_party
+    try:
+        call = context.call_of(step)
+    except context.stops:
+        raise
+    except BaseException as error:  # noqa: BLE001  # importing runs the user's code
+        return (), failures.not_loaded(step.name, step.module, error, root, is_own)
+    values, failed = _values(task, context)
+    if failed is not None:
+        return (), failed
+    context.state.seed(task.key)
+    try:
+        value = call(values)
+    except context.stops:
+        raise
+    except BaseException as error:  # noqa: BLE001  # whatever a step raises is its failure, `sys.exit` too
+        return (), failures.of_step(step.name, error, root, is_own)
+    del values
+    try:
+        context.inputs.held_are_unchanged()
+        parts = call.declared.split(value)
+        if task.out and (wrong := claimed(step.name, task.out, value, root)) is not None:
+            raise wrong
+        return keep(parts, context.blobs), None
+    except StepwellError as error:
+        return (), _named(step.name, error)
+    except context.stops:
+        raise
+    except BaseException as error:  # noqa: BLE001  # encoding runs libraries, and methods of the user's classes
+        return (), failures.of_step(step.name, error, root, is_own)
+
+
+def _values(task: Task, context: Context) -> tuple[dict[str, Any], Failure | None]:
+    values: dict[str, Any] = {}
+    for name, source in task.inputs:
+        try:
+            values[name] = context.inputs.value(source)
+        except StepwellError as error:
+            return {}, _named(f"{task.step.name}({name}=...)", error)
+        except Exception as error:  # noqa: BLE001  # a reader or a codec is a library, and may raise anything
+            unreadable = InputUnreadable(
+                f"step `{task.step.name}` could not read its input `{name}`: {failures.say(error)}",
+                why="the input is there, but it is not what its reader expects",
+            )
+            return {}, failures.failure(unreadable, failures.user_traceback(error, lambda _: True))
+    return values, None
+
+
+def _named(step: str, error: StepwellError) -> Failure:
+    """The failure of an error of ours, with the step's name where its text does not say it."""
+    told = failures.failure(error)
+    return told if "step `" in told.what else told._replace(what=f"step `{step}`: {told.what}")
+
+
+def _tidy(step: str, context: Context) -> tuple[str, ...]:
+    """Put the process back; what a person should know of it."""
+    notes = []
+    changed = context.watch.changed()
+    if changed:
+        names = ", ".join(f"`{name}`" for name in changed[:5])
+        notes.append(f"step `{step}` changed {names}, which other steps would see; its process was replaced")
+    notes += [f"step `{step}` {clause}; its process was replaced" for clause in context.state.restore()]
+    if notes:
+        context.spoiled = True
+        context.watch.settle()
+        context.state.settle()
+    return tuple(notes)
+
+

@@ -1,0 +1,293 @@
+"""The entry of the processes that an engine starts: `run_template` and `run_worker`.
+
+The **template** imports the libraries that the steps' modules import, once, and then makes workers
+by forking itself: they start in milliseconds and share the memory of the libraries. It executes no
+code of the project, so that each worker has its own modules, and what they print when they are
+imported belongs to the task that needs them. It also reaps all workers, tells the driver how they
+ended, and ends everything below it when the driver closes or dies.
+
+Where forking is not safe (macOS, or when a library has started threads of Python), workers are
+started as processes of their own, by the same protocol; they import for themselves.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import gc
+import importlib
+import marshal
+import os
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from stepwell.worker import family
+from stepwell.worker.modules import FirstParty, Snapshot
+from stepwell.worker.serve import Settings, serve
+
+REQUEST = struct.Struct("<cI")
+"""From the driver: FORK and the number of a worker, with its four file descriptors; or CLOSE."""
+
+ANSWER = struct.Struct("<cIiQ")
+"""To the driver: READY; EXITED, the number of a worker, its wait status, its peak memory in bytes."""
+
+FORK, CLOSE, READY, EXITED = b"F", b"C", b"R", b"X"
+
+GRACE = 0.4
+"""Seconds that steps have to clean up after themselves when they are stopped."""
+
+LIMIT = 1.6
+"""Seconds after which everything is gone, whatever it did."""
+
+NOT_IN_A_TEMPLATE = frozenset(("jax", "jaxlib", "polars", "ray", "tensorflow"))
+"""Libraries that start threads of their own, and do not survive a fork."""
+
+_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def command(role: str, path: Sequence[str], arguments: Sequence[int]) -> list[str]:
+    """The command line of such a process: this interpreter with its flags, and these places to import from."""
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    program = f"import sys; sys.path[:] = {list(path)!r}; from stepwell.worker.main import {role}; {role}()"
+    return [sys.executable, *flags, "-P", "-c", program, *map(str, arguments)]
+
+
+def run_template() -> None:
+    """The template's whole life. Arguments: descriptors of the control socket and of the settings, the driver's id."""
+    control_fd, settings_fd, driver = map(int, sys.argv[1:4])
+    family.adopt_orphans()
+    settings = read_settings(settings_fd)
+    importer = _importer(settings)
+    warm(settings.preload, importer)
+    template = Template(socket.socket(fileno=control_fd), settings_fd, driver, settings, importer)
+    gc.collect()
+    gc.freeze()  # workers share this memory; a collection would copy it
+    template.run()
+
+
+def run_worker() -> None:
+    """A worker that was not forked. Arguments: its four descriptors, that of the settings, its parent's id."""
+    *ends, settings_fd, parent = map(int, sys.argv[1:7])
+    family.die_with_parent(parent)
+    family.be_killed_first()
+    settings = read_settings(settings_fd)
+    os.close(settings_fd)
+    for fd in ends:
+        os.set_inheritable(fd, False)
+    serve(ends, settings, _importer(settings))
+
+
+def read_settings(fd: int) -> Settings:
+    """The settings that the driver wrote into a file without a name."""
+    os.set_inheritable(fd, False)
+    data = b""
+    while block := os.pread(fd, 1 << 24, len(data)):
+        data += block
+    return Settings(marshal.loads(data))  # noqa: S302  # of our own program, see `wire`
+
+
+def _importer(settings: Settings) -> FirstParty:
+    sys.argv = [str(settings.root)]
+    importer = FirstParty([settings.root, *map(Path, settings.roots)], Snapshot(settings.snapshot))
+    importer.install()
+    return importer
+
+
+# ---------------------------------------------------------------------------- libraries
+
+
+def warm(modules: Sequence[str], importer: FirstParty) -> None:
+    """Import the libraries that first-party modules import at their top level; failures show later, in a step."""
+    for name in _libraries(modules, importer):
+        if name.partition(".")[0] not in NOT_IN_A_TEMPLATE:
+            with contextlib.suppress(BaseException), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                importlib.import_module(name)
+    for name in ("stepwell.codecs.choose", "stepwell.stores.blobs", "stepwell.worker.execute"):
+        importlib.import_module(name)
+
+
+def _libraries(modules: Sequence[str], importer: FirstParty) -> Iterator[str]:
+    """The modules of others that these modules import, directly or through modules of the project."""
+    seen: set[str] = set()
+    todo = list(modules)
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        path = importer.source_of(name)
+        if path is None:
+            yield name
+            continue
+        with contextlib.suppress(SyntaxError, ValueError, OSError):
+            importer.snapshot.code(path)  # workers need not compile it again
+            todo += _imports(ast.parse(importer.snapshot.read(path)), name, path.endswith("__init__.py"))
+
+
+def _imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[str]:
+    for node in _top_level(tree.body):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                up = node.level - 1 if is_package else node.level
+                base = module.rsplit(".", up)[0] if up else module
+                yield f"{base}.{node.module}" if node.module else base
+                yield from (f"{base}.{alias.name}" for alias in node.names if not node.module)
+            elif node.module:
+                yield node.module
+
+
+def _top_level(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run when a module is imported, as far as they are simple; not `if TYPE_CHECKING:`."""
+    for node in body:
+        if isinstance(node, ast.Try):
+            yield from _top_level(node.body)
+        else:
+            yield node
+
+
+# ---------------------------------------------------------------------------- the template
+
+
+class Template:
+    """Makes workers, tells how they ended, and ends everything when the driver closes or is gone."""
+
+    def __init__(
+        self, control: socket.socket, settings_fd: int, driver: int, settings: Settings, importer: FirstParty
+    ) -> None:
+        self.control = control
+        self.settings_fd = settings_fd
+        self.driver = driver
+        self.settings = settings
+        self.importer = importer
+        self.workers: dict[int, int] = {}  # process id -> number
+        self.fork = settings.fork and threading.active_count() == 1
+        self.wake, wake = os.pipe()
+        self.inner = [self.wake, wake, settings_fd, control.fileno()]
+        for fd in (self.wake, wake):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, self._noted)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.terminated = False
+
+    def run(self) -> None:
+        """Serve requests until there is no driver, or it closes. Leaves nobody behind."""
+        selector = selectors.DefaultSelector()
+        selector.register(self.control, selectors.EVENT_READ)
+        selector.register(self.wake, selectors.EVENT_READ)
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                watch = os.pidfd_open(self.driver)
+                self.inner.append(watch)
+                selector.register(watch, selectors.EVENT_READ)
+        if hasattr(selector, "fileno"):
+            self.inner.append(selector.fileno())
+        self._tell(READY)
+        while os.getppid() == self.driver and not self.terminated:
+            ready = [key.fileobj for key, _ in selector.select(0.5)]
+            if self.wake in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self.wake, 4096)
+                self._reap()
+            if self.control in ready and not self._serve_request():
+                break
+        self._end_all()
+
+    def _noted(self, number: int, _: object) -> None:
+        self.terminated = self.terminated or number == signal.SIGTERM
+
+    def _serve_request(self) -> bool:
+        """Carry out one request; False when it was the last."""
+        try:
+            request, ends, _, _ = socket.recv_fds(self.control, REQUEST.size, 4)
+        except ConnectionError:
+            return False
+        if len(request) < REQUEST.size:
+            return False
+        kind, number = REQUEST.unpack(request)
+        if kind == FORK and len(ends) == 4:
+            pid = self._forked(ends) if self.fork else self._started(ends)
+            self.workers[pid] = number
+            for fd in ends:
+                os.close(fd)
+        return kind != CLOSE
+
+    def _forked(self, ends: list[int]) -> int:
+        parent = os.getpid()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # threads of BLAS libraries, which know of forks
+            pid = os.fork()
+        if pid:
+            return pid
+        try:
+            self._become_worker(ends, parent)
+        finally:
+            os._exit(70)
+
+    def _become_worker(self, ends: list[int], parent: int) -> None:
+        """Of the template keep what was imported, nothing else."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.setsid()
+        family.die_with_parent(parent)
+        family.be_killed_first()
+        self.control.detach()
+        for fd in self.inner:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        serve(ends, self.settings, self.importer)
+
+    def _started(self, ends: list[int]) -> int:
+        handed = [*ends, self.settings_fd]
+        process = subprocess.Popen(
+            command("run_worker", sys.path, [*handed, os.getpid()]), pass_fds=handed, start_new_session=True
+        )
+        process.returncode = 0  # it is reaped here, with its peak memory, and not by `subprocess`
+        return process.pid
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                if not pid:
+                    return
+                number = self.workers.pop(pid, None)
+                if number is not None:
+                    family.kill_session(pid)
+                    self._tell(EXITED, number, status, usage.ru_maxrss * _UNIT)
+
+    def _tell(self, kind: bytes, number: int = 0, status: int = 0, memory: int = 0) -> None:
+        with contextlib.suppress(OSError):  # a driver that is gone need not be told
+            self.control.sendall(ANSWER.pack(kind, number, status, memory))
+
+    def _end_all(self) -> None:
+        for pid in self.workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        family.end(os.getpid(), GRACE, LIMIT)
+
+
+def boot_environment(mark: str, threads: int) -> dict[str, str]:
+    """The environment of the template and of all workers: this process's, and what makes steps behave alike."""
+    environment: dict[str, Any] = dict(os.environ)
+    environment[family.MARK] = mark
+    environment.setdefault("PYTHONHASHSEED", "0")  # sets of text iterate alike in every run
+    environment.setdefault("MPLBACKEND", "agg")  # no windows
+    if threads:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
+            environment.setdefault(name, str(threads))
+    return environment

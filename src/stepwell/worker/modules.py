@@ -1,0 +1,262 @@
+"""First-party code, executed from exactly the bytes that were fingerprinted.
+
+Python validates its `.pyc` files by size and by whole seconds: after two edits of one size within
+a second, `import` runs the old code. And a file can be saved between the moment when its
+fingerprint is taken and the moment when a worker imports it. So the project's own modules are not
+imported by Python's finder but by this one: it reads each file once, keeps the bytes in a
+`Snapshot`, and compiles them; byte code is neither read nor written. The fingerprint is taken of
+`snapshot.read(path)`, and workers are given the snapshot, so what was fingerprinted is what runs.
+
+    importer = FirstParty.for_root(root)        # the one of this process for this root
+    importer.install()                          # first on sys.meta_path
+    module = importer.load("pipeline")          # its bytes are now in importer.snapshot
+    importer.refresh()                          # files were edited: forget what came from them
+
+First-party is what lies in the project's root, in its `src/`, and in further given roots
+(projects installed as editable), as sources; everything else is left to Python.
+"""
+
+from __future__ import annotations
+
+import importlib
+import linecache
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import decode_source, spec_from_file_location
+from pathlib import Path
+from types import CodeType, ModuleType
+
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+class Snapshot(Mapping[str, bytes]):
+    """The bytes of first-party files by absolute path, each read at most once."""
+
+    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+        self._files: dict[str, bytes] = dict(files or {})
+        self._codes: dict[str, CodeType] = {}
+
+    def read(self, path: str | Path) -> bytes:
+        """The bytes of a file: those of the first time that anyone asked. Raises `OSError`."""
+        name = os.path.abspath(path)
+        data = self._files.get(name)
+        if data is None:
+            with open(name, "rb") as file:
+                data = self._files[name] = file.read()
+        return data
+
+    def code(self, path: str) -> CodeType:
+        """The compiled file; compiled once. Raises `SyntaxError`, `ValueError` or `OSError`."""
+        code = self._codes.get(path)
+        if code is None:
+            code = self._codes[path] = compile(self.read(path), path, "exec", dont_inherit=True)
+        return code
+
+    def forget(self, path: str) -> None:
+        """Read the file anew when it is asked for next."""
+        self._files.pop(path, None)
+        self._codes.pop(path, None)
+
+    def changed(self) -> list[str]:
+        """The files whose bytes on disk are no longer those of the snapshot (or that are gone)."""
+        return [path for path, data in self._files.items() if _on_disk(path) != data]
+
+    def __getitem__(self, path: str) -> bytes:
+        return self._files[path]
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def _on_disk(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+class SnapshotLoader(SourceFileLoader):
+    """Loads one module from the snapshot's bytes; for the rest (resources, `inspect`) like Python's own loader."""
+
+    def __init__(self, name: str, path: str, snapshot: Snapshot, loaded: Callable[[ModuleType], None]) -> None:
+        super().__init__(name, path)
+        self._snapshot = snapshot
+        self._loaded = loaded
+
+    def get_data(self, path: str) -> bytes:
+        """The snapshot's bytes of the module; other files of a package are read as they are."""
+        return self._snapshot.read(path) if path == self.path else super().get_data(path)
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compiled from the snapshot, never from byte code."""
+        return self._snapshot.code(self.path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module; tracebacks, `inspect` and debuggers are given the lines that run."""
+        show_lines(self.path, self._snapshot.read(self.path))
+        exec(self.get_code(module.__name__), module.__dict__)  # noqa: S102  # this is what importing means
+        self._loaded(module)
+
+
+def show_lines(path: str, data: bytes) -> None:
+    """Make tracebacks and `inspect` show these bytes for `path`, whatever the file holds by now."""
+    try:
+        lines = decode_source(data).splitlines(keepends=True)
+    except (SyntaxError, UnicodeDecodeError):
+        return
+    linecache.cache[path] = (len(data), None, lines, path)  # no time stamp: never checked against the disk
+
+
+class FirstParty:
+    """A finder for `sys.meta_path`: modules and packages below the roots, from the snapshot.
+
+    `roots` is the project's root first, then roots of editable installs. Each one's `src/` is one too.
+    """
+
+    def __init__(self, roots: Sequence[Path], snapshot: Snapshot | None = None) -> None:
+        places = [place for root in map(os.path.abspath, roots) for place in (root, os.path.join(root, "src"))]
+        self.roots = tuple(dict.fromkeys(place for place in places if os.path.isdir(place)))
+        self.snapshot = Snapshot() if snapshot is None else snapshot
+        self.modules: dict[str, ModuleType] = {}
+        """What was loaded, by name."""
+        self.on_load: Callable[[ModuleType], None] | None = None
+        """Called with each module that was loaded, after it ran."""
+
+    @classmethod
+    def for_root(cls, root: Path, *more: Path) -> FirstParty:
+        """The one importer of this process for a project (and editable installs beside it)."""
+        roots = (root, *more)
+        found = _importers.get(roots)
+        if found is None:
+            found = _importers[roots] = cls(roots)
+        return found
+
+    def install(self) -> None:
+        """Become the first finder of this process, in place of any other of this kind; the roots become importable.
+
+        Modules that the other one loaded are forgotten: they belong to another project.
+        """
+        for old in [f for f in sys.meta_path if isinstance(f, FirstParty | FirstPartyFolders)]:
+            sys.meta_path.remove(old)
+            if isinstance(old, FirstParty) and old is not self:
+                old.purge()
+        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.append(FirstPartyFolders(self))  # type: ignore[arg-type]
+        for place in reversed(self.roots):  # compiled extensions and data of the project are found by Python's finder
+            if place not in sys.path:
+                sys.path.insert(0, place)
+
+    def load(self, name: str) -> ModuleType:
+        """Import a module by its dotted name. Raises what it raises."""
+        return importlib.import_module(name)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of a first-party module or regular package; None for everything else."""
+        tail = name.rpartition(".")[2]
+        for folder in self.roots if path is None else self._own(path):
+            stem = os.path.join(folder, tail)
+            init = os.path.join(stem, "__init__.py")
+            if self._is_file(init):
+                return self._spec(name, init, [stem])
+            if self._is_file(stem + ".py"):
+                return self._spec(name, stem + ".py", None)
+        return None
+
+    def source_of(self, name: str) -> str | None:
+        """The file of a first-party module by name, found without importing its packages; None if not ours."""
+        folders: Sequence[str] = self.roots
+        path: str | None = None
+        for tail in name.split("."):
+            path = None
+            below: list[str] = []
+            for folder in folders:
+                stem = os.path.join(folder, tail)
+                init = os.path.join(stem, "__init__.py")
+                if self._is_file(init) or self._is_file(stem + ".py"):
+                    path = init if self._is_file(init) else stem + ".py"
+                    below = [stem]
+                    break
+                if os.path.isdir(stem):
+                    below.append(stem)
+            folders = below
+        return path
+
+    def is_first_party(self, path: str) -> bool:
+        """Whether a file lies below a root and not in an environment inside it."""
+        inside = any(path.startswith(root + os.sep) for root in self.roots)
+        return inside and not any(part in path for part in _INSTALLED)
+
+    def refresh(self) -> list[str]:
+        """Look at the files again; if any changed, forget all first-party modules. Returns what changed.
+
+        All, because a module that did not change holds functions of those that did.
+        """
+        changed = self.snapshot.changed()
+        if changed:
+            for path in changed:
+                self.snapshot.forget(path)
+            self.purge()
+        return changed
+
+    def purge(self) -> None:
+        """Forget all first-party modules, so that importing runs them again."""
+        for name, module in self.modules.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+                parent, _, tail = name.rpartition(".")
+                if getattr(sys.modules.get(parent), tail, None) is module:
+                    delattr(sys.modules[parent], tail)
+        self.modules.clear()
+        importlib.invalidate_caches()
+
+    def _own(self, path: Iterable[str]) -> list[str]:
+        return [p for p in path if p in self.roots or self.is_first_party(p + os.sep)]
+
+    def _is_file(self, path: str) -> bool:
+        return path in self.snapshot or os.path.isfile(path)
+
+    def _spec(self, name: str, path: str, below: list[str] | None) -> ModuleSpec | None:
+        loader = SnapshotLoader(name, path, self.snapshot, self._loaded)
+        spec = spec_from_file_location(name, path, loader=loader, submodule_search_locations=below)
+        if spec is not None:
+            spec.cached = None
+        return spec
+
+    def _loaded(self, module: ModuleType) -> None:
+        self.modules[module.__name__] = module
+        if self.on_load is not None:
+            self.on_load(module)
+
+
+class FirstPartyFolders:
+    """The finder for folders without `__init__.py`; last on `sys.meta_path`, as Python itself ranks them."""
+
+    def __init__(self, first: FirstParty) -> None:
+        self.first = first
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of a namespace package below the roots."""
+        tail = name.rpartition(".")[2]
+        folders = self.first.roots if path is None else self.first._own(path)
+        found = [stem for folder in folders if os.path.isdir(stem := os.path.join(folder, tail))]
+        if not found:
+            return None
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = found
+        return spec
+
+
+_importers: dict[tuple[Path, ...], FirstParty] = {}

@@ -1,0 +1,125 @@
+"""The loop of a worker: take a task, execute it, report, until it is told to stop.
+
+Tasks come one a message through a socket that keeps messages whole. The driver holds the reading
+end too, so it can take back what this worker has not begun, however stuck it is. Reports go out
+through a pipe: when a task begins and when it ends, each at once. (If a next task is there already,
+the end of one and the beginning of the other are one write.)
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from socket import MSG_DONTWAIT, socket
+from typing import Any
+
+from stepwell.kernel.graph import StepDef
+from stepwell.kernel.ports import Task
+from stepwell.stores.blobs import Blobs
+from stepwell.worker import wire
+from stepwell.worker.capture import Capture
+from stepwell.worker.execute import Context, execute
+from stepwell.worker.modules import FirstParty
+
+
+class Stopped(BaseException):
+    """The driver is done with this worker: a step that is still running is given up."""
+
+
+class Settings:
+    """What an engine tells its workers when it starts them. Travels as `marshal`, like tasks (`wire`)."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.root = Path(given["root"])
+        self.store = Path(given["store"])
+        self.roots: list[str] = given["roots"]
+        self.snapshot: dict[str, bytes] = given["snapshot"]
+        self.preload: list[str] = given["preload"]
+        self.end: bytes = given["end"]
+        self.fork: bool = given["fork"]
+
+
+
+
+def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
+    """Be a worker, in a process made for it. Does not return."""
+    tasks, reports, out, err = ends
+    code = 0
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        capture = Capture(out, err, settings.end)
+        write = _writer(reports)
+        context = Context(
+            settings.root,
+            Blobs(settings.store),
+            importer,
+            lambda *metric: write(wire.logged_frame(*metric)),
+            Stopped,
+        )
+        gc.enable()
+        _loop(socket(fileno=tasks), write, context, capture)
+    except Stopped:
+        pass
+    except BaseException:  # noqa: BLE001  # the driver is told by what it finds on standard error
+        sys.excepthook(*sys.exc_info())
+        code = 70
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
+    with contextlib.suppress(BaseException):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _loop(tasks: socket, write: Callable[[bytes], None], context: Context, capture: Capture) -> None:
+    receive, pid = tasks.recv, os.getpid()
+    steps: dict[bytes, StepDef] = {}
+    last = b""  # the report of the task before, not sent yet
+    while True:
+        try:
+            message = receive(wire.MESSAGE + 1024, MSG_DONTWAIT)
+        except BlockingIOError:
+            if last:
+                write(last)
+                last = b""
+            message = receive(wire.MESSAGE + 1024)
+        if not message:
+            return
+        task = _task(message, steps)
+        write(last + wire.started_frame(task.node, pid))
+        done = execute(task, context)
+        if capture.finish():
+            context.state.settle()
+        last = wire.done_frame(done)
+        if context.spoiled:
+            write(last)
+            return
+
+
+def _task(message: bytes, steps: dict[bytes, StepDef]) -> Task:
+    if message[:1] == wire.IN_A_FILE:
+        path = os.fsdecode(message[1:])
+        with open(path, "rb") as file:
+            message = file.read()
+        os.unlink(path)
+    return wire.unpack_task(message, steps)
+
+
+def _writer(fd: int) -> Callable[[bytes], None]:
+    def write(data: bytes) -> None:
+        sent = os.write(fd, data)
+        while sent < len(data):
+            data = data[sent:]
+            sent = os.write(fd, data)
+
+    return write
+
+
+def _stop(*_: object) -> None:
+    raise Stopped
