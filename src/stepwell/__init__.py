@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stepwell import log as log
-    from stepwell.author.runs import Run as Run
     from stepwell.author.inputs import Source as Source
     from stepwell.author.inputs import source as source
     from stepwell.author.pipelines import Pipeline as Pipeline
     from stepwell.author.pipelines import pipeline as pipeline
+    from stepwell.author.runs import Run as Run
     from stepwell.author.steps import Step as Step
     from stepwell.author.steps import step as step
     from stepwell.codecs.public import codec as codec
     from stepwell.codecs.public import register_codec as register_codec
     from stepwell.errors import StepwellError as StepwellError
-    from stepwell.version import VERSION as __version__
+    from stepwell.version import VERSION as __version__  # noqa: N811  what everybody asks a package for
 
 _HOME = {
     "Pipeline": "stepwell.author.pipelines:Pipeline",

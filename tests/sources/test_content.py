@@ -144,11 +144,11 @@ def test_a_replaced_file_is_seen_by_its_inode(tmp_path, memo):
 def test_when_a_status_may_be_trusted():
     now = 10**18
     old = now - MARGIN - 1
-    assert settled((1, old, old, 1, 1), now)
-    assert settled((1, now + MARGIN + 1, old, 1, 1), now)  # from the future: an edit would set it back
-    assert not settled((1, now, old, 1, 1), now)
-    assert not settled((1, old, now - MARGIN, 1, 1), now)
-    assert not settled((1, old, now + 10**12, 1, 1), now)  # the file system's clock is ahead of ours
+    assert settled((0, 1, old, old, 1, 1), now)
+    assert settled((0, 1, now + MARGIN + 1, old, 1, 1), now)  # from the future: an edit would set it back
+    assert not settled((0, 1, now, old, 1, 1), now)
+    assert not settled((0, 1, old, now - MARGIN, 1, 1), now)
+    assert not settled((0, 1, old, now + 10**12, 1, 1), now)  # the file system's clock is ahead of ours
 
 
 def test_a_file_that_grows_while_it_is_read_is_read_again(tmp_path, monkeypatch):

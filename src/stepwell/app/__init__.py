@@ -30,7 +30,9 @@ VIEW = "stepwell.cli.screen"
 """The module that draws plans and runs for people, a layer above; named, so that nothing here imports it."""
 
 
-def plan_pipeline(pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]) -> PlanView:
+def plan_pipeline(
+    pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> PlanView:
     """What `pipeline.plan(...)` gives."""
     loaded = load_live(pipeline)
     params = from_call(loaded.pipeline, args, kwargs)
@@ -39,7 +41,9 @@ def plan_pipeline(pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs
         return PlanView(work.plan, plan_document(work.plan), import_module(VIEW).plan_text(work.plan))
 
 
-def run_pipeline(pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]) -> Run[Any]:
+def run_pipeline(
+    pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> Run[Any]:
     """What `pipeline.run(...)` gives; shows the run as the command does."""
     options = pipeline.run_options
     settings = Settings(
@@ -62,14 +66,18 @@ def finish(work: Work, settings: Settings, view: Any) -> tuple[str, Progress, An
     progress = Progress(work.plan)
     run: list[str] = []
 
-    def began(id: str) -> None:
-        run.append(id)
-        view.begin(id)
+    def began(name: str) -> None:
+        run.append(name)
+        view.begin(name)
 
     for event in execute(work, settings, began=began):
         progress.see(event)
         view.see(event, progress)
-    result = plain_result(work.graph, progress.outputs, work.store, work.root) if progress.status == "succeeded" else None
+    result = (
+        plain_result(work.graph, progress.outputs, work.store, work.root)
+        if progress.status == "succeeded"
+        else None
+    )
     view.end(run[0], progress, result)
     return run[0], progress, result
 

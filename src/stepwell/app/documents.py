@@ -112,10 +112,22 @@ class Progress:
             status = "cached" if isinstance(event, e.StepReused) else "succeeded"
             notes = event.notes if isinstance(event, e.StepFinished) else ()
             metrics = dict(result.metrics)
-            return Outcome(decision, status, result.seconds, result.cpu, result.memory, result.outputs, metrics, None, notes)
+            return Outcome(
+                decision,
+                status,
+                result.seconds,
+                result.cpu,
+                result.memory,
+                result.outputs,
+                metrics,
+                None,
+                notes,
+            )
         if isinstance(event, e.StepFailed):
             metrics = self.logged.get(event.node, {})
-            return Outcome(decision, "failed", event.seconds, event.cpu, event.memory, (), metrics, event.failure)
+            return Outcome(
+                decision, "failed", event.seconds, event.cpu, event.memory, (), metrics, event.failure
+            )
         return Outcome(decision, "blocked" if isinstance(event, e.StepBlocked) else "interrupted")
 
     @property
@@ -127,7 +139,9 @@ class Progress:
     def metrics(self) -> dict[str, float]:
         """The run's metrics by name, or `id.name` where several steps logged one name."""
         nodes = self.plan.graph.nodes
-        return merged((nodes[node].id, outcome.metrics.items()) for node, outcome in sorted(self.outcomes.items()))
+        return merged(
+            (nodes[node].id, outcome.metrics.items()) for node, outcome in sorted(self.outcomes.items())
+        )
 
 
 def run_document(progress: Progress, run: str, result: Any) -> Document:
@@ -140,7 +154,8 @@ def run_document(progress: Progress, run: str, result: Any) -> Document:
         "status": progress.status,
         "seconds": round(progress.seconds, 6),
         "steps": [
-            {**_planned(plan.graph, decision), **outcome_document(progress.outcomes[decision.node])} for decision in decisions
+            {**_planned(plan.graph, decision), **outcome_document(progress.outcomes[decision.node])}
+            for decision in decisions
         ],
         "counts": plan._replace(decisions=tuple(decisions)).counts(),
         "metrics": {name: number(value) for name, value in progress.metrics.items()},

@@ -22,12 +22,26 @@ class Question:
     """`git status`, started at once and read when the answer is needed."""
 
     def __init__(self, root: Path) -> None:
-        words = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "status", "--porcelain=v2", "--branch"]
+        words = [
+            "git",
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+            "status",
+            "--porcelain=v2",
+            "--branch",
+        ]
         surroundings = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
         self._process: subprocess.Popen[bytes] | None
         try:
             self._process = subprocess.Popen(
-                words, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=surroundings
+                words,
+                cwd=root,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=surroundings,
             )
         except OSError:  # no git on this machine
             self._process = None

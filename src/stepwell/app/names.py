@@ -23,7 +23,10 @@ def unknown_step(name: str, ids: Sequence[str], place: str) -> UnknownStep:
     hint = nearest(name, dict.fromkeys([*ids, *bare]))
     shown = ", ".join(list(dict.fromkeys(ids))[:12]) + (", …" if len(ids) > 12 else "")
     fixes = [f"did you mean `{hint}`?"] if hint else []
-    return UnknownStep(f"{place} has no step `{name}`", fixes=[*fixes, f"its steps are: {shown}" if ids else "it has no steps"])
+    return UnknownStep(
+        f"{place} has no step `{name}`",
+        fixes=[*fixes, f"its steps are: {shown}" if ids else "it has no steps"],
+    )
 
 
 def output_named(artifacts: Sequence[Artifact], name: str, step: str) -> Artifact:
@@ -33,7 +36,11 @@ def output_named(artifacts: Sequence[Artifact], name: str, step: str) -> Artifac
         if artifact.name == name or (not name and len(artifacts) == 1):
             return artifact
     if not name:
-        raise UnknownOutput(f"`{step}` has {len(names)} outputs", fixes=[f"name one: {step}.{each}" for each in names[:6]])
+        raise UnknownOutput(
+            f"`{step}` has {len(names)} outputs", fixes=[f"name one: {step}.{each}" for each in names[:6]]
+        )
     hint = nearest(name, names)
     fixes = [f"did you mean `{step}.{hint}`?"] if hint else []
-    raise UnknownOutput(f"`{step}` has no output `{name}`", fixes=[*fixes, f"its outputs are: {', '.join(names)}"])
+    raise UnknownOutput(
+        f"`{step}` has no output `{name}`", fixes=[*fixes, f"its outputs are: {', '.join(names)}"]
+    )

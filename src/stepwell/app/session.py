@@ -1,8 +1,8 @@
 """From a pipeline's file to a plan, and from a plan to a recorded run: the wiring.
 
-    target  = find("", Path.cwd())                    which file, which pipeline
-    work    = prepare(load(target), params, store)    trace, pin, identify, decide
-    for event in execute(work, settings): ...         drive and record
+target  = find("", Path.cwd())                    which file, which pipeline
+work    = prepare(load(target), params, store)    trace, pin, identify, decide
+for event in execute(work, settings): ...         drive and record
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from stepwell.app.git import Question
 from stepwell.author.fingerprint import Project
@@ -32,6 +32,9 @@ from stepwell.sources.pin import Pinned, pin, remember
 from stepwell.sources.web import Shelf
 from stepwell.stores.local import LocalStore, open_store
 
+if TYPE_CHECKING:
+    from stepwell.sources.memo import Memo  # what goes in as bytes comes out as bytes
+
 
 class Settings(NamedTuple):
     """How a run is carried out; none of it changes what is computed.
@@ -45,6 +48,9 @@ class Settings(NamedTuple):
     in_process: bool = False
     force: tuple[str, ...] = ()
     refresh: bool = False
+
+
+DEFAULTS = Settings()
 
 
 class Work(NamedTuple):
@@ -83,15 +89,16 @@ def stored(root: Path, *, looking: bool = False, create: bool = True) -> LocalSt
 
 
 def prepare(
-    loaded: Loaded, params: Mapping[str, object], store: LocalStore, settings: Settings = Settings()
+    loaded: Loaded, params: Mapping[str, object], store: LocalStore, settings: Settings = DEFAULTS
 ) -> Work:
     """Trace, pin, identify, decide. Writes caches only. Raises `AuthoringError`, `PlanError`, `CodecError`."""
     root = loaded.target.root
     with at(root):
         graph = trace(loaded.pipeline, params)
-        shelf = Shelf(store.blobs.folder)
+        shelf, memo = Shelf(store.blobs.folder), cast("Memo", store.memo)
         pinned = tuple(
-            pin(source.uri, root=root, memo=store.memo, shelf=shelf, refresh=settings.refresh) for source in graph.sources
+            pin(source.uri, root=root, memo=memo, shelf=shelf, refresh=settings.refresh)
+            for source in graph.sources
         )
         identified = identify(graph, Project(root, read=loaded.importer.snapshot.read))
     store.prefetch(graph.pipeline)
@@ -121,7 +128,9 @@ def at(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def execute(work: Work, settings: Settings = Settings(), *, began: Callable[[str], None] | None = None) -> Iterator[Event]:
+def execute(
+    work: Work, settings: Settings = DEFAULTS, *, began: Callable[[str], None] | None = None
+) -> Iterator[Event]:
     """Drive a plan and record the run; `began` is told its id before the first event.
 
     Ctrl-C (and SIGTERM) stop the run: what is running ends, the record says `interrupted`. Raises
@@ -138,15 +147,24 @@ def execute(work: Work, settings: Settings = Settings(), *, began: Callable[[str
         )
         for identity in work.identified.identities:
             store.results.add_identity(
-                identity.code, identity.parts, work.identified.sources, identity.environment, identity.versions
+                identity.code,
+                identity.parts,
+                work.identified.sources,
+                identity.environment,
+                identity.versions,
             )
         for source, pinned in zip(work.graph.sources, work.pinned, strict=True):
-            remember(source.uri, pinned.digest, root=work.root, memo=store.memo)
+            remember(source.uri, pinned.digest, root=work.root, memo=cast("Memo", store.memo))
         if began is not None:
             began(record.run)
         with _signals(engine):
             for event in drive(
-                work.plan, engine=engine, store=store.results, clock=_Clock(), run=record.run, keep_going=settings.keep_going
+                work.plan,
+                engine=engine,
+                store=store.results,
+                clock=_Clock(),
+                run=record.run,
+                keep_going=settings.keep_going,
             ):
                 record.add(event)
                 if isinstance(event, RunFinished):

@@ -33,7 +33,9 @@ def returned(graph: Graph, outputs: Outputs, digests: Sequence[str], store: Loca
     return inputs.value(_resolved(graph.result, graph, outputs, digests, store))
 
 
-def _resolved(binding: Binding, graph: Graph, outputs: Outputs, digests: Sequence[str], store: LocalStore) -> Any:
+def _resolved(
+    binding: Binding, graph: Graph, outputs: Outputs, digests: Sequence[str], store: LocalStore
+) -> Any:
     if isinstance(binding, FromStep):
         artifact = next(a for a in outputs[binding.node] if a.name == binding.output)
         return Stored(artifact, store.results.data(artifact), binding.path)
@@ -42,7 +44,9 @@ def _resolved(binding: Binding, graph: Graph, outputs: Outputs, digests: Sequenc
         return Outside(source.name, source.uri, source.type, source.options, digests[binding.source])
     if isinstance(binding, Constant):
         return binding
-    return binding._replace(items=tuple(_resolved(item, graph, outputs, digests, store) for item in binding.items))
+    return binding._replace(
+        items=tuple(_resolved(item, graph, outputs, digests, store) for item in binding.items)
+    )
 
 
 def plain_result(graph: Graph, outputs: Outputs, store: LocalStore, root: Any) -> Any:

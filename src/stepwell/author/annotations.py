@@ -40,7 +40,7 @@ def hints_of(function: Callable[..., Any]) -> dict[str, object]:
         probe = types.SimpleNamespace(__annotations__={name: value}, __globals__=scope)
         try:
             out[name] = typing.get_type_hints(probe, scope, include_extras=True)[name]  # type: ignore[arg-type]
-        except Exception as error:  # a name that only type checkers see: nothing is promised at run time
+        except Exception as error:  # noqa: BLE001  a name that only type checkers see promises nothing at run time
             out.pop(name, None)
             _UNRESOLVED[f"{getattr(function, '__qualname__', '?')}.{name}"] = repr(error)
     return {name: _none_type(value) for name, value in out.items()}
@@ -57,7 +57,12 @@ def plain(annotation: object) -> object:
     """An annotation without `Annotated`, `Required`, type alias and the like around it."""
     while True:
         origin = get_origin(annotation)
-        if origin is typing.Annotated or origin in (typing.Required, typing.NotRequired, typing.Final, typing.ClassVar):
+        if origin is typing.Annotated or origin in (
+            typing.Required,
+            typing.NotRequired,
+            typing.Final,
+            typing.ClassVar,
+        ):
             annotation = get_args(annotation)[0]
         elif type(annotation).__name__ == "TypeAliasType":
             annotation = annotation.__value__  # type: ignore[attr-defined]
@@ -89,7 +94,7 @@ def _shape_of(annotation: object) -> Shape | None:
         fields = _fields(cls, cls.__annotations__)
         return Shape("dict", tuple(fields), tuple(fields.values()), False) if fields else None
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        fields = _fields(cls, {name: None for name in cls._fields})
+        fields = _fields(cls, dict.fromkeys(cls._fields))
         return Shape("record", tuple(fields), tuple(fields.values()), True, _path(cls)) if fields else None
     if hasattr(cls, "__dataclass_fields__"):
         from dataclasses import fields as dataclass_fields
@@ -102,7 +107,7 @@ def _shape_of(annotation: object) -> Shape | None:
 def _fields(cls: type, names: Mapping[str, object]) -> dict[str, object]:
     try:
         hints = typing.get_type_hints(cls, include_extras=True)
-    except Exception as error:  # names that only type checkers see: the parts are known, their types are not
+    except Exception as error:  # noqa: BLE001  of names that only type checkers see, the parts are known, their types are not
         _UNRESOLVED[cls.__qualname__] = repr(error)
         hints = {}
     return {name: plain(hints.get(name)) for name in names}
@@ -138,7 +143,10 @@ def fits(given: object, wanted: object) -> bool:
     if get_origin(wanted) in (Union, types.UnionType):
         return any(fits(given, member) for member in get_args(wanted))
     if get_origin(given) is typing.Literal:
-        return all(fits(type(value), wanted) for value in get_args(given)) or get_origin(wanted) is typing.Literal
+        return (
+            all(fits(type(value), wanted) for value in get_args(given))
+            or get_origin(wanted) is typing.Literal
+        )
     if get_origin(wanted) is typing.Literal:
         return any(fits(given, type(value)) for value in get_args(wanted))
     if hasattr(given, "__supertype__"):
@@ -153,7 +161,12 @@ def _class_fits(given: object, wanted: object) -> bool:
     if not isinstance(has, type) or not isinstance(needs, type):
         return True
     if getattr(needs, "_is_protocol", False) or typing.is_typeddict(needs):
-        return not typing.is_typeddict(has) or has is needs or not typing.is_typeddict(needs) or _keys_fit(has, needs)
+        return (
+            not typing.is_typeddict(has)
+            or has is needs
+            or not typing.is_typeddict(needs)
+            or _keys_fit(has, needs)
+        )
     if typing.is_typeddict(has):
         has = dict
     if has in _PROMOTED.get(needs, ()):
@@ -178,7 +191,7 @@ def _arguments_fit(has: type, given: tuple[object, ...], needs: type, wanted: tu
         if needs is tuple and Ellipsis not in wanted:
             return Ellipsis in given or (len(given) == len(wanted) and all(map(fits, given, wanted)))
         return all(fits(member, wanted[0]) for member in members)
-    if len(given) == len(wanted) and Ellipsis not in given and Ellipsis not in wanted:
-        if has is needs or len(given) <= 2 and (needs.__module__ in ("collections.abc", "typing")):
-            return all(fits(a, b) if not isinstance(a, list) else True for a, b in zip(given, wanted, strict=True))
-    return True
+    alike = has is needs or (len(given) <= 2 and needs.__module__ in ("collections.abc", "typing"))
+    if not alike or len(given) != len(wanted) or Ellipsis in (*given, *wanted):
+        return True
+    return all(isinstance(a, list) or fits(a, b) for a, b in zip(given, wanted, strict=True))

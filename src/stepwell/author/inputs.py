@@ -61,7 +61,9 @@ class Source(Generic[T]):
         from stepwell.sources.read import reader_token  # knows the formats; not needed to write a source down
 
         token = reader_token(self.uri, self.type_name, self.options)
-        return SourceDef(self.name, self.uri, self.type_name, tuple(sorted(self.options.items())), token, self.where)
+        return SourceDef(
+            self.name, self.uri, self.type_name, tuple(sorted(self.options.items())), token, self.where
+        )
 
 
 def type_name(kind: object) -> str:
@@ -69,7 +71,9 @@ def type_name(kind: object) -> str:
     if kind is None:
         return ""
     if get_origin(kind) is not None:
-        return str(kind).replace("typing.", "").replace("pathlib._local.", "pathlib.").replace("List[", "list[")
+        return (
+            str(kind).replace("typing.", "").replace("pathlib._local.", "pathlib.").replace("List[", "list[")
+        )
     if isinstance(kind, type):
         module = kind.__module__.replace("pathlib._local", "pathlib")
         return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
@@ -80,7 +84,7 @@ def type_name(kind: object) -> str:
 def source(uri: str, /, **reader_options: object) -> Source[Any]: ...
 @overload
 def source(uri: str, type: type[T], /, **reader_options: object) -> Source[T]: ...
-def source(uri: str, type: Any = None, /, **reader_options: object) -> Source[Any]:
+def source(uri: str, type: Any = None, /, **reader_options: object) -> Source[Any]:  # noqa: A002  the natural word
     """Name an external input.
 
     `uri` is a file or folder relative to the project's root, a glob, `https://…`, or

@@ -29,22 +29,20 @@ def load_live(pipeline: Pipeline[Any, Any], *, again: bool = False) -> Loaded:
     Raises what `project.load` raises.
     """
     target = target_of(pipeline)
-    module = sys.modules[pipeline.__module__]
+    module = sys.modules.get(pipeline.__module__)
     importer = importer_for(target.root)
-    if target.module in importer.modules and not again:
-        if sys.modules.get(target.module) is module or pipeline.__module__ == target.module:
-            fresh = getattr(importer.modules[target.module], target.pipeline, None)
-            if fresh is pipeline:
-                return Loaded(target, module, pipeline, importer)
-    strangers = _strangers(importer)
-    if again or any(_changed(each) for each in strangers):
-        for each in strangers:
-            if each.__name__ != "__main__":
-                sys.modules.pop(each.__name__, None)
+    held = sys.modules.get(pipeline.__module__)  # gone by now if its file was edited
+    if not again and module is not None and held is module:
+        ours = importer.modules.get(target.module) is module
+        if ours or not any(_changed(each) for each in _strangers(importer)):
+            _adopt(module, target)
+            return Loaded(target, module, pipeline, importer)
+    for each in _strangers(importer):
+        if each.__name__ != "__main__":
+            sys.modules.pop(each.__name__, None)
+    if importer.modules.get(target.module) is not sys.modules.get(target.module):
         sys.modules.pop(target.module, None)
-        return load(target)
-    _adopt(module, target)
-    return Loaded(target, module, pipeline, importer)
+    return load(target)
 
 
 def _strangers(importer: FirstParty) -> list[ModuleType]:
@@ -52,7 +50,11 @@ def _strangers(importer: FirstParty) -> list[ModuleType]:
     out = []
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if file and importer.is_first_party(os.path.abspath(file)) and importer.modules.get(module.__name__) is not module:
+        if (
+            file
+            and importer.is_first_party(os.path.abspath(file))
+            and importer.modules.get(module.__name__) is not module
+        ):
             out.append(module)
     return out
 
@@ -83,7 +85,9 @@ def _adopt(module: ModuleType, target: Target) -> None:
         return
     sys.modules[target.module] = module
     for value in list(vars(module).values()):
-        if getattr(value, "__module__", None) == "__main__" and (isinstance(value, type | Step | Pipeline) or callable(value)):
+        if getattr(value, "__module__", None) == "__main__" and (
+            isinstance(value, type | Step | Pipeline) or callable(value)
+        ):
             value.__module__ = target.module
             if isinstance(value, Step | Pipeline):
                 value.function.__module__ = target.module

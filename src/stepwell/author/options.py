@@ -1,10 +1,10 @@
 """The options of a step: what it needs, and how its outputs are kept. None of them changes what it computes.
 
-    cpus    processors that one execution uses (float, default 1)
-    memory  memory that one execution needs: bytes, or text such as "4GB" (default: not stated)
-    env     names of environment variables that the step reads: their values count in its key
-    codec   how outputs are kept, where the type should not decide: one name, or one for each output
-    out     the file, relative to the project's root, that the step writes and returns as its `Path`
+cpus    processors that one execution uses (float, default 1)
+memory  memory that one execution needs: bytes, or text such as "4GB" (default: not stated)
+env     names of environment variables that the step reads: their values count in its key
+codec   how outputs are kept, where the type should not decide: one name, or one for each output
+out     the file, relative to the project's root, that the step writes and returns as its `Path`
 """
 
 from __future__ import annotations
@@ -15,7 +15,18 @@ from typing import NamedTuple, TypedDict
 from stepwell.author.where import user_line
 from stepwell.errors import BadOption, nearest
 
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+    "TIB": 2**40,
+}
 
 
 class Options(NamedTuple):
@@ -28,6 +39,9 @@ class Options(NamedTuple):
     out: str = ""
 
 
+DEFAULTS = Options()
+
+
 class StepOptions(TypedDict, total=False):
     """The options as keywords, for type checkers."""
 
@@ -38,7 +52,7 @@ class StepOptions(TypedDict, total=False):
     out: str
 
 
-def checked(given: Mapping[str, object], base: Options = Options()) -> Options:
+def checked(given: Mapping[str, object], base: Options = DEFAULTS) -> Options:
     """`base` with the given options changed. Raises `BadOption`, naming the user's line."""
     out = base._asdict()
     for name, value in given.items():
@@ -71,7 +85,9 @@ def _memory(value: object) -> int:
 def _env(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = (value,)
-    if isinstance(value, list | tuple | set) and all(isinstance(v, str) and v and "=" not in v and "\0" not in v for v in value):
+    if isinstance(value, list | tuple | set) and all(
+        isinstance(v, str) and v and "=" not in v and "\0" not in v for v in value
+    ):
         return tuple(sorted(value))
     raise _bad("env", value, "names of environment variables", 'env=["TZ"]')
 
@@ -97,7 +113,9 @@ def _out(value: object) -> str:
 
 
 def _bad(name: str, value: object, wanted: str, example: str) -> BadOption:
-    return BadOption(f"`{name}={value!r}` is not {wanted}", fixes=[f"for example: @step({example})"], where=user_line())
+    return BadOption(
+        f"`{name}={value!r}` is not {wanted}", fixes=[f"for example: @step({example})"], where=user_line()
+    )
 
 
 _CHECKS = {"cpus": _cpus, "memory": _memory, "env": _env, "codec": _codec, "out": _out}

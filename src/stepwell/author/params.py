@@ -31,7 +31,9 @@ def from_words(pipeline: Pipeline[Any, Any], words: Sequence[str]) -> dict[str, 
         wanted = pipeline.hints.get(name)
         if wanted is None:
             default = pipeline.signature.parameters[name].default
-            wanted = type(default) if default is not pipeline.signature.empty and default is not None else None
+            wanted = (
+                type(default) if default is not pipeline.signature.empty and default is not None else None
+            )
         try:
             out[name] = parse(text, wanted)
         except ValueError as error:
@@ -43,12 +45,15 @@ def from_words(pipeline: Pipeline[Any, Any], words: Sequence[str]) -> dict[str, 
     return _complete(pipeline, out)
 
 
-def from_call(pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
+def from_call(
+    pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> dict[str, object]:
     """Parameters from a Python call, checked against the annotations; the same errors as `from_words`."""
     names = [p.name for p in pipeline.signature.parameters.values()]
     if len(args) > len(names):
         raise UnknownParameter(
-            f"`{pipeline.__name__}` takes {len(names)} parameters, and got {len(args)}", fixes=[f"they are: {', '.join(names)}"]
+            f"`{pipeline.__name__}` takes {len(names)} parameters, and got {len(args)}",
+            fixes=[f"they are: {', '.join(names)}"],
         )
     out: dict[str, object] = dict(zip(names, args))  # noqa: B905  the rest have defaults, or are missing
     for name, value in kwargs.items():
@@ -122,7 +127,9 @@ def _first_that_fits(text: str, members: tuple[object, ...]) -> object:
     """The narrowest member of a union that the text can be: None, numbers, then the rest, text last."""
     if type(None) in members and text.lower() in ("none", "null", ""):
         return None
-    order = sorted((m for m in members if m is not type(None)), key=lambda m: {bool: 0, int: 1, float: 2, str: 9}.get(m, 5))  # type: ignore[call-overload]
+    narrowness = (bool, int, float, None, str)
+    rest = [member for member in members if member is not type(None)]
+    order = sorted(rest, key=lambda m: narrowness.index(m if m in narrowness else None))
     problems = []
     for member in order:
         try:
@@ -140,7 +147,16 @@ def _one_of(text: str, choices: Mapping[str, object]) -> object:
 
 
 def _bool(text: str) -> bool:
-    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    words = {
+        "true": True,
+        "yes": True,
+        "on": True,
+        "1": True,
+        "false": False,
+        "no": False,
+        "off": False,
+        "0": False,
+    }
     if text.lower() not in words:
         raise ValueError("it can be true or false")
     return words[text.lower()]
@@ -179,7 +195,9 @@ def _toml(text: str) -> object:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, KeyError) as error:
-        raise ValueError(f"lists and tables are written as in TOML, for example [1, 2] or {{a = 1}} ({error})") from None
+        raise ValueError(
+            f"lists and tables are written as in TOML, for example [1, 2] or {{a = 1}} ({error})"
+        ) from None
 
 
 def _guess(text: str) -> object:

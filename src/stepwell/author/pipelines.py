@@ -76,19 +76,29 @@ class Pipeline(Generic[P, R]):
     def named(self, label: str) -> Pipeline[P, R]:
         """This pipeline under another name in the ids of its steps: `training.named("deep")(...)`."""
         if not label or not label.replace("-", "").replace(".", "").replace("_", "").isalnum():
-            raise BadOption(f"`{label}` cannot be the name of a call", fixes=["use letters, digits, _ and -"], where=user_line())
+            raise BadOption(
+                f"`{label}` cannot be the name of a call",
+                fixes=["use letters, digits, _ and -"],
+                where=user_line(),
+            )
         return Pipeline(self.function, self.run_options, label=label, after=self._after)
 
     def after(self, *references: object) -> Pipeline[P, R]:
         """This pipeline, but none of its steps before these results are there."""
-        return Pipeline(self.function, self.run_options, label=self.label, after=(*self._after, *nodes_of(references)))
+        return Pipeline(
+            self.function, self.run_options, label=self.label, after=(*self._after, *nodes_of(references))
+        )
 
     def options(self, **options: Unpack[RunOptions]) -> Pipeline[P, R]:
         """This pipeline with other run options: `delays.options(jobs=4).run(depth=8)`. Raises `BadOption`."""
         for name in options:
             if name not in RunOptions.__annotations__:
                 hint = nearest(name, RunOptions.__annotations__)
-                fixes = [f"did you mean `{hint}`?"] if hint else [f"options are: {', '.join(RunOptions.__annotations__)}"]
+                fixes = (
+                    [f"did you mean `{hint}`?"]
+                    if hint
+                    else [f"options are: {', '.join(RunOptions.__annotations__)}"]
+                )
                 raise BadOption(f"a run has no option `{name}`", fixes=fixes, where=user_line())
         return Pipeline(self.function, {**self.run_options, **options}, label=self.label, after=self._after)
 

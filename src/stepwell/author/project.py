@@ -91,7 +91,11 @@ def _no_file(file: Path, place: str, here: Path) -> NoPipelineFile:
     others = sorted(path.name for path in here.glob("*.py")) if here.is_dir() else []
     fixes = []
     if place:
-        hint = nearest(place, [str(p.relative_to(here)) for p in here.rglob("*.py")][:5000]) if here.is_dir() else None
+        hint = (
+            nearest(place, [str(p.relative_to(here)) for p in here.rglob("*.py")][:5000])
+            if here.is_dir()
+            else None
+        )
         fixes += [f"did you mean `{hint}`?"] if hint else []
         what = f"there is no file `{place}` in `{here.name or here}`"
     else:
@@ -99,7 +103,9 @@ def _no_file(file: Path, place: str, here: Path) -> NoPipelineFile:
         fixes += [f"stepwell plan {name}" for name in with_pipeline[:3]]
         fixes.append("stepwell new     (writes a pipeline.py to start from)")
         what = f"there is no `{DEFAULT_FILE}` in `{here.name or here}`"
-    return NoPipelineFile(what, why="a command works on the pipeline file of the folder that it is called in", fixes=fixes)
+    return NoPipelineFile(
+        what, why="a command works on the pipeline file of the folder that it is called in", fixes=fixes
+    )
 
 
 def module_name(file: Path, root: Path) -> str:
@@ -159,18 +165,33 @@ def load(target: Target) -> Loaded:
 def _cannot_import(target: Target, error: BaseException) -> CannotImport:
     name = target.file.name if target.file is not None else target.module
     if isinstance(error, ModuleNotFoundError) and error.name and target.module.split(".")[0] == error.name:
-        return CannotImport(f"there is no module `{target.module}` below the project's root", fixes=["check the spelling, or name a file: path.py:name"])
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((PACKAGE, "<frozen"))]
+        return CannotImport(
+            f"there is no module `{target.module}` below the project's root",
+            fixes=["check the spelling, or name a file: path.py:name"],
+        )
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if not f.filename.startswith((PACKAGE, "<frozen"))
+    ]
     if isinstance(error, SyntaxError):
         where = f"{short(error.filename or name)}:{error.lineno}"
         shown = (error.text or "").strip()
-        return CannotImport(f"`{name}` is not valid Python: {error.msg}", why=f"in the line `{shown}`" if shown else "", where=where)
+        return CannotImport(
+            f"`{name}` is not valid Python: {error.msg}",
+            why=f"in the line `{shown}`" if shown else "",
+            where=where,
+        )
     where = f"{short(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
     fixes = []
     if isinstance(error, ModuleNotFoundError) and error.name:
-        fixes.append(f"pip install {error.name.partition('.')[0].replace('_', '-')}     (or its distribution, if that has another name)")
+        fixes.append(
+            f"pip install {error.name.partition('.')[0].replace('_', '-')}     (or its distribution, if that has another name)"
+        )
     line = f"in the line `{frames[-1].line}`" if frames and frames[-1].line else ""
-    return CannotImport(f"importing `{name}` raised {type(error).__name__}: {error}", why=line, fixes=fixes, where=where)
+    return CannotImport(
+        f"importing `{name}` raised {type(error).__name__}: {error}", why=line, fixes=fixes, where=where
+    )
 
 
 def pipelines_of(module: ModuleType) -> dict[str, Pipeline[Any, Any]]:
@@ -197,7 +218,12 @@ def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:
             why="a pipeline is a function under @pipeline that calls steps",
             fixes=["write one, or name the file that has it: stepwell plan path.py"],
         )
-    called = {name for other in own.values() for name in _names_in(other.function.__code__) if own.get(name) is not other}
+    called = {
+        name
+        for other in own.values()
+        for name in _names_in(other.function.__code__)
+        if own.get(name) is not other
+    }
     tops = {id(p): name for name, p in own.items() if name not in called}
     if len(tops) == 1:
         return own[next(iter(tops.values()))]
@@ -231,5 +257,7 @@ def target_of(pipeline: Pipeline[Any, Any]) -> Target:
         )
     file = file.resolve()
     root = root_of(file)
-    name = next((n for n, value in vars(sys.modules[pipeline.__module__]).items() if value is pipeline), pipeline.__name__)
+    module = sys.modules.get(pipeline.__module__)
+    held = vars(module).items() if module is not None else ()
+    name = next((name for name, value in held if value is pipeline), pipeline.__name__)
     return Target(root, module_name(file, root), name, file)

@@ -40,8 +40,8 @@ class Reference:
 
     # ------------------------------------------------------------------ what has a meaning
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name.startswith("_ipython") or name.startswith("_repr_"):
+    def __getattr__(self, name: str) -> Any:  # noqa: RET503  `_refuse` never returns
+        if name.startswith(("__", "_ipython", "_repr_")):
             raise AttributeError(name)
         shape = shape_of(self._stepwell_type)
         if shape is not None and shape.kind == "record" and name in shape.names:
@@ -53,7 +53,7 @@ class Reference:
             nearest(name, names),
         )
 
-    def __getitem__(self, index: object) -> Any:
+    def __getitem__(self, index: object) -> Any:  # noqa: RET503  `_refuse` never returns
         shape = shape_of(self._stepwell_type)
         if shape is not None and shape.kind == "dict" and index in shape.names:
             return self._part(shape, str(index))
@@ -68,7 +68,9 @@ class Reference:
     def __iter__(self) -> Iterator[Any]:
         shape = shape_of(self._stepwell_type)
         if shape is None or not shape.ordered:
-            self._refuse(f"unpacking {self._described()}", f"how many parts {self._typed()} has is not known", None)
+            self._refuse(
+                f"unpacking {self._described()}", f"how many parts {self._typed()} has is not known", None
+            )
         return iter([self._part(shape, name) for name in shape.names])
 
     def _part(self, shape: Shape, name: str) -> Reference:
@@ -82,7 +84,9 @@ class Reference:
             step = name if shape.kind != "tuple" else place
             part = binding._replace(path=(*binding.path, step))
         else:
-            self._refuse(f"a part of {self._described()}", "only parts of what steps return can be taken", None)
+            self._refuse(
+                f"a part of {self._described()}", "only parts of what steps return can be taken", None
+            )
         return Reference(part, shape.types[place], label, self._stepwell_trace)
 
     # ------------------------------------------------------------------ errors
@@ -92,7 +96,11 @@ class Reference:
         return f"the {kind} `{self._stepwell_name}`"
 
     def _typed(self) -> str:
-        return f"its type {show(self._stepwell_type)}" if self._stepwell_type is not None else "its type is not annotated: it"
+        return (
+            f"its type {show(self._stepwell_type)}"
+            if self._stepwell_type is not None
+            else "its type is not annotated: it"
+        )
 
     def _refuse(self, what: str, why: str, hint: str | None) -> NoReturn:
         fixes = [f"did you mean `{hint}`?"] if hint else []
@@ -127,7 +135,22 @@ _OPERATIONS = {
     "comparing": ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"),
     "arithmetic with": tuple(
         f"__{side}{name}__"
-        for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "divmod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
+        for name in (
+            "add",
+            "sub",
+            "mul",
+            "truediv",
+            "floordiv",
+            "mod",
+            "divmod",
+            "pow",
+            "matmul",
+            "and",
+            "or",
+            "xor",
+            "lshift",
+            "rshift",
+        )
         for side in ("", "r", "i")
     )
     + ("__neg__", "__pos__", "__abs__", "__invert__", "__round__", "__trunc__", "__floor__", "__ceil__"),

@@ -62,7 +62,7 @@ class Run(Generic[R]):
 
     def __init__(
         self,
-        id: str,
+        run: str,
         status: str,
         seconds: float,
         steps: Mapping[str, StepView],
@@ -71,7 +71,7 @@ class Run(Generic[R]):
         load: Callable[[], R],
         error: StepwellError | None,
     ) -> None:
-        self.id = id
+        self.id = run
         self.status = status
         self.seconds = seconds
         self.steps = steps
@@ -85,7 +85,9 @@ class Run(Generic[R]):
     def result(self) -> R:
         """What the pipeline returned, loaded at first use. Raises what failed, if the run did not succeed."""
         if self.status != "succeeded":
-            raise self.error or StepError(f"the run {self.id} was {self.status}", fixes=["run again: what is done is kept"])
+            raise self.error or StepError(
+                f"the run {self.id} was {self.status}", fixes=["run again: what is done is kept"]
+            )
         if not self._result:
             self._result.append(self._load())
         return self._result[0]

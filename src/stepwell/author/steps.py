@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from stepwell.author.annotations import hints_of
-from stepwell.author.options import Options, StepOptions, checked
+from stepwell.author.options import DEFAULTS, Options, StepOptions, checked
 from stepwell.author.trace import Call, current, nodes_of
 from stepwell.author.where import user_line
 from stepwell.errors import BadOption, BadStep, NotInAFile
@@ -32,7 +32,7 @@ class Step(Generic[P, R]):
     def __init__(
         self,
         function: Callable[P, Any],
-        options: Options = Options(),
+        options: Options = DEFAULTS,
         *,
         label: str = "",
         after: tuple[int, ...] = (),
@@ -75,7 +75,11 @@ class Step(Generic[P, R]):
         Raises `BadOption` for a label that is no name (letters, digits, `_`, `-`, `.`).
         """
         if not label or not label.replace("-", "").replace(".", "").replace("_", "").isalnum():
-            raise BadOption(f"`{label}` cannot be the name of a call", fixes=["use letters, digits, _ and -"], where=user_line())
+            raise BadOption(
+                f"`{label}` cannot be the name of a call",
+                fixes=["use letters, digits, _ and -"],
+                where=user_line(),
+            )
         return self._with(label=label)
 
     def after(self, *references: object) -> Step[P, R]:
@@ -104,7 +108,9 @@ class Step(Generic[P, R]):
     def preceding(self) -> tuple[int, ...]:
         """The nodes that must come first. Raises `BadOption` where they are of another trace."""
         if self._after and self._trace is not current():
-            raise BadOption(f"`{self.__name__}.after(...)` was made for another pipeline's trace", where=user_line())
+            raise BadOption(
+                f"`{self.__name__}.after(...)` was made for another pipeline's trace", where=user_line()
+            )
         return self._after
 
     @cached_property
@@ -184,7 +190,9 @@ class _Decorator:
 
 def _made(function: object, options: Options) -> Step[Any, Any]:
     if isinstance(function, Step):
-        raise BadStep(f"`{function.__name__}` is a step already", fixes=["write @step once"], where=user_line())
+        raise BadStep(
+            f"`{function.__name__}` is a step already", fixes=["write @step once"], where=user_line()
+        )
     problem = _unfit(function)
     if problem:
         what, why, fix = problem
@@ -196,13 +204,29 @@ def _unfit(function: object) -> tuple[str, str, str] | None:
     """What is wrong with a would-be step: what, why, fix."""
     name = getattr(function, "__qualname__", repr(function))
     if isinstance(function, type):
-        return f"`@step` stands on the class `{name}`", "a step is a function", "put @step on a function that uses the class"
+        return (
+            f"`@step` stands on the class `{name}`",
+            "a step is a function",
+            "put @step on a function that uses the class",
+        )
     if isinstance(function, staticmethod | classmethod | property):
         return "`@step` stands on a method", "a worker could not make its object", "make it a function"
-    if not callable(function) or not hasattr(function, "__code__") and not hasattr(function, "__wrapped__"):
-        return f"`@step` stands on {name}, which is not a Python function", "its code could not be identified", "wrap it in a function"
+    if not callable(function) or not (hasattr(function, "__code__") or hasattr(function, "__wrapped__")):
+        return (
+            f"`@step` stands on {name}, which is not a Python function",
+            "its code could not be identified",
+            "wrap it in a function",
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        return f"`{name}` is a generator", "what it yields could not be kept", "return a list, or a file's Path"
+        return (
+            f"`{name}` is a generator",
+            "what it yields could not be kept",
+            "return a list, or a file's Path",
+        )
     if getattr(function, "__name__", "") == "<lambda>":
-        return "`step` was given a lambda", "it has no name for the plan, the log and the cache", "write it with def"
+        return (
+            "`step` was given a lambda",
+            "it has no name for the plan, the log and the cache",
+            "write it with def",
+        )
     return None

@@ -115,7 +115,9 @@ def nodes_of(references: Iterable[object]) -> tuple[int, ...]:
                 fixes=["pass what calling a step gave: train.after(backup())(table)"],
                 where=user_line(),
             )
-        out.extend(leaf.node for leaf in g.leaves(tracing.bind(reference, "")) if isinstance(leaf, g.FromStep))
+        out.extend(
+            leaf.node for leaf in g.leaves(tracing.bind(reference, "")) if isinstance(leaf, g.FromStep)
+        )
     return tuple(dict.fromkeys(out))
 
 
@@ -151,7 +153,9 @@ class Trace:
         finally:
             self.path, self.first = path, first
 
-    def body(self, pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+    def body(
+        self, pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> object:
         """Run the body of a pipeline on its arguments. Raises `BadPipeline`, `PipelineCycle`, `BadArguments`."""
         if len(self.pipelines) >= DEEPEST:
             names = [p.__name__ for p in self.pipelines]
@@ -238,7 +242,9 @@ class Trace:
         returns = step.hints.get("return")
         codec = step.settings.codec
         shape = None if isinstance(codec, str) and codec else shape_of(returns)
-        pairs = list(zip(shape.names, shape.types, strict=True)) if shape is not None else [(g.RESULT, returns)]
+        pairs = (
+            list(zip(shape.names, shape.types, strict=True)) if shape is not None else [(g.RESULT, returns)]
+        )
         chosen = codec if isinstance(codec, Mapping) else {name: codec for name, _ in pairs}
         unknown = [name for name in chosen if name not in dict(pairs)]
         if unknown:
@@ -248,7 +254,8 @@ class Trace:
                 where=user_line(),
             )
         outputs = tuple(
-            g.OutputDef(name, show(kind), _codec(step, name, kind, chosen.get(name, ""))) for name, kind in pairs
+            g.OutputDef(name, show(kind), _codec(step, name, kind, chosen.get(name, "")))
+            for name, kind in pairs
         )
         options = step.settings
         self.steps.append(
@@ -284,7 +291,9 @@ class Trace:
             named = dict(zip(known.positional, args))  # noqa: B905  fewer arguments than parameters is usual
             if not (kwargs.keys() & named.keys()):
                 named.update(kwargs)
-                if known.required <= named.keys() and all(name in step.signature.parameters for name in kwargs):
+                if known.required <= named.keys() and all(
+                    name in step.signature.parameters for name in kwargs
+                ):
                     return sorted(named.items())
         problem = _misfit(step.signature, args, kwargs)
         if problem:
@@ -296,9 +305,8 @@ class Trace:
                 where=user_line(),
             )
         bound = step.signature.bind(*args, **kwargs)
-        stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
-        kinds = {p.name: stars.get(p.kind, "") for p in step.signature.parameters.values()}
-        return sorted((kinds[name] + name, value) for name, value in bound.arguments.items())
+        stars = {p.name: _stars(p) for p in step.signature.parameters.values()}
+        return sorted((stars[name] + name, value) for name, value in bound.arguments.items())
 
     def _edge(self, step: Step[Any, Any], known: Known, name: str, value: object) -> g.Binding:
         """The binding of one argument, its type checked."""
@@ -399,7 +407,10 @@ def _coded(value: object, what: str, why: str) -> g.Constant:
         raise BadArguments(
             f"{what} gets {_brief(value)}",
             why="code that is passed as a value could change without anybody noticing",
-            fixes=["use it inside the step, where its code is seen", "or pass its name, and look it up in the step"],
+            fixes=[
+                "use it inside the step, where its code is seen",
+                "or pass its name, and look it up in the step",
+            ],
             where=user_line(),
         )
     try:
@@ -420,9 +431,13 @@ def _codec(step: Step[Any, Any], output: str, kind: object, chosen: str) -> str:
         choose.by_name(chosen)
         return chosen
     try:
-        return choose.codec_for(kind)
+        return choose.codec_for(Any if kind is None else kind)
     except StepwellError as error:
-        error.what = f"the step `{step.__name__}`: {error.what}" if output == g.RESULT else f"the output `{output}` of the step `{step.__name__}`: {error.what}"
+        error.what = (
+            f"the step `{step.__name__}`: {error.what}"
+            if output == g.RESULT
+            else f"the output `{output}` of the step `{step.__name__}`: {error.what}"
+        )
         error.where = error.where or user_line()
         raise
 
@@ -438,10 +453,20 @@ def _plainly(signature: inspect.Signature) -> str:
     """A signature without annotations' modules, short enough to read."""
     parts = []
     for parameter in signature.parameters.values():
-        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
         default = "" if parameter.default is parameter.empty else f"={_brief(parameter.default)}"
-        parts.append(f"{stars}{parameter.name}{default}")
+        parts.append(f"{_stars(parameter)}{parameter.name}{default}")
     return f"({', '.join(parts)})"
+
+
+def _stars(parameter: inspect.Parameter) -> str:
+    """What stands before the name of a parameter that takes any number of arguments."""
+    return (
+        "*"
+        if parameter.kind is parameter.VAR_POSITIONAL
+        else "**"
+        if parameter.kind is parameter.VAR_KEYWORD
+        else ""
+    )
 
 
 def _misfit(
@@ -458,7 +483,10 @@ def _misfit(
     for name in kwargs:
         if name not in signature.parameters:
             hint = nearest(name, names)
-            return f"has no parameter `{name}`", f"did you mean `{hint}`?" if hint else f"its parameters are: {', '.join(names)}"
+            return (
+                f"has no parameter `{name}`",
+                f"did you mean `{hint}`?" if hint else f"its parameters are: {', '.join(names)}",
+            )
     if text.startswith("missing a required"):
         missing = text.rpartition(": ")[2].strip("'")
         return f"is called without `{missing}`", f"add {missing}=..."
@@ -467,13 +495,15 @@ def _misfit(
 
 def _explained(pipeline: Pipeline[Any, Any], error: Exception) -> BadPipeline:
     """An exception of a pipeline's body, at the user's line, with the name that was probably meant."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__)]
+    frames = list(traceback.extract_tb(error.__traceback__))
     own = [f for f in frames if not f.filename.startswith(PACKAGE)] or frames
     last = own[-1]
     fixes: list[str] = []
     wrong = getattr(error, "name", None)
     if isinstance(error, NameError | AttributeError) and wrong:
-        scope: Iterable[str] = dir(error.obj) if isinstance(error, AttributeError) else pipeline.function.__globals__
+        scope: Iterable[str] = (
+            dir(error.obj) if isinstance(error, AttributeError) else pipeline.function.__globals__
+        )
         hint = nearest(wrong, [name for name in scope if not name.startswith("__")])
         if hint:
             fixes.append(f"did you mean `{hint}`?")

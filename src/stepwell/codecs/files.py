@@ -150,7 +150,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
 def _check_inside(path: Path, root: Path) -> None:
     """Raise where a link leads out of its folder, or a file is not a plain one."""
     if path.is_symlink():
-        target = path.resolve()
+        target = Path(os.path.realpath(path))  # `resolve` raises for a loop, in some versions
         if not target.exists():
             raise _missing(path)
         if not target.is_relative_to(root):

@@ -559,7 +559,11 @@ def _read_numpy(state: list[Any]) -> Any:
         return np.array(plain, "i8").view(dtype.newbyteorder("="))[()]
     if dtype.kind not in "biufc":
         raise ValueError(f"{code} is not a number")
-    return dtype.type(_read_complex(plain) if dtype.kind == "c" else plain)
+    if dtype.kind == "c":
+        return dtype.type(_read_complex(plain))
+    if not isinstance(plain, (int, float)):
+        raise ValueError(f"{plain!r} is not a number")
+    return dtype.type(plain)
 
 
 def _read_complex(parts: list[str]) -> complex:

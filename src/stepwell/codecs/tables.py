@@ -249,6 +249,9 @@ def read(blob: Blob, *, own: bool = False) -> tuple[pa.RecordBatch, dict[str, An
                 raise ValueError("it is not one batch")
             batch = reader.get_batch(0)
         batch.validate()
+        for column in batch.columns:
+            if not pa.types.is_primitive(column.type):
+                column.validate(full=True)  # offsets and indices that lead out of the memory
         meta = plain.loads((batch.schema.metadata or {})[META])
     except (pa.ArrowException, ValueError, KeyError, OSError, NotImplementedError) as error:
         raise CannotDecode(

@@ -3,7 +3,7 @@
 Read in this order:
 
 1. `address`   what a source's text means, and how it may be shown.
-2. `files`     which files that is now: one, the matches of a glob, a folder.
+2. `files`     which files that is now: one, the matches of a glob, a folder (`walk`); `absent`: if there are none.
 3. `package`   the folder of an installed package, found without importing it.
 4. `web`       files fetched once over http(s), kept in the store's blobs.
 5. `content`   files to a digest; unchanged ones are not hashed twice (`memo` keeps what is known of them).

@@ -17,11 +17,12 @@ import struct
 from array import array
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stepwell.errors import EmptySource, UnreadableSource
+from stepwell.sources.absent import unreadable
 from stepwell.sources.address import printable
-from stepwell.sources.files import FIELDS, Found, fields, unreadable
+from stepwell.sources.files import FIELDS, Found, fields
 from stepwell.sources.memo import Memo, key_for_path
 
 if TYPE_CHECKING:
@@ -38,7 +39,18 @@ LARGE = 1 << 20
 ATTEMPTS = 3
 _CHUNK = 4 << 20
 _NEVER = -1
-"""In place of a size in the table: never equal to a file's, so that it is read again."""
+"""In place of a mode in the table: never equal to a file's, so that it is read again."""
+
+
+class _Table(NamedTuple):
+    """What is known of the files of a listing: the place of each by name, status and digests by place."""
+
+    places: dict[str, int]
+    stats: array[int]
+    digests: bytes
+
+
+_NOTHING = _Table({}, array("q"), b"")
 
 
 def digest_of(found: Found, memo: Memo, moment: int) -> str:
@@ -52,7 +64,7 @@ def digest_of(found: Found, memo: Memo, moment: int) -> str:
     kept = memo.get("source", key)
     if kept is not None and len(kept) == 64 and kept[:32] == _signature(found):
         return f"b3:{kept[32:].hex()}"
-    known = {} if found.one else _unpack(memo.get("source-files", key))
+    known = _NOTHING if found.one else _unpack(memo.get("source-files", key))
     digests = [_file(found, i, known, moment) for i in range(len(found.paths))]
     refuse_empty(found)
     digest = digests[0] if found.one else _listing(found.names, digests, found.loops)
@@ -68,7 +80,8 @@ def settled(stats: Sequence[int], moment: int) -> bool:
 
     An mtime well after `moment` is no obstacle: an edit would set it to the present.
     """
-    return stats[2] < moment - MARGIN and not moment - MARGIN <= stats[1] <= moment + MARGIN
+    _, _, mtime, ctime, _, _ = stats
+    return ctime < moment - MARGIN and not moment - MARGIN <= mtime <= moment + MARGIN
 
 
 def refuse_empty(found: Found) -> None:
@@ -87,18 +100,17 @@ def refuse_empty(found: Found) -> None:
         )
 
 
-def _file(found: Found, i: int, known: dict[str, tuple[tuple[int, ...], bytes]], moment: int) -> bytes:
+def _file(found: Found, i: int, known: _Table, moment: int) -> bytes:
     """The digest of one file, from the table of last time or by reading it."""
-    stats = tuple(found.stats[i * FIELDS : (i + 1) * FIELDS])
-    old = known.get(found.names[i])
-    if old is not None and old[0] == stats:
-        return old[1]
+    stats, old = found.stats[i * FIELDS : (i + 1) * FIELDS], known.places.get(found.names[i])
+    if old is not None and known.stats[old * FIELDS : (old + 1) * FIELDS] == stats:
+        return known.digests[old * 32 : (old + 1) * 32]
     digest, read = hash_file(found.paths[i], found.text, moment)
     found.stats[i * FIELDS : (i + 1) * FIELDS] = read
     return digest
 
 
-def hash_file(path: str, text: str, moment: int) -> tuple[bytes, list[int]]:
+def hash_file(path: str, text: str, moment: int) -> tuple[bytes, array[int]]:
     """BLAKE3 of a file and its status while it was read, which did not change meanwhile."""
     for _ in range(ATTEMPTS):
         try:
@@ -120,14 +132,14 @@ def hash_file(path: str, text: str, moment: int) -> tuple[bytes, list[int]]:
 def _hash(descriptor: int, path: str, stats: Sequence[int], moment: int) -> bytes:
     from blake3 import blake3  # 4 ms, not needed where nothing changed
 
-    size = stats[0]
+    _, size, mtime, ctime, _, _ = stats
     if size < LARGE:
         hasher = blake3()
         while data := os.read(descriptor, LARGE):
             hasher.update(data)
         return hasher.digest()
     hasher = blake3(max_threads=blake3.AUTO)
-    if max(stats[1], stats[2]) < moment - QUIET:
+    if max(mtime, ctime) < moment - QUIET:
         hasher.update_mmap(path)
     else:
         _hash_in_chunks(descriptor, hasher)
@@ -160,30 +172,26 @@ def _listing(names: Sequence[str], digests: Sequence[bytes], loops: Iterable[tup
 def _signature(found: Found) -> bytes:
     """What all files look like from outside, in 32 bytes."""
     names = os.fsencode("\0".join(found.names)) + repr(found.loops).encode("utf-8", "surrogatepass")
-    return blake2b(names + array("q", found.stats).tobytes(), digest_size=32).digest()
+    return blake2b(names + found.stats.tobytes(), digest_size=32).digest()
 
 
 def _pack(found: Found, digests: Sequence[bytes], moment: int) -> bytes:
-    """The table of a listing: per file status, digest and name. One value for all, since there may be 50,000."""
+    """The table of a listing, one value for all files, since there may be 50,000."""
     stats = array("q", found.stats)
     for i in range(0, len(stats), FIELDS):
         if not settled(found.stats[i : i + FIELDS], moment):
             stats[i] = _NEVER
-    body = b"".join(
-        [struct.pack("<Q", len(digests)), stats.tobytes(), *digests, os.fsencode("\0".join(found.names))]
-    )
+    names = os.fsencode("\0".join(found.names))
+    body = b"".join([struct.pack("<Q", len(digests)), stats.tobytes(), *digests, names])
     return blake2b(body, digest_size=16).digest() + body
 
 
-def _unpack(table: bytes | None) -> dict[str, tuple[tuple[int, ...], bytes]]:
-    """What `_pack` packed, by name; nothing if it is damaged."""
+def _unpack(table: bytes | None) -> _Table:
+    """What `_pack` packed; nothing if it is damaged."""
     if table is None or len(table) < 24 or blake2b(table[16:], digest_size=16).digest() != table[:16]:
-        return {}
+        return _NOTHING
     count = struct.unpack_from("<Q", table, 16)[0]
     at = 24 + count * FIELDS * 8
-    stats = array("q", table[24:at])
     names = os.fsdecode(table[at + count * 32 :]).split("\0")
-    return {
-        name: (tuple(stats[i * FIELDS : (i + 1) * FIELDS]), table[at + i * 32 : at + (i + 1) * 32])
-        for i, name in enumerate(names)
-    }
+    places = {name: i for i, name in enumerate(names)}
+    return _Table(places, array("q", table[24:at]), table[at : at + count * 32])

@@ -10,6 +10,7 @@ remember(uri, digest, root=root, memo=memo)               # after the run: what 
 from __future__ import annotations
 
 import os
+from array import array
 from functools import cache
 from pathlib import Path
 from time import time_ns
@@ -23,8 +24,8 @@ from stepwell.sources.files import FIELDS, Found, find, place_of
 from stepwell.sources.memo import Memo, Memory, key_for
 from stepwell.sources.web import Shelf
 
-_CONTENT = (0, 1, 3, 4)
-"""The fields of a status that a write changes and a `chmod`, or a further link, does not."""
+_CONTENT = (1, 2, 4, 5)
+"""Size, mtime, inode, device: fields of a status that a write changes, and `chmod` or a further link does not."""
 
 
 class Pinned(NamedTuple):
@@ -43,7 +44,7 @@ class Pinned(NamedTuple):
     folder: str = ""
     changed: bool = False
     names: tuple[str, ...] = ()
-    stamp: tuple[int, ...] = ()
+    stamp: bytes = b""
     moment: int = 0
 
 
@@ -115,11 +116,11 @@ def check(
         found = _again(address, held.digest, root, shelf)
         if tuple(found.names) != held.names:
             return False
-        if tuple(found.stats) == held.stamp:
-            ends = range(0, len(held.stamp), FIELDS)
-            if all(settled(held.stamp[i : i + FIELDS], held.moment) for i in ends):
+        before = array("q", held.stamp)
+        if found.stats == before:
+            if all(settled(before[i : i + FIELDS], held.moment) for i in range(0, len(before), FIELDS)):
                 return True
-        elif any(tuple(found.stats[i::FIELDS]) != held.stamp[i::FIELDS] for i in _CONTENT):
+        elif any(found.stats[i::FIELDS] != before[i::FIELDS] for i in _CONTENT):
             return False
         return digest_of(found, memo if memo is not None else _memory, moment) == held.digest
     except (PlanError, FileNotFoundError):
@@ -149,7 +150,7 @@ def _again(address: Address, digest: str, root: str | os.PathLike[str], shelf: S
 
 
 def _pinned(uri: str, digest: str, found: Found, moment: int, *, changed: bool = False) -> Pinned:
-    files, names, stamp = tuple(found.paths), tuple(found.names), tuple(found.stats)
+    files, names, stamp = tuple(found.paths), tuple(found.names), found.stats.tobytes()
     return Pinned(uri, digest, found.size, files, found.folder, changed, names, stamp, moment)
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
 
-from stepwell.errors import ArtifactGone
+from stepwell.errors import ArtifactGone, StoreError
 from stepwell.stores.filesystem import refusal, sync_folder
 
 INLINE = 64 * 1024
@@ -209,6 +209,7 @@ class BlobSink:
         self._temporary = ""
         self._sent = 0  # bytes for which writeback was asked
         self._folders: set[str] = set()
+        self._over = False
 
     def __enter__(self) -> BlobSink:
         return self
@@ -220,6 +221,7 @@ class BlobSink:
 
     def write(self, data: Any, /) -> int:
         """Append bytes (anything with the buffer protocol, contiguous). Raises `DiskFull`, `StoreReadOnly`."""
+        self._must_be_open()
         view = memoryview(data)
         count = view.nbytes
         if count == 0:
@@ -252,7 +254,10 @@ class BlobSink:
     def close(self) -> None:
         """Nothing to do; there for libraries that close what they wrote to."""
 
-    closed = False
+    @property
+    def closed(self) -> bool:
+        """Whether the blob was completed or given up."""
+        return self._over
 
     def readable(self) -> bool:
         """No."""
@@ -287,6 +292,7 @@ class BlobSink:
 
     def finish(self) -> Stored:
         """Complete the blob; it and what was taken are durable now. Raises `DiskFull`, `StoreReadOnly`, `StoreError`."""
+        self._must_be_open()
         with self._tidy():
             if self._fd < 0:
                 data = bytes(self._head)
@@ -302,12 +308,12 @@ class BlobSink:
                 self._temporary = ""
             for folder in self._folders:
                 sync_folder(folder)
-            self._folders.clear()
-        self._head = bytearray()
+        self.discard()
         return stored
 
     def discard(self) -> None:
         """Remove what was written. Nothing happens after `finish`."""
+        self._over = True
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -316,6 +322,10 @@ class BlobSink:
                 os.unlink(self._temporary)
             self._temporary = ""
         self._head = bytearray()
+
+    def _must_be_open(self) -> None:
+        if self._over:
+            raise StoreError("this blob was already completed, or given up after an error")
 
     @contextlib.contextmanager
     def _tidy(self) -> Iterator[None]:

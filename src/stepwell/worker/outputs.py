@@ -16,7 +16,7 @@ from stepwell.codecs import choose
 from stepwell.errors import StepwellError
 from stepwell.kernel.graph import StepDef
 from stepwell.kernel.ports import Artifact, Made
-from stepwell.stores.blobs import Blobs
+from stepwell.stores.blobs import Blobs, BlobSink
 from stepwell.worker.failures import reference_returned, wrong_output
 
 _ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes))
@@ -85,11 +85,25 @@ def keep(parts: list[tuple[str, str, Any]], blobs: Blobs) -> tuple[Made, ...]:
     made = []
     for name, codec, value in parts:
         with blobs.sink() as sink:
+            parts_taken = _note_parts(sink)
             chosen, note = choose.dump(value, codec, sink)
             digest, size, data = sink.finish()
-        taken = tuple(getattr(sink, "parts", ()))
-        made.append(Made(Artifact(name, chosen, digest, size, taken, note or ""), data))
+        made.append(Made(Artifact(name, chosen, digest, size, tuple(parts_taken), note or ""), data))
     return tuple(made)
+
+
+def _note_parts(sink: BlobSink) -> list[str]:
+    """The digests of the files that a codec puts beside its blob, as it does so."""
+    taken: list[str] = []
+    take = sink.take
+
+    def noting(path: Path) -> tuple[str, int]:
+        digest, size = take(path)
+        taken.append(digest)
+        return digest, size
+
+    sink.take = noting  # type: ignore[method-assign]
+    return taken
 
 
 def claimed(step: str, out: str, value: Any, root: Path) -> StepwellError | None:

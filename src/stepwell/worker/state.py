@@ -38,6 +38,11 @@ _SIGNALS = tuple(
 )
 
 
+_inner: random.Random = random._inst  # type: ignore[attr-defined]
+_seed = super(random.Random, _inner).seed
+"""What `random.seed` comes to for a small number, without looking at what it is given."""
+
+
 class Restorer:
     """Puts the process back into its settled state. One a process; `root` is where steps run."""
 
@@ -68,7 +73,8 @@ class Restorer:
     def seed(self, key: str) -> None:
         """Start the random streams of a task."""
         number = crc32(key.encode())
-        random.seed(number)
+        _seed(number)
+        _inner.gauss_next = None
         numpy = sys.modules.get("numpy.random")
         if numpy is not None:
             numpy.seed(number)
@@ -103,11 +109,10 @@ class Restorer:
             time.tzset()
         if not self._alarm:
             _signal.alarm(0)
-        if not self._main:  # only the main thread can set handlers, so none were set
-            return
-        for number, handler in zip(_SIGNALS, self._handlers, strict=True):
-            if _signal.getsignal(number) is not handler and handler is not None:
-                _signal.signal(number, handler)
+        if [_signal.getsignal(number) for number in _SIGNALS] != self._handlers and self._main:
+            for number, handler in zip(_SIGNALS, self._handlers, strict=True):
+                if handler is not None:  # None: set by C code, and cannot be set from here
+                    _signal.signal(number, handler)
 
     def _restore_interpreter(self) -> None:
         if sys.path != self._path:

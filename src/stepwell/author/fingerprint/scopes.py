@@ -30,11 +30,10 @@ COMPUTED = "*"
 """The last link of a chain whose attribute has a computed name: `getattr(helpers, name)`."""
 
 MUTATORS = frozenset(
-    "add append appendleft clear discard extend extendleft insert pop popitem popleft put register "
-    "remove reverse rotate set setdefault sort update".split()
+    ["add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft", "put", "register", "remove", "reverse", "rotate", "set", "setdefault", "sort", "update"]
 )
 REFLECTIVE = frozenset(
-    "__doc__ getdoc __annotations__ get_type_hints get_annotations return_annotation __subclasses__".split()
+    ["__doc__", "getdoc", "__annotations__", "get_type_hints", "get_annotations", "return_annotation", "__subclasses__"]
 )
 """Words that make docstrings, annotations or subclasses count for the code that holds them."""
 
@@ -184,6 +183,7 @@ class _Reader:
         self.strip = strip
         self.found = Reading()
         self.todo: list[tuple[ast.AST, _Scope | None, bool]] = []
+        self.guarded: set[int] = set()  # import statements inside a `try`, by id
 
     def read(self, statements: Iterable[ast.AST]) -> Reading:
         self.todo.extend((s, None, False) for s in statements)
@@ -337,7 +337,7 @@ class _Reader:
 
     def imported(self, node: ast.Import | ast.ImportFrom, scope: _Scope | None, annotation: bool) -> None:
         if scope is not None:  # those of the module are in its index
-            self.found.imports.update(loaded_by(node, self.absolute))
+            self.found.imports.update(loaded_by(node, self.absolute, guarded=id(node) in self.guarded))
 
     def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: _Scope | None, _: bool) -> None:
         self.push((d for d in node.decorator_list if not self.strip(d)), scope)
@@ -384,8 +384,10 @@ class _Reader:
                 outside.update(node.names)
             elif isinstance(node, ast.Nonlocal):
                 nonlocals.update(node.names)
+            elif isinstance(node, (ast.Try, ast.TryStar)):
+                self.guarded.update(map(id, own_statements(node.body)))
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                for name, imported in imports_of(node, self.absolute):
+                for name, imported in imports_of(node, self.absolute, guarded=id(node) in self.guarded):
                     imports.setdefault(name, []).append(imported)
         bound = bound_names(body) - outside - nonlocals
         depth = (parent.depth if parent else 0) + (not is_class)
