@@ -24,28 +24,43 @@ def store(folder):
         yield opened
 
 
-def large(store, data=b"x" * (INLINE + 1), name="result"):
-    """An output that is a file in the store."""
-    with store.blobs.sink() as sink:
-        sink.write(data)
-        digest, size, inline = sink.finish()
-    assert inline is None
-    return Made(Artifact(name, "bytes", digest, size), None)
+def _python(code, *arguments, before=()):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [*before, sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True, text=True, env=environment, check=False, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def in_own_mounts(code, *arguments):
+@pytest.fixture
+def python():
+    """Run a program in a new interpreter that sees this Stepwell; what it prints."""
+    return _python
+
+
+@pytest.fixture
+def in_own_mounts():
     """Run a program that may mount what it likes without anybody else seeing it. Needs root.
 
-    `mount(kind, path, options)` is there for it.
+    `mount("-t", "tmpfs", ...)` is there for it.
     """
     prelude = "import subprocess\ndef mount(*words): subprocess.run(['mount', *map(str, words)], check=True)\n"
-    return python(prelude + code, *arguments, before=["unshare", "-m", "--propagation", "private"])
+    return lambda code, *arguments: _python(
+        prelude + code, *arguments, before=["unshare", "-m", "--propagation", "private"]
+    )
 
 
-def python(code, *arguments, before=(), **options):
-    """Run a program in a new interpreter that sees this Stepwell."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.run(
-        [*before, sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True, text=True, env=environment, check=False, timeout=100, **options,
-    )  # fmt: skip
+@pytest.fixture
+def large():
+    """Make an output that is a file in a store."""
+
+    def make(store, data=b"x" * (INLINE + 1), name="result"):
+        with store.blobs.sink() as sink:
+            sink.write(data)
+            digest, size, inline = sink.finish()
+        assert inline is None
+        return Made(Artifact(name, "bytes", digest, size), None)
+
+    return make

@@ -239,7 +239,7 @@ def test_a_file_that_was_cut_is_named(folder):
             store.results.result(result_of(f"k{i}").key)
 
 
-def test_a_file_size_limit_is_a_full_disk_and_nothing_is_half_written(folder):
+def test_a_file_size_limit_is_a_full_disk_and_nothing_is_half_written(folder, python):
     code = """
 import resource, sys
 from pathlib import Path
@@ -263,14 +263,12 @@ if len(sys.argv) > 2:
     store.commit(now=True)  # there is room again: what was kept is still there
     print(i)
 """
-    from conftest import python
 
     for i, again in enumerate(((), ("again",))):
         place = folder / str(i)
         place.parent.mkdir(exist_ok=True)
         done = python(code, place, *again)
-        assert done.returncode == 0, done.stderr
-        reached = int(done.stdout.split()[0])
+        reached = int(done.split()[0])
         assert reached > 2
         with open_store(place) as store:
             assert store.database.check(quick=False) == []
@@ -278,8 +276,7 @@ if len(sys.argv) > 2:
             assert there == list(range(reached + (1 if again else 0)))
 
 
-def test_a_small_disk_that_is_full(tmp_path):
-    from conftest import in_own_mounts
+def test_a_small_disk_that_is_full(tmp_path, in_own_mounts):
 
     done = in_own_mounts(
         """
@@ -321,8 +318,7 @@ assert there == kept, (there, kept)
 """,
         tmp_path,
     )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 10
+    assert int(done) > 10
 
 
 # ---------------------------------------------------------------------- read-only folders
@@ -373,11 +369,9 @@ with open_store(root / "none", readonly=None) as empty:
 
 
 @pytest.mark.parametrize("state", ["closed", "in use"])
-def test_a_read_only_disk_can_be_read(tmp_path, state):
-    from conftest import in_own_mounts
+def test_a_read_only_disk_can_be_read(tmp_path, in_own_mounts, state):
 
-    done = in_own_mounts(READ_ONLY, tmp_path, state)
-    assert done.returncode == 0, done.stderr
+    in_own_mounts(READ_ONLY, tmp_path, state)
 
 
 def test_a_folder_of_somebody_else_can_be_read(tmp_path):
@@ -512,11 +506,10 @@ def test_the_group_of_results_is_written_when_it_is_time(store):
     assert commits == ["COMMIT"]
 
 
-def test_importing_the_blobs_brings_no_database(tmp_path):
+def test_importing_the_blobs_brings_no_database(python):
     code = "import sys, stepwell.stores.blobs; print('sqlite3' in sys.modules, 'blake3' in sys.modules)"
-    from conftest import python
 
-    assert python(code).stdout == "False False\n"
+    assert python(code) == "False False\n"
 
 
 def test_after_a_power_loss_the_database_is_checked(folder, monkeypatch):

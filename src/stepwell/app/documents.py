@@ -14,6 +14,7 @@ from stepwell.kernel import events as e
 from stepwell.kernel.graph import Graph
 from stepwell.kernel.plan import Decision, Pin, Plan, Reason
 from stepwell.kernel.ports import Artifact, Failure, Logged
+from stepwell.sources.address import shown
 from stepwell.stores.record import merged
 
 Document = dict[str, Any]
@@ -39,7 +40,7 @@ def _head(plan: Plan) -> Document:
 
 def _source(graph: Graph, place: int, pin: Pin) -> Document:
     source = graph.sources[place]
-    return {"name": source.name, "uri": source.uri, "digest": pin.digest, "changed": pin.changed}
+    return {"name": source.name, "uri": shown(source.uri), "digest": pin.digest, "changed": pin.changed}
 
 
 def _planned(graph: Graph, decision: Decision) -> Document:

@@ -339,9 +339,10 @@ def _settle(database: Database, kind: str) -> None:
     wanted = "wal" if database.wal else "delete"
     if version < schema.VERSION or mode != wanted:
         with database.locked():
-            database._retrying(lambda: _set_journal(database, wanted, kind))
-        if version < schema.VERSION:
-            _migrate(database)
+            _set_journal(database, wanted, kind)
+            version = _version_of(database)  # another process may have been at it
+            if version < schema.VERSION:
+                _migrate(database, version)
     if not database.wal:
         database.notes.append(
             f"the store lies on a network or unknown file system ({kind or 'unknown'}), where it is slower; "
@@ -352,8 +353,14 @@ def _settle(database: Database, kind: str) -> None:
 
 
 def _set_journal(database: Database, wanted: str, kind: str) -> None:
-    mode = database._connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()[0]
-    if mode != wanted and wanted == "delete":
+    """Choose the kind of journal. Called under the lock. Raises `StoreOnNetwork` where another one is in use."""
+    try:
+        mode = database._connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()[0]
+    except sqlite3.Error as error:
+        if not _busy(error):
+            raise
+        mode = "in use"
+    if mode != wanted and not database.wal:
         raise StoreOnNetwork(
             f"the store at `{database.folder}` is in use on a local disk and lies here on {kind or 'an unknown file system'}",
             why="SQLite's write-ahead log needs memory that is shared, which a network file system does not give",
@@ -387,23 +394,24 @@ def _version_of(database: Database) -> int:
     return version
 
 
-def _migrate(database: Database) -> None:
-    """Run the migrations that are missing, in one transaction; an older store is copied first."""
-
-    def all_missing(connection: sqlite3.Connection) -> None:
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])  # another process may have done it
+def _migrate(database: Database, version: int) -> None:
+    """Run the migrations that are missing, in one transaction; an older store is copied first. Under the lock."""
+    connection = database._connection
+    if version:
+        _back_up(database, database.folder / f"store.db.format{version}")
+    database._retrying(lambda: connection.execute("BEGIN IMMEDIATE"))
+    try:
         for script in schema.MIGRATIONS[version:]:
             for statement in statements(script):
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id={schema.APPLICATION}")
         connection.execute(f"PRAGMA user_version={schema.VERSION}")
-
-    before = int(database._connection.execute("PRAGMA user_version").fetchone()[0])
-    if before:
-        _back_up(database, database.folder / f"store.db.format{before}")
-    database.write(all_missing)
-    if before:
-        database.notes.append(f"the store was brought from format {before} to {schema.VERSION}; the old one is kept beside it")
+        database._retrying(lambda: connection.execute("COMMIT"))
+    except BaseException:
+        database._undo()
+        raise
+    if version:
+        database.notes.append(f"the store was brought from format {version} to {schema.VERSION}; the old one is kept beside it")
 
 
 def _back_up(database: Database, path: Path) -> None:
@@ -411,8 +419,7 @@ def _back_up(database: Database, path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     for old in (partial, path):
         old.unlink(missing_ok=True)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     copy = sqlite3.connect(partial)
     try:
         database._connection.backup(copy)
@@ -434,7 +441,7 @@ def statements(script: str) -> Iterator[str]:
 def _in_memory(folder: Path) -> Database:
     """An empty database that is gone with its connection: a store that does not exist yet."""
     database = Database(folder, sqlite3.connect(":memory:", isolation_level=None), readonly=False, wal=False)
-    _migrate(database)
+    _migrate(database, 0)
     database.readonly = True
     return database
 
