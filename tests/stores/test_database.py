@@ -173,7 +173,8 @@ def test_a_migration_that_fails_changes_nothing(folder, monkeypatch):
 
 
 def test_scripts_are_cut_where_statements_end():
-    assert [s.strip() for s in statements("A (';');\nB\n;\n-- c;\nD;")] == ["A (';');", "B\n;", "-- c;\nD;"]
+    script = "A (';'); B\n;\n-- c;\nD;\n"
+    assert [statement.strip() for statement in statements(script)] == ["A (';');", "B\n;", "-- c;\nD;"]
 
 
 # ---------------------------------------------------------------------- network file systems
@@ -336,13 +337,25 @@ def keep(store, key):
     output = made(b"42")
     store.results.keep(result_of(key, [output]), [output])
     store.commit(now=True)
-store = open_store(folder)
-keep(store, "k")
-if sys.argv[2] == "in use":
-    keep(store, "k2")     # and left open: there is a log beside the database
-else:
+child = os.fork() if sys.argv[2] == "killed" else 0
+if child == 0:
+    store = open_store(folder)
+    keep(store, "k")
+    if sys.argv[2] == "killed":
+        os._exit(0)       # there is a log beside the database
+elif child:
+    os.waitpid(child, 0)
+    assert (folder / "store.db-wal").stat().st_size
+if sys.argv[2] == "closed":
     store.close()
-mount("-o", "remount,ro", root)
+if sys.argv[2] == "in use":
+    seen = root / "seen"
+    seen.mkdir()
+    mount("--bind", root, seen)
+    mount("-o", "remount,ro,bind", seen)
+    root, folder = seen, seen / ".stepwell"
+else:
+    mount("-o", "remount,ro", root)
 try:
     open_store(folder)
 except StoreReadOnly as error:
@@ -368,7 +381,7 @@ with open_store(root / "none", readonly=None) as empty:
 """
 
 
-@pytest.mark.parametrize("state", ["closed", "in use"])
+@pytest.mark.parametrize("state", ["closed", "killed", "in use"])
 def test_a_read_only_disk_can_be_read(tmp_path, in_own_mounts, state):
 
     in_own_mounts(READ_ONLY, tmp_path, state)

@@ -151,6 +151,8 @@ def _of(annotation: Any, seen: frozenset[type]) -> str:
         return ""
     if kind in _STREAMS:
         raise _Nothing(annotation, "return a list: what is read once cannot be stored")
+    if kind is abc.Callable or kind in (typing.IO, typing.TextIO, typing.BinaryIO):
+        raise _Nothing(annotation)
     if kind in _CONTAINERS:
         return _container(kind, given, seen) if origin is not None else ""
     if kind in _ABSTRACT:
@@ -208,10 +210,6 @@ def _class(kind: type, seen: frozenset[type]) -> str:
     if typing.is_typeddict(kind) or is_named_tuple(kind) or is_dataclass(kind):
         return _record(kind, seen)
     name = registered(kind)
-    if name == "sklearn" and not kind.__module__.startswith("sklearn."):
-        raise _Nothing(
-            kind, "return an estimator of scikit-learn's own; code of other estimators is not stored"
-        )
     if name:
         return name
     if kind.__module__.partition(".")[0] == "pandera":
@@ -221,7 +219,10 @@ def _class(kind: type, seen: frozenset[type]) -> str:
     if kind.__module__ in ("numbers", "os", "typing", "collections.abc", "_collections_abc"):
         return ""
     for base in kind.__mro__[1:-1]:
-        if full_name(base) in registry.codec_types:
+        name = registry.codec_types.get(full_name(base), "")
+        if name == "sklearn":
+            raise _Nothing(kind, "return an estimator of scikit-learn's own: the code of others is not stored with them")
+        if name:
             raise _Nothing(
                 kind,
                 f"return the `{base.__name__}` that it inherits from: a subclass would come back as that",

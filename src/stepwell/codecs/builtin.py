@@ -31,12 +31,14 @@ class Builtin:
         *,
         exact: bool = True,
         executes: bool = False,
+        only: str = "",
         needs: tuple[str, ...] = (),
         extra: str = "",
     ) -> None:
         self.name = name
         self.exact = exact
         self.executes = executes
+        self.only = only
         self.needs = needs
         self.extra = extra
         self._place = place
@@ -117,10 +119,9 @@ def register(registry: Registry) -> None:
         Builtin("png", "figures:FigureCodec", exact=False),
         ["matplotlib.figure.Figure", "stepwell.codecs.figures.Image"],
     )
-    add(
-        Builtin("sklearn", "models:EstimatorCodec", exact=False, needs=("sklearn", "skops"), extra="sklearn"),
-        [f"sklearn.base.{name}" for name in _ESTIMATORS],
-    )
+    needs = ("sklearn", "skops")
+    sklearn = Builtin("sklearn", "models:EstimatorCodec", exact=False, only="sklearn.", needs=needs, extra="sklearn")
+    add(sklearn, [f"sklearn.base.{name}" for name in _ESTIMATORS])
     add(Builtin("pickle", "opaque:PickleCodec", exact=False, executes=True))
 
 

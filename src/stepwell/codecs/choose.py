@@ -37,7 +37,7 @@ def codec_of(value: Any) -> Codec:
     """
     from stepwell.codecs import plain
 
-    name = _by_class(value)
+    name = registered(type(value))
     if name not in ("", "json"):
         return by_name(name)
     try:
@@ -63,7 +63,7 @@ def dump(value: Any, codec: str, sink: Sink) -> tuple[str, str]:
     if codec:
         chosen = by_name(codec)
     else:
-        name = _by_class(value)
+        name = registered(type(value))
         if name not in ("", "json"):
             chosen = by_name(name)
         else:
@@ -99,14 +99,6 @@ def load(blob: Blob, codec: str) -> Any:
         raise CannotDecode(
             f"the codec `{codec}` could not read the artifact", why=f"{type(error).__name__}: {error}"[:300]
         ) from error
-
-
-def _by_class(value: Any) -> str:
-    kind = type(value)
-    name = registered(kind)
-    if name == "sklearn" and not kind.__module__.startswith("sklearn."):
-        return ""  # an estimator of one's own, which only pickle takes
-    return name
 
 
 def _write_tree(value: Any, tree: Any, parts: list[tuple[str, Any]], sink: Sink) -> tuple[str, str]:

@@ -488,6 +488,8 @@ class _Back:
         """The numbers of a column where they lie."""
         import numpy as np
 
+        if column.type.bit_width != 8 * dtype.itemsize:
+            raise ValueError(f"{column.type} does not hold {dtype}")
         data = column.buffers()[1]
         if not len(column) or data is None:
             return np.empty(len(column), dtype)

@@ -31,12 +31,15 @@ def registered(kind: type) -> str:
     """The name of the codec of a class or of the nearest class that it inherits from; "" where there is none.
 
     A codec that is `exact` does not take subclasses: they would come back as what they inherit from.
+    One that is `only` for a package does not take classes that others derive from it.
     """
     types = registry.codec_types
     for base in kind.__mro__:
         name = types.get(full_name(base))
         if name is not None:
-            return "" if base is not kind and getattr(registry.codecs[name], "exact", False) else name
+            codec = registry.codecs[name]
+            foreign = base is not kind and getattr(codec, "exact", False)
+            return "" if foreign or not kind.__module__.startswith(getattr(codec, "only", "")) else name
     return ""
 
 

@@ -14,7 +14,7 @@ files are the same; here the same fit gives the same bytes, in every process:
   of a prediction, never the prediction; so is the address of a list of stop words.
 
 **Trusted** is what skops trusts, and beyond that classes of scikit-learn and SciPy, NumPy's types,
-and functions of NumPy and scikit-learn that do not read or write files. Whatever else an estimator
+and functions of NumPy and scikit-learn that do not read or write files, also as `partial`. Whatever else an estimator
 holds (a function of one's own, an estimator of another library) is refused when it is stored, not
 when it is read.
 
@@ -83,6 +83,8 @@ class EstimatorCodec:
         import skops.io
 
         kind = type(value).__name__
+        if not type(value).__module__.startswith("sklearn."):
+            raise _refused(kind, "it is not one of scikit-learn's own estimators")
         try:
             data = skops.io.dumps(value)
         except Exception as error:
@@ -174,6 +176,8 @@ def _is_trusted(name: str, *, called: bool) -> bool:
 
     `called`: the bytes give arguments to it, which only scikit-learn's own classes may be given.
     """
+    if name == "functools.partial":
+        return not called  # its function is another name, which is asked for by itself
     root, *path = name.split(".")
     if not path or _FORBIDDEN.intersection(path):
         return False

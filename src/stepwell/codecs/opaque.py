@@ -32,6 +32,8 @@ class PickleCodec:
 
         try:
             pickle.dump(value, sink, PROTOCOL)
+        except (OSError, MemoryError):
+            raise
         except Exception as error:
             # A `__reduce__` of the user's may raise anything.
             raise CannotEncode(

@@ -431,8 +431,8 @@ def _back_up(database: Database, path: Path) -> None:
 def statements(script: str) -> Iterator[str]:
     """The statements of a script, each complete (`executescript` would end our transaction)."""
     pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
+    for piece in script.split(";")[:-1]:
+        pending += piece + ";"
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""

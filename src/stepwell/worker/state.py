@@ -27,8 +27,10 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from zlib import crc32
 
@@ -43,6 +45,35 @@ _seed = super(random.Random, _inner).seed
 """What `random.seed` comes to for a small number, without looking at what it is given."""
 
 
+SEEDED = {"numpy.random": "seed", "torch": "manual_seed"}
+"""Libraries with a random stream of their own, and the function that starts it."""
+
+
+class LateSeed:
+    """A finder that seeds such a library when a step imports it (NumPy itself imports `numpy.random` only when used)."""
+
+    number = 0
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec that other finders give, which also seeds."""
+        if name not in SEEDED:
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self)
+        spec = next((found for finder in others if (found := finder.find_spec(name, path, target))), None)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_seed(module: ModuleType) -> None:
+            execute(module)
+            getattr(module, SEEDED[name])(self.number)
+
+        spec.loader.exec_module = execute_and_seed  # type: ignore[method-assign]
+        return spec
+
+
 class Restorer:
     """Puts the process back into its settled state. One a process; `root` is where steps run."""
 
@@ -50,6 +81,8 @@ class Restorer:
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._libraries: dict[str, Library] = {}
         self._modules = 0
+        self._late = LateSeed()
+        sys.meta_path.insert(0, self._late)  # type: ignore[arg-type]
         os.fchdir(self._root)
         self.settle()
 
@@ -72,15 +105,13 @@ class Restorer:
 
     def seed(self, key: str) -> None:
         """Start the random streams of a task."""
-        number = crc32(key.encode())
+        number = self._late.number = crc32(key.encode())
         _seed(number)
         _inner.gauss_next = None
-        numpy = sys.modules.get("numpy.random")
-        if numpy is not None:
-            numpy.seed(number)
-        torch = sys.modules.get("torch")
-        if torch is not None and hasattr(torch, "manual_seed"):
-            torch.manual_seed(number)
+        for name, function in SEEDED.items():
+            module = sys.modules.get(name)
+            if module is not None and hasattr(module, function):
+                getattr(module, function)(number)
 
     def restore(self) -> list[str]:
         """Put back what differs. Returns what could not be put back, as clauses ("left 2 threads running")."""
@@ -97,8 +128,10 @@ class Restorer:
         return []
 
     def close(self) -> None:
-        """Release the handle of the working folder."""
+        """Release what is held of the process."""
         os.close(self._root)
+        if self._late in sys.meta_path:
+            sys.meta_path.remove(self._late)  # type: ignore[arg-type]
 
     def _restore_process(self) -> None:
         os.fchdir(self._root)
