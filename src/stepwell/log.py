@@ -41,8 +41,6 @@ def metric(name: str, value: Any, step: int | None = None) -> None:
 
 def record_with(recorder: Recorder | None) -> Recorder | None:
     """Send metrics to `recorder` from now on (None: nowhere); returns where they went before. For workers."""
-    global _recorder  # noqa: PLW0603  # one task at a time in a process, and threads of a step share it
+    global _recorder  # one task at a time in a process, and the threads of a step share it
     before, _recorder = _recorder, recorder
     return before
-
-

@@ -30,7 +30,9 @@ ARRAYS = {
     "categories": pa.array(["a", None, "b"]).dictionary_encode(),
     "fixed": pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int64(), 2)),
     "nulls": pa.nulls(3),
-    "views": pa.array(["a", None, "longer than twelve bytes"], pa.string_view()) if hasattr(pa, "string_view") else pa.nulls(3),
+    "views": pa.array(["a", None, "longer than twelve bytes"], pa.string_view())
+    if hasattr(pa, "string_view")
+    else pa.nulls(3),
 }
 
 
@@ -64,7 +66,10 @@ def test_slices_and_chunks_do_not_matter(box, name):
 
 def test_what_lies_under_nulls_does_not_matter(box):
     mask = pa.py_buffer(bytes([0b101]))
-    made = [pa.Array.from_buffers(pa.int64(), 3, [mask, pa.py_buffer(np.array([1, under, 3]))]) for under in (7, 8)]
+    made = [
+        pa.Array.from_buffers(pa.int64(), 3, [mask, pa.py_buffer(np.array([1, under, 3]))])
+        for under in (7, 8)
+    ]
     assert box.dump(made[0]).data == box.dump(made[1]).data
     nested = [pa.table({"s": pa.StructArray.from_arrays([array], ["a"])}) for array in made]
     assert box.dump(nested[0]).data == box.dump(nested[1]).data
@@ -168,7 +173,14 @@ def test_polars_objects_are_refused_by_name(box):
         box.dump(pl.DataFrame({"huge": pl.Series([1], dtype=pl.Int128)}))
 
 
-@given(st.lists(st.tuples(st.none() | st.integers(-(2**63), 2**63 - 1), st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=5))))
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.integers(-(2**63), 2**63 - 1),
+            st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+        )
+    )
+)
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 def test_any_polars_frame(box, rows):
     frame = pl.DataFrame(rows, schema={"i": pl.Int64, "s": pl.String}, orient="row")
@@ -180,7 +192,11 @@ def test_any_polars_frame(box, rows):
 
 @pytest.mark.parametrize("codec", ["arrow", "arrow:polars", "arrow:pandas"])
 def test_malformed(box, codec):
-    whole = {"arrow": pa.table({"a": ["x", "y"]}), "arrow:polars": pl.DataFrame({"a": ["x"]}), "arrow:pandas": pd.DataFrame({"a": ["x"]})}
+    whole = {
+        "arrow": pa.table({"a": ["x", "y"]}),
+        "arrow:polars": pl.DataFrame({"a": ["x"]}),
+        "arrow:pandas": pd.DataFrame({"a": ["x"]}),
+    }
     data = box.dump(whole[codec]).data
     for broken in (b"", data[:20], data[:-10], data[:200] + data[260:], b"PAR1" + data):
         with pytest.raises(CannotDecode):

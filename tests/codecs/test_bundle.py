@@ -94,8 +94,8 @@ def test_a_missing_file_among_files(box):
         box.dump([Path("nowhere.txt")], "files")
 
 
-def made(tree, parts=[]):
-    frame, index = plain.to_bytes(tree), plain.to_bytes(parts)
+def made(tree, parts=None):
+    frame, index = plain.to_bytes(tree), plain.to_bytes(parts or [])
     ends = len(frame).to_bytes(8, "little") + len(index).to_bytes(8, "little")
     return bundle.BEGIN + frame + index + ends + bundle.END
 

@@ -5,10 +5,11 @@ import collections.abc as abc
 import enum
 import importlib.util
 import inspect
+import sys
 import typing
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, NewType, Optional, TypeVar, Union
+from typing import Annotated, Any, Literal, NewType, TypeVar
 
 import codec_shapes as shapes
 import matplotlib.figure
@@ -32,6 +33,8 @@ from stepwell.plugins.registry import registry
 T = TypeVar("T")
 Frame = TypeVar("Frame", bound=pd.DataFrame)
 Number = TypeVar("Number", int, float)
+Maybe = typing.Optional[str]  # noqa: UP045, the old spelling must work
+Either = typing.Union[int, str, bytes]  # noqa: UP007
 UserId = NewType("UserId", int)
 Table = NewType("Table", pd.DataFrame)
 
@@ -58,7 +61,7 @@ CASES = [
     (list[pd.DataFrame], "bundle"), (dict[str, np.ndarray], "bundle"), (tuple[pd.DataFrame, int], "bundle"),
     (dict[str, LogisticRegression], "bundle"), (list[Path], "files"), (dict[str, Path], "files"), (tuple[Path, pd.DataFrame], "files"),
     (dict[Path, int], "json"), (list[Path | None], ""), (abc.Sequence[Path], "files"), (abc.Sequence[int], ""), (abc.Mapping, ""),
-    (int | None, "json"), (Optional[str], "json"), (int | str, "json"), (Union[int, str, bytes], "json"), (pd.DataFrame | None, ""),
+    (int | None, "json"), (Maybe, "json"), (int | str, "json"), (Either, "json"), (pd.DataFrame | None, ""),
     (list[int] | None, "json"), (dict[str, pd.DataFrame] | None, "bundle"), (list[Path] | None, "files"), (pd.DataFrame | np.ndarray, ""),
     (int | Any, ""), (Path, "path"), (type(Path()), "path"),
     (shapes.Point, ""), (shapes.Frozen, "json"), (shapes.Spot, "json"), (shapes.Old, ""), (shapes.Score, "json"), (shapes.Node, "json"),
@@ -119,7 +122,9 @@ def test_the_error_leads_to_the_field():
 
 def hide(monkeypatch, *missing):
     real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name in missing else real(name, *rest))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name in missing else real(name, *rest)
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,7 +190,18 @@ def test_unknown_codec(box):
 
 
 def test_a_codec_that_meets_another_value(box):
-    for codec in ("text", "npy", "arrow:pandas", "arrow:polars", "arrow", "sklearn", "png", "path", "sparse", "bytes"):
+    for codec in (
+        "text",
+        "npy",
+        "arrow:pandas",
+        "arrow:polars",
+        "arrow",
+        "sklearn",
+        "png",
+        "path",
+        "sparse",
+        "bytes",
+    ):
         with pytest.raises(CannotEncode):
             box.dump({"not": "that"}, codec)
 
@@ -200,7 +216,16 @@ def test_errors_of_the_operating_system_pass_through(box):
 
         flush = tell
 
-    for value in (1, [1], "a", b"a", np.zeros(3), pd.DataFrame({"a": [1]}), shapes.Plain(), pa.table({"a": [1]})):
+    for value in (
+        1,
+        [1],
+        "a",
+        b"a",
+        np.zeros(3),
+        pd.DataFrame({"a": [1]}),
+        shapes.Plain(),
+        pa.table({"a": [1]}),
+    ):
         with pytest.raises(OSError, match="No space"):
             choose.dump(value, "", Full())
 
@@ -216,7 +241,6 @@ def test_an_integer_is_quick(box):
 
 def test_choosing_imports_no_library():
     import subprocess
-    import sys
 
     code = (
         "import sys; from stepwell.codecs.choose import codec_for; codec_for(list[int] | None)\n"
@@ -227,13 +251,17 @@ def test_choosing_imports_no_library():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.skipif(not hasattr(typing, "TypeAliasType"), reason="Python 3.12 has the `type` statement")
-def test_type_aliases():
-    space = {"pd": pd}
-    exec("type Scores = dict[str, float]\ntype Pair[T] = tuple[T, T]\ntype Frames = list[pd.DataFrame]", space)
-    assert codec_for(space["Scores"]) == "json"
-    assert codec_for(space["Pair"][int]) == "json"
-    assert codec_for(space["Frames"]) == "bundle"
+if sys.version_info >= (3, 12):
+
+    def test_type_aliases():
+        space = {"pd": pd}
+        exec(
+            "type Scores = dict[str, float]\ntype Pair[T] = tuple[T, T]\ntype Frames = list[pd.DataFrame]",
+            space,
+        )
+        assert codec_for(space["Scores"]) == "json"
+        assert codec_for(space["Pair"][int]) == "json"
+        assert codec_for(space["Frames"]) == "bundle"
 
 
 def test_loading_wraps_what_a_codec_did_not_foresee(box):

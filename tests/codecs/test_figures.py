@@ -49,9 +49,9 @@ def test_a_picture_is_a_value_like_any_other(box):
 
 
 def test_pyplot_figures_are_closed(box):
-    import matplotlib
+    import matplotlib as mpl
 
-    matplotlib.use("agg")
+    mpl.use("agg")
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots()

@@ -112,7 +112,17 @@ def test_a_relative_path(box, tmp_path, monkeypatch):
         (lambda top: os.mkfifo(top / "d" / "p") or top / "d", "not a plain file"),
         (lambda top: (top / "d" / ".stepwell").mkdir() or top / "d", "store"),
     ],
-    ids=["missing", "dangling", "dangling inside", "outside", "folder link", "loop", "pipe", "pipe inside", "store"],
+    ids=[
+        "missing",
+        "dangling",
+        "dangling inside",
+        "outside",
+        "folder link",
+        "loop",
+        "pipe",
+        "pipe inside",
+        "store",
+    ],
 )
 def test_refused(box, tmp_path, make, text):
     (tmp_path / "d").mkdir()

@@ -2,7 +2,7 @@
 
 import collections.abc as abc
 from pathlib import Path
-from typing import Annotated, Any, Literal, NewType, Optional, TypeVar
+from typing import Annotated, Any, Literal, NewType, TypeVar
 
 import codec_shapes as shapes
 import numpy as np
@@ -30,7 +30,7 @@ class Hostile:
     ("value", "annotation"),
     [
         (1, int), (True, int), (1, float), (1, complex), (np.int64(1), int), (np.int64(1), float), (np.float32(1), float), (np.float64(1), float),
-        (np.bool_(True), bool), (None, None), (None, Optional[int]), (1, int | None), ("a", Any), ("a", T), ("a", "int"), (1, UserId),
+        (np.bool_(True), bool), (None, None), (None, int | None), (1, int | None), ("a", Any), ("a", T), ("a", "int"), (1, UserId),
         (1, Annotated[int, "x"]), ("a", Literal["a", "b"]), ([1, 2], list[int]), ([], list[int]), ([1.5, 2], list[float]), ({"a": 1}, dict[str, int]),
         ((1, "a"), tuple[int, str]), ((1, 2, 3), tuple[int, ...]), ((), tuple[()]), ({1, 2}, set[int]), ([1], abc.Sequence[int]),
         ({"a": 1}, abc.Mapping[str, int]), (pd.DataFrame(), pd.DataFrame), (np.zeros(2), npt.NDArray[np.float64]), (LogisticRegression(), ClassifierMixin),

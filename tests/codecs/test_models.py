@@ -52,7 +52,9 @@ def columns():
 ESTIMATORS = {
     "hgb": lambda: HistGradientBoostingClassifier(max_iter=5, random_state=0),
     "hgb early": lambda: HistGradientBoostingClassifier(max_iter=5, random_state=0, early_stopping=True),
-    "hgb regressor": lambda: HistGradientBoostingRegressor(max_iter=5, random_state=0, categorical_features=[3]),
+    "hgb regressor": lambda: HistGradientBoostingRegressor(
+        max_iter=5, random_state=0, categorical_features=[3]
+    ),
     "forest": lambda: RandomForestClassifier(5, random_state=0),
     "forest regressor": lambda: RandomForestRegressor(5, random_state=0),
     "boosting": lambda: GradientBoostingClassifier(n_estimators=3, random_state=0),
@@ -233,7 +235,14 @@ def test_malformed(box):
     good = box.dump(LogisticRegression()).data
     empty = io.BytesIO()
     zipfile.ZipFile(empty, "w").close()
-    cases = [b"", b"PK", good[:-30], empty.getvalue(), edited(good, lambda s, m: s.clear()), edited(good, lambda s, m: s.update(protocol="x"))]
+    cases = [
+        b"",
+        b"PK",
+        good[:-30],
+        empty.getvalue(),
+        edited(good, lambda s, m: s.clear()),
+        edited(good, lambda s, m: s.update(protocol="x")),
+    ]
     for data in cases:
         with pytest.raises(CannotDecode):
             box.load(data, "sklearn")

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = '''
+import pytest
+
+SCRIPT = """
 import sys, hashlib, tempfile, warnings
 from pathlib import Path
 sys.path[:0] = [r"{here}"]
@@ -43,17 +45,20 @@ values = dict(
 box = Box(Path(tempfile.mkdtemp()))
 for name, value in values.items():
     print(name, hashlib.sha256(box.dump(value).data).hexdigest())
-'''
+"""
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_every_process():
     here = Path(__file__).parent
     outputs = []
-    for seed, threads in (("1", "1"), ("2", "2"), ("77", "1")):
+    for seed, threads in (("1", "1"), ("77", "2")):
         env = {**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads, "MPLBACKEND": "agg"}
         command = [sys.executable, "-c", SCRIPT.format(here=here), str(int(seed) * 100)]
-        outputs.append(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        outputs.append(
+            subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
     found = [process.communicate() for process in outputs]
     assert all(process.returncode == 0 for process in outputs), found[0][1]
-    assert found[0][0].splitlines() == found[1][0].splitlines() == found[2][0].splitlines()
+    assert found[0][0].splitlines() == found[1][0].splitlines()
     assert len(found[0][0].splitlines()) == 15

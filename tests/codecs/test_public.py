@@ -70,7 +70,12 @@ def test_a_class(box):
 
 
 def test_ones_own_wins_over_what_is_built_in(box):
-    register_codec(shapes.Frozen, dump=lambda v: v.name.encode(), load=lambda b: shapes.Frozen(name=b.decode()), name="frozen")
+    register_codec(
+        shapes.Frozen,
+        dump=lambda v: v.name.encode(),
+        load=lambda b: shapes.Frozen(name=b.decode()),
+        name="frozen",
+    )
     assert codec_for(shapes.Frozen) == "frozen"
     assert box.dump(shapes.Frozen(name="x")) == ("frozen", "", b"x")
     assert box.dump([shapes.Frozen(name="x")]).codec == "bundle"

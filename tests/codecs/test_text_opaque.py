@@ -2,8 +2,8 @@
 
 import pickle
 
-import pytest
 import codec_shapes as shapes
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +41,9 @@ def test_any_object_by_pickle_and_its_note_says_so(box):
     assert dumped.note == "Plain, pickled"
     assert box.load(dumped.data, "pickle") == shapes.Plain(5)
     assert by_name("pickle").executes
-    assert not any(getattr(choose.by_name(n), "executes", False) for n in ("json", "bundle", "sklearn", "arrow:pandas"))
+    assert not any(
+        getattr(choose.by_name(n), "executes", False) for n in ("json", "bundle", "sklearn", "arrow:pandas")
+    )
 
 
 def test_plain_data_by_pickle_if_it_is_asked_for(box):
@@ -61,7 +63,9 @@ def test_what_cannot_be_pickled(box):
         assert caught.value.fixes
 
 
-@pytest.mark.parametrize("make", [lambda: (i for i in ()), lambda: map(str, []), lambda: zip([], strict=True)])
+@pytest.mark.parametrize(
+    "make", [lambda: (i for i in ()), lambda: map(str, []), lambda: zip([], strict=True)]
+)
 def test_streams_are_refused_with_a_remedy(box, make):
     with pytest.raises(CannotEncode, match="used up") as caught:
         box.dump(make())

@@ -42,7 +42,8 @@ class Project:
     def task(self, step: str, *, out: str = "", key: str = "", **inputs) -> Task:
         node, self.nodes = self.nodes, self.nodes + 1
         given = {
-            name: value if isinstance(value, tuple) else Constant(value, repr(value)) for name, value in inputs.items()
+            name: value if isinstance(value, tuple) else Constant(value, repr(value))
+            for name, value in inputs.items()
         }
         key = key or f"{node:064x}"
         return Task(node, f"{step}-{node}", key, self.define(step), tuple(sorted(given.items())), "", out)
@@ -65,7 +66,9 @@ class Project:
 
     @staticmethod
     def said(reports, node: int, stream: str = "stdout") -> str:
-        return "".join(r.text for r in reports if isinstance(r, Said) and r.node == node and r.stream == stream)
+        return "".join(
+            r.text for r in reports if isinstance(r, Said) and r.node == node and r.stream == stream
+        )
 
     @staticmethod
     def value(done: Done):

@@ -108,7 +108,11 @@ def test_the_others_go_on(bad):
 def test_a_killed_worker_starts_each_task_once(bad):
     """What was queued behind a task that died is not lost and not run twice."""
     engine = bad.engine(jobs=1)
-    tasks = [bad.task("fine") for _ in range(200)] + [bad.task("leaves", code=1)] + [bad.task("fine") for _ in range(50)]
+    tasks = (
+        [bad.task("fine") for _ in range(200)]
+        + [bad.task("leaves", code=1)]
+        + [bad.task("fine") for _ in range(50)]
+    )
     reports = bad.reports(engine, *tasks)
     started = [r.node for r in reports if isinstance(r, Started)]
     assert sorted(started) == [t.node for t in tasks]

@@ -1,6 +1,5 @@
 """Workers are reused, what a step changed in one is not: the next step finds the process as the first did."""
 
-
 import pytest
 
 LEAKS = """
@@ -66,6 +65,11 @@ LEAKS = """
         COUNT += 1
         return COUNT
     def appends(): NAMES.append("b"); return len(NAMES)
+    GENERATOR = np.random.default_rng(7)
+    OLD = random.Random(7)
+
+    def draws(): return float(GENERATOR.random())
+    def draws_old(): return OLD.random()
     def sets(): settings.level += 1; return settings.level
     def thread(): threading.Thread(target=time.sleep, args=(30,)).start()
     def daemon_thread(): threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
@@ -111,7 +115,15 @@ def test_a_pending_alarm_does_not_hit_the_next_step(leaks):
 
 
 @pytest.mark.parametrize(
-    ("step", "name"), [("grows", "CACHE"), ("counts", "COUNT"), ("appends", "NAMES"), ("sets", "settings")]
+    ("step", "name"),
+    [
+        ("grows", "CACHE"),
+        ("counts", "COUNT"),
+        ("appends", "NAMES"),
+        ("sets", "settings"),
+        ("draws", "GENERATOR"),
+        ("draws_old", "OLD"),
+    ],
 )
 def test_a_changed_global_is_told_and_gone(leaks, step, name):
     engine = leaks.one_worker

@@ -171,7 +171,11 @@ def test_what_runs_is_what_was_read(steps):
 def test_a_step_that_cannot_be_loaded(steps):
     steps.write("import no_such_library_at_all\n", "broken.py")
     engine = steps.engine()
-    cases = {"broken": "ModuleNotFoundError", "no_such_module": "ModuleNotFoundError", "steps": "AttributeError"}
+    cases = {
+        "broken": "ModuleNotFoundError",
+        "no_such_module": "ModuleNotFoundError",
+        "steps": "AttributeError",
+    }
     for module, word in cases.items():
         task = steps.task("nothing")._replace(step=steps.define("nothing", module=module))
         failure = steps.run(engine, task)[task.node].failure
@@ -189,7 +193,7 @@ def steps_failure(steps, engine, module):
 def test_the_root_is_the_working_folder(steps):
     steps.write("import os, sys\ndef where(): return [os.getcwd(), list(sys.argv)]\n", "where.py")
     task = steps.task("where")._replace(step=steps.define("where", module="where"))
-    cwd, argv = steps.value(steps.run(steps.engine(), task)[task.node])
+    cwd, _ = steps.value(steps.run(steps.engine(), task)[task.node])
     assert os.path.realpath(cwd) == os.path.realpath(steps.root)
 
 
@@ -235,8 +239,6 @@ def test_room_grows_with_short_tasks(steps):
     assert engine.room() > before
 
 
-
-
 def test_constants_that_are_not_plain_to_marshal(steps):
     from datetime import date
     from pathlib import PurePosixPath
@@ -251,8 +253,10 @@ def test_constants_that_are_not_plain_to_marshal(steps):
 def most_at_once(spans, weights=None):
     spans = list(spans)
     weights = weights or [1] * len(spans)
-    moments = sorted([(b, 1, w) for (b, _), w in zip(spans, weights, strict=True)]
-                     + [(e, -1, w) for (_, e), w in zip(spans, weights, strict=True)])
+    moments = sorted(
+        [(b, 1, w) for (b, _), w in zip(spans, weights, strict=True)]
+        + [(e, -1, w) for (_, e), w in zip(spans, weights, strict=True)]
+    )
     now = most = 0
     for _, sign, weight in moments:
         now += sign * weight

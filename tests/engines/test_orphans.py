@@ -112,10 +112,11 @@ def test_closing_in_the_middle_of_a_step(families):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_driver_is_killed(families, number, fork):
     driver = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, str(families.root), str(families.store), fork], stderr=subprocess.DEVNULL
+        [sys.executable, "-c", DRIVER, str(families.root), str(families.store), fork],
+        stderr=subprocess.DEVNULL,
     )
     wait_for(families.root / "ready")
-    template = [pid for pid in children(driver.pid)]
+    template = children(driver.pid)
     os.kill(driver.pid, number)
     driver.wait()
     assert families.gone_within([*families.pids(), *template], 2.0)

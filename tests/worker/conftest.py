@@ -46,14 +46,19 @@ class Bench:
         path.write_text(textwrap.dedent(text))
         return path
 
-    def execute(self, name: str, *, out: str = "", shape="single", outputs=(RESULT,), record="", **inputs) -> Done:
+    def execute(
+        self, name: str, *, out: str = "", shape="single", outputs=(RESULT,), record="", **inputs
+    ) -> Done:
         if self.context is None:
             importer = FirstParty([self.root], Snapshot())
             importer.install()
             logged = lambda *metric: self.logged.append(metric)  # noqa: E731
-            self.context = Context(self.root, self.blobs, importer, logged, InterruptedError)
+            self.context = Context(self.root, self.blobs, importer, logged, InterruptedError, "so be it")
         step = StepDef(name.rpartition(".")[2], "steps", name, tuple(map(OutputDef, outputs)), shape, record)
-        given = {n: v if isinstance(v, tuple) and hasattr(v, "_fields") else Constant(v, "") for n, v in inputs.items()}
+        given = {
+            n: v if isinstance(v, tuple) and hasattr(v, "_fields") else Constant(v, "")
+            for n, v in inputs.items()
+        }
         return execute(Task(1, name, "ab" * 32, step, tuple(given.items()), "", out), self.context)
 
     def value(self, done: Done, index: int = 0):
@@ -68,4 +73,4 @@ def bench(tmp_path):
     bench = Bench(tmp_path)
     yield bench
     if bench.context is not None:
-        bench.context.state.close()
+        bench.context.close()

@@ -5,7 +5,7 @@ import pytest
 from stepwell.kernel.graph import Constant, Pack
 from stepwell.kernel.ports import Outside, Stored
 
-STEPS = '''
+STEPS = """
     import asyncio, sys
     from dataclasses import dataclass
     from pathlib import Path
@@ -62,15 +62,15 @@ STEPS = '''
     def record(x): return [type(x).__name__, x.left, x.right]
     def sees(x): return repr(x)
     def lambda_(): return lambda: 1
-    def writes(name):
-        Path(name).write_text("content")
-        return Path(name)
+    def writes(file):
+        Path(file).write_text("content")
+        return Path(file)
     def metrics():
         log.metric("auc", np.float64(0.5))
         log.metric("loss", 1, step=2)
     def bad_metric(): log.metric("auc", "high")
     def read(x): return x
-'''
+"""
 
 
 @pytest.fixture
@@ -89,7 +89,11 @@ def test_calls(steps):
 def test_stars(steps):
     rest = {"*tables": Constant((1, 2), ""), "**options": Constant({"k": 3}, "")}
     assert steps.value(steps.execute("total", **rest)) == [[1, 2], {"k": 3}]
-    rest = {"*rest": Pack("tuple", (Constant(2, ""), Constant(3, ""))), "first": Constant(1, ""), "key": Constant(4, "")}
+    rest = {
+        "*rest": Pack("tuple", (Constant(2, ""), Constant(3, ""))),
+        "first": Constant(1, ""),
+        "key": Constant(4, ""),
+    }
     assert steps.value(steps.execute("mixed", **rest)) == [1, [2, 3], 4]
 
 
@@ -152,19 +156,23 @@ def test_inputs_are_made_anew(steps):
     assert constant.payload == [0]
 
 
-def test_large_arrays_are_read_only(steps):
+def test_large_arrays_are_not_changed_by_who_reads_them(steps):
     made = steps.execute("array", n=100_000).outputs[0]
     assert made.data is None
-    failure = steps.execute("overwrite", x=Stored(made.artifact)).failure
-    assert failure.code == "E401"
-    assert "read-only" in failure.what
+    for _ in range(2):
+        failure = steps.execute("overwrite", x=Stored(made.artifact)).failure
+        assert failure is None or "read-only" in failure.what
+        assert steps.value(steps.execute("read", x=Stored(made.artifact, None, (0,)))) == 0
 
 
 def test_packs(steps):
     one, two = Constant(1, ""), Constant("a", "")
     assert steps.value(steps.execute("sees", x=Pack("list", (one, two)))) == "[1, 'a']"
     assert steps.value(steps.execute("sees", x=Pack("tuple", (one, two)))) == "(1, 'a')"
-    assert steps.value(steps.execute("sees", x=Pack("dict", (one, two), ("", ""), ("k", 2)))) == "{'k': 1, 2: 'a'}"
+    assert (
+        steps.value(steps.execute("sees", x=Pack("dict", (one, two), ("", ""), ("k", 2))))
+        == "{'k': 1, 2: 'a'}"
+    )
     for record in ("Both", "Pair"):
         pack = Pack("record", (one, two), ("left", "right"), (), f"steps:{record}")
         assert steps.value(steps.execute("record", x=pack)) == [record, 1, "a"]
@@ -192,8 +200,8 @@ def test_metrics_outside_a_step_do_nothing():
 
 
 def test_a_claimed_file(steps):
-    assert steps.execute("writes", name="a.txt", out="a.txt").failure is None
-    failure = steps.execute("writes", name="b.txt", out="a.txt").failure
+    assert steps.execute("writes", file="a.txt", out="a.txt").failure is None
+    failure = steps.execute("writes", file="b.txt", out="a.txt").failure
     assert failure.code == "E405"
     assert "claims the file `a.txt` and returned `b.txt`" in failure.what
     failure = steps.execute("plain", a=1, out="a.txt").failure
@@ -288,5 +296,3 @@ def test_hundreds_of_steps_keep_nothing_open(steps):
         steps.execute("read", x=Stored(made.artifact))
     if before:
         assert len(os.listdir("/proc/self/fd")) <= before + 5
-
-

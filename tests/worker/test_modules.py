@@ -160,7 +160,7 @@ def test_installing_another_forgets_the_first_ones_modules(tmp_path):
         importer = FirstParty([tmp_path / name])
         importer.install()
         importer.install()
-        assert importer.load("m_same").X == value
+        assert value == importer.load("m_same").X
     assert sum(isinstance(finder, FirstParty) for finder in sys.meta_path) == 1
 
 

@@ -1,6 +1,6 @@
 """Tasks and reports come out as they went in."""
 
-import datetime
+import datetime as dt
 import enum
 
 from stepwell.kernel.graph import Constant, OutputDef, Pack, StepDef
@@ -12,7 +12,9 @@ class Colour(enum.Enum):
     RED = 1
 
 
-STEP = StepDef("s", "m", "q", (OutputDef("a", "int", "json"), OutputDef("b")), "tuple", "", 2.5, 10**12, ("HOME",))
+STEP = StepDef(
+    "s", "m", "q", (OutputDef("a", "int", "json"), OutputDef("b")), "tuple", "", 2.5, 10**12, ("HOME",)
+)
 ARTIFACT = Artifact("result", "json", "b3:" + "0" * 64, 3, ("b3:1",), "note")
 
 
@@ -20,12 +22,15 @@ def test_tasks():
     inputs = (
         ("a", Constant([1, {"k": (2.5, None, b"x", 10**40)}], "t")),
         ("b", Constant(Colour.RED, "t")),
-        ("c", Constant(datetime.date(2026, 1, 1), "t")),
+        ("c", Constant(dt.date(2026, 1, 1), "t")),
         ("d", Constant(b"bytes", "t", "npy")),
         ("e", Stored(ARTIFACT, b"data", (0, "k"))),
         ("f", Stored(ARTIFACT)),
         ("g", Outside("o", "data.csv", "str", (("sep", ";"), ("parse", Colour.RED)), "b3:2")),
-        ("h", Pack("dict", (Constant(1, "t"), Pack("list", (Stored(ARTIFACT),))), ("x", "y"), (Colour.RED, 2))),
+        (
+            "h",
+            Pack("dict", (Constant(1, "t"), Pack("list", (Stored(ARTIFACT),))), ("x", "y"), (Colour.RED, 2)),
+        ),
         ("i", Pack("record", (Constant(1, "t"),), ("left",), (), "m:R")),
     )
     task = Task(7, "id", "k" * 64, STEP, inputs, "run", "out.csv", 2)
@@ -45,7 +50,12 @@ def test_reports_in_any_pieces():
     done = Done(3, (Made(ARTIFACT, b"d"), Made(ARTIFACT)), None, 1.5, 0.5, 99, ("note",))
     failed = Done(4, (), Failure("E401", "what", "why", ("fix",), "docs", "trace"), 1.0)
     logged = Logged(3, "loss", 0.5, None)
-    stream = wire.started_frame(3, 42) + wire.logged_frame(*logged) + wire.done_frame(done) + wire.done_frame(failed)
+    stream = (
+        wire.started_frame(3, 42)
+        + wire.logged_frame(*logged)
+        + wire.done_frame(done)
+        + wire.done_frame(failed)
+    )
     for size in (1, 2, 3, 7, 64, len(stream)):
         frames = wire.Frames()
         bodies = [b for at in range(0, len(stream), size) for b in frames.feed(stream[at : at + size])]

@@ -221,7 +221,9 @@ def _class(kind: type, seen: frozenset[type]) -> str:
     for base in kind.__mro__[1:-1]:
         name = registry.codec_types.get(full_name(base), "")
         if name == "sklearn":
-            raise _Nothing(kind, "return an estimator of scikit-learn's own: the code of others is not stored with them")
+            raise _Nothing(
+                kind, "return an estimator of scikit-learn's own: the code of others is not stored with them"
+            )
         if name:
             raise _Nothing(
                 kind,

@@ -120,7 +120,9 @@ def register(registry: Registry) -> None:
         ["matplotlib.figure.Figure", "stepwell.codecs.figures.Image"],
     )
     needs = ("sklearn", "skops")
-    sklearn = Builtin("sklearn", "models:EstimatorCodec", exact=False, only="sklearn.", needs=needs, extra="sklearn")
+    sklearn = Builtin(
+        "sklearn", "models:EstimatorCodec", exact=False, only="sklearn.", needs=needs, extra="sklearn"
+    )
     add(sklearn, [f"sklearn.base.{name}" for name in _ESTIMATORS])
     add(Builtin("pickle", "opaque:PickleCodec", exact=False, executes=True))
 

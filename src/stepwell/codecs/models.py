@@ -107,6 +107,8 @@ class EstimatorCodec:
             members = _members(data)
             made_by = json.loads(members[VERSION])["scikit-learn"]
             schema = json.loads(members["schema.json"])
+            if type(schema["protocol"]) is not int:
+                raise TypeError("its protocol is not a number")
         except Exception as error:
             raise _broken(error) from error
         if made_by != _version():

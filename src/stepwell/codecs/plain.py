@@ -391,7 +391,12 @@ def _numpy_scalar(value: Any) -> Any:
 
 
 def _pandas_instant(value: Any) -> Any:
-    zone = None if value.tzinfo is None else _zone(value.tzinfo)
+    zone = value.tzinfo
+    name = getattr(zone, "zone", None)
+    if type(zone).__module__.startswith("pytz") and name:  # what pandas 2 makes of the name of a zone
+        zone = {"pytz": name}
+    elif zone is not None:
+        zone = _zone(zone)
     return {"!timestamp": [value.unit, int(value.asm8.view("i8")), zone]}
 
 
@@ -599,7 +604,13 @@ def _read_timestamp(state: list[Any]) -> Any:
 
     unit, number, zone = state
     moment = pd.Timestamp(np.datetime64(number, unit))
-    return moment if zone is None else moment.tz_localize("UTC").tz_convert(_read_zone(zone))
+    if zone is None:
+        return moment
+    if isinstance(zone, dict):
+        from importlib import import_module
+
+        return moment.tz_localize("UTC").tz_convert(import_module("pytz").timezone(zone["pytz"]))
+    return moment.tz_localize("UTC").tz_convert(_read_zone(zone))
 
 
 def _read_pandas_timedelta(state: list[Any]) -> Any:

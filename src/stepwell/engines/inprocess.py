@@ -67,7 +67,7 @@ class InProcessEngine:
         """Forget what is waiting, and put the process back."""
         self._tasks.clear()
         if self._context is not None:
-            self._context.state.close()
+            self._context.close()
             self._context = None
             os.chdir(self._home)
 
@@ -80,7 +80,9 @@ class InProcessEngine:
         except KeyboardInterrupt:
             self._executing = False
             why, self._why = self._why or "Ctrl-C", ""
-            error = Interrupted(f"step `{task.step.name}` was interrupted", why="it ran when the run was stopped")
+            error = Interrupted(
+                f"step `{task.step.name}` was interrupted", why="it ran when the run was stopped"
+            )
             self._reports += [Done(task.node, failure=failures.failure(error)), Interrupt(why)]
         self._executing = False
         reports, self._reports = self._reports, []
@@ -90,7 +92,14 @@ class InProcessEngine:
         self._home = os.getcwd()
         importer = self._importer()
         importer.install()
-        return Context(self._root, Blobs(self._store), importer, self._logged, KeyboardInterrupt)
+        return Context(
+            self._root,
+            Blobs(self._store),
+            importer,
+            self._logged,
+            KeyboardInterrupt,
+            then="`--in-process` cannot undo that",
+        )
 
     def _importer(self) -> FirstParty:
         """The importer that the pipeline was loaded with, if it is of this snapshot, so that its modules are not loaded twice."""

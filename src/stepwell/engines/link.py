@@ -1,9 +1,9 @@
 """The driver's end of one worker: tasks go in, reports and what steps print come out. Nothing here waits.
 
-    tasks     a socket that keeps messages whole. The driver holds both ends: what the worker has not
-              begun can be taken back, however stuck it is
-    reports   frames (`worker.wire`)
-    speech    one pipe for standard output and one for standard error (`worker.capture`)
+tasks     a socket that keeps messages whole. The driver holds both ends: what the worker has not
+          begun can be taken back, however stuck it is
+reports   frames (`worker.wire`)
+speech    one pipe for standard output and one for standard error (`worker.capture`)
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from stepwell.worker import wire
 CHUNK = 1 << 16
 """Characters of the longest `Said`, and bytes of a read."""
 
-_PIPE = 1 << 20
+_PIPE = 256 << 10
+_ENLARGED = 16
+"""Workers whose pipes are made larger; a user may have some 64 MB of pipes, and beyond that all get tiny ones."""
+
 _AT_ONCE = 16
 """Reads of one stream before others have their turn."""
 
@@ -49,8 +52,9 @@ class Link:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * wire.MESSAGE)
         self._tasks.setblocking(False)
         self._frames = wire.Frames()
-        self.reports, reports = _pipe()
-        self.out, self.err = Speech("stdout", end), Speech("stderr", end)
+        large = number <= _ENLARGED
+        self.reports, reports = _pipe(large)
+        self.out, self.err = Speech("stdout", end, large), Speech("stderr", end, large)
         self._handed = [reports, self.out.writer, self.err.writer]
 
     @property
@@ -150,9 +154,9 @@ class Link:
 class Speech:
     """One stream of one worker: bytes, cut into what each task printed by the worker's `end`s, as text."""
 
-    def __init__(self, stream: Stream, end: bytes) -> None:
+    def __init__(self, stream: Stream, end: bytes, large: bool) -> None:
         self.stream: Stream = stream
-        self.reader, self.writer = _pipe()
+        self.reader, self.writer = _pipe(large)
         self._end = end
         self._bytes = b""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -217,11 +221,11 @@ class Speech:
                 yield text[at : at + CHUNK]
 
 
-def _pipe() -> tuple[int, int]:
-    """A large pipe whose reading end does not wait."""
+def _pipe(large: bool) -> tuple[int, int]:
+    """A pipe whose reading end does not wait."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
-    if hasattr(fcntl, "F_SETPIPE_SZ"):
+    if large and hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):  # beyond the user's share of pipe memory
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE)
     return reader, writer

@@ -242,7 +242,7 @@ class LocalEngine:
         proven = sum([1 for link in self._links.values() if link.pid])
         if len(self._links) - proven >= max(2, proven + 1):
             return None
-        if len(self._links) >= self.jobs * (8 if fraction else 1) and not (fraction and self._idle()):
+        if len(self._links) >= self.jobs * (8 if fraction else 1):
             return None
         supervisor = self._supervisor or self._start()
         self._numbers += 1
@@ -261,6 +261,7 @@ class LocalEngine:
 
     def _start(self) -> Supervisor:
         self._starts += 1
+        machine.allow_files(6 * self.jobs)
         self._mark = secrets.token_hex(16)
         settings = {**self._settings, "snapshot": dict(self._snapshot)}
         count = machine.processors()

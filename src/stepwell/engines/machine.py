@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
+
+ROOT = Path("/")
+"""Where `proc` and `sys` are."""
 
 
 def processors() -> int:
@@ -37,11 +42,21 @@ def memory() -> int:
 def oom_kills() -> int:
     """How often the system has killed a process because memory ran out, since it started (Linux)."""
     try:
-        text = Path("/proc/vmstat").read_text()
+        text = (ROOT / "proc/vmstat").read_text()
     except OSError:
         return 0
     found = re.search(r"^oom_kill (\d+)$", text, re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+def allow_files(count: int) -> None:
+    """Let this process have that many more files open, as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            highest = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest, hard))
 
 
 def _cgroup(v2: str, v1: str) -> str:
@@ -49,15 +64,18 @@ def _cgroup(v2: str, v1: str) -> str:
     if sys.platform != "linux":
         return ""
     try:
-        groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+        groups = [line.split(":", 2) for line in (ROOT / "proc/self/cgroup").read_text().splitlines()]
     except OSError:
         return ""
-    places = [Path("/sys/fs/cgroup") / path.lstrip("/") / v2 for _, names, path in groups if not names and v2]
+    places = [ROOT / "sys/fs/cgroup" / path.lstrip("/") / v2 for _, names, path in groups if not names and v2]
+    controller = v1.partition(".")[0]
     for _, names, path in groups:
-        if names and v1.split(".")[0] in names.split(","):
-            controller = v1.split(".")[0]
-            top = next((t for t in (names, controller) if Path("/sys/fs/cgroup", t).is_dir()), controller)
-            places += [Path("/sys/fs/cgroup", top) / path.lstrip("/") / v1, Path("/sys/fs/cgroup", top) / v1]
+        if names and controller in names.split(","):
+            top = next((t for t in (names, controller) if (ROOT / "sys/fs/cgroup" / t).is_dir()), controller)
+            places += [
+                (ROOT / "sys/fs/cgroup" / top) / path.lstrip("/") / v1,
+                (ROOT / "sys/fs/cgroup" / top) / v1,
+            ]
     for place in places:
         try:
             return place.read_text().strip()

@@ -14,8 +14,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from typing import IO, NamedTuple
+from collections.abc import Iterator
+from typing import IO, Any, NamedTuple
 
 from stepwell.worker import family
 from stepwell.worker.main import ANSWER, CLOSE, EXITED, FORK, LIMIT, READY, REQUEST, boot_environment, command
@@ -32,9 +32,9 @@ class Exit(NamedTuple):
 class Supervisor:
     """A running template. `gone` when it has died by itself, `ready` when it has imported what it was to."""
 
-    def __init__(self, settings: Mapping[str, object], mark: str, threads: int) -> None:
+    def __init__(self, settings: dict[str, Any], mark: str, threads: int) -> None:
         self._mark = mark
-        self._said: IO[bytes] = tempfile.TemporaryFile()
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # it lives as long as this does  # noqa: SIM115
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with tempfile.TemporaryFile() as file:
             file.write(marshal.dumps(settings))

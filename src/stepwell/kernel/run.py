@@ -116,7 +116,7 @@ class _Drive:
 
     def all_steps(self) -> Iterator[Event]:
         """Every event but the last."""
-        while True:
+        while not self.stopped:
             yield from self._judge_what_is_ready()
             yield from self._submit_what_fits()
             if self.ready:  # a repair put a step back
@@ -127,6 +127,9 @@ class _Drive:
                 yield from self._take(report)
             self.store.commit()
             self._look_elsewhere()
+        if self.stopped:  # what has ended by now is kept; closing the engine ends the rest
+            for report in self.engine.wait(0):
+                yield from self._take(report)
         yield from self._leave_the_rest()
 
     def _halted(self) -> bool:
@@ -293,17 +296,14 @@ class _Drive:
 
     def _look_elsewhere(self) -> None:
         """Results that another run was computing: judge again those that appeared or were given up."""
-        if self.stopped:
-            self.elsewhere.clear()
         for node, decision in list(self.elsewhere.items()):
-            if self.store.claim([str(decision.key)])[0]:
-                self.queue.append(decision)
-                self.store.release(str(decision.key))
-            elif self.store.result(str(decision.key)) is not None:
+            key = str(decision.key)
+            mine = self.store.claim([key])[0]
+            if mine:  # it came to something, or to nothing: asked in this order, no result is overlooked
+                self.store.release(key)
+            if mine or self.store.result(key) is not None:
                 self.ready.append(node)
-            else:
-                continue
-            del self.elsewhere[node]
+                del self.elsewhere[node]
 
     def _leave_the_rest(self) -> Iterator[Event]:
         """Say of every node that was not reached, or not made again, what became of it."""
@@ -314,7 +314,7 @@ class _Drive:
                 continue
             decision = self.decisions[node]
             if self.stopped:
-                yield StepInterrupted(node, decision, False)
+                yield StepInterrupted(node, decision, node in self.flying)
                 continue
             if given is None:
                 decision = self._judge(node)

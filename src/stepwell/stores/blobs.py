@@ -61,14 +61,16 @@ class Stored(NamedTuple):
 class Blobs:
     """The blobs below one store folder. Cheap to make; usable in any process, and by one thread at a time.
 
-    The folders must exist (`make`). Errors of the system are raised as `DiskFull`, `StoreReadOnly` or
+    The folders must exist (`make`). With `readonly` nothing is moved to quarantine, and verifications are
+    remembered by this process alone. Errors of the system are raised as `DiskFull`, `StoreReadOnly` or
     `StoreError`; a missing or damaged blob as `ArtifactGone`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, readonly: bool = False) -> None:
         self.folder = folder
+        self._readonly = readonly
         self._root = os.path.join(os.fspath(folder), "blobs")
-        self._verified = Verified(os.path.join(os.fspath(folder), "verified"))
+        self._verified = Verified(os.path.join(os.fspath(folder), "verified"), readonly=readonly)
 
     def make(self) -> None:
         """Create the folders, readable by their owner alone."""
@@ -144,6 +146,8 @@ class Blobs:
 
     def quarantine(self, digest: str) -> None:
         """Move a file out of the way, to `quarantine/`, so that it can be made again; best effort."""
+        if self._readonly:
+            return
         folder = os.path.join(os.fspath(self.folder), "quarantine")
         with contextlib.suppress(OSError):
             os.makedirs(folder, 0o700, exist_ok=True)
@@ -423,8 +427,9 @@ class Verified:
     a damaged file only means hashing again. Each process reads what others added when it needs it.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, readonly: bool = False) -> None:
         self._file = path
+        self._readonly = readonly
         self._known: dict[str, Signature] = {}
         self._seen: tuple[int, int] = (0, 0)  # inode, bytes read
 
@@ -437,6 +442,8 @@ class Verified:
     def add(self, digest: str, signature: Signature) -> None:
         """Remember a verification. A store that cannot be written is remembered by this process alone."""
         self._known[digest] = signature
+        if self._readonly:
+            return
         line = f"{digest} {' '.join(map(str, signature))}\n".encode()
         with contextlib.suppress(OSError):
             fd = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -190,7 +190,7 @@ class Runs:
         steps = self.steps(run)
         found = [step for step in steps if step.id == name] or [step for step in steps if step.name == name]
         if not found:
-            close = nearest(name, [step.id for step in steps])
+            close = nearest(name, [text for step in steps for text in (step.id, step.name)])
             fixes = [f"did you mean `{close}`?"] if close else []
             raise UnknownStep(f"run {run} has no step `{name}`", fixes=[*fixes, f"stepwell show {run}"])
         if len(found) > 1:

@@ -22,7 +22,7 @@ class LocalStore:
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.database = database
-        self.blobs = Blobs(folder)
+        self.blobs = Blobs(folder, readonly=database.readonly)
         self.leases = Leases(database)
         self.results = Results(database, self.blobs, self.leases)
         self.memo = Memo(database)

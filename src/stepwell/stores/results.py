@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -59,8 +58,9 @@ class Results:
         self._numbers: dict[str, int] = {}
         self._files: set[str] = set()  # keys of results with blobs that are files
         self._sites: dict[str, Result] = {}
-        self._recent: dict[str, deque[Result]] = {}
-        self._absent: set[str] = set()  # keys and sites without a result
+        self._recent: dict[str, list[Result]] = {}
+        self._absent: set[str] = set()  # keys without a result
+        self._bare: set[str] = set()  # sites without a result
         self._shared: dict[int, Shared] = {}
         self._identities: dict[Shared, int] = {}
         self._parts: dict[str, Mapping[str, str]] = {}
@@ -103,11 +103,11 @@ class Results:
         found = self._sites.get(site)
         if found is None:
             self._notice_others()
-            if self._complete or site in self._absent:
+            if self._complete or site in self._bare:
                 return None
             row = self._database.row(_BY_SITE, (site,))
             if row is None:
-                self._absent.add(site)
+                self._bare.add(site)
                 return None
             found = self._sites[site] = self._unpacked(row)
         return found
@@ -120,10 +120,7 @@ class Results:
         self._notice_others()
         found = self._recent.get(step)
         if found is None:
-            found = deque(maxlen=RECENT)
-            if not self._complete:
-                found.extend(self._newest(step))
-            self._recent[step] = found
+            found = self._recent[step] = [] if self._complete else self._newest(step)
         return found
 
     def begin(self, connection: sqlite3.Connection) -> None:
@@ -226,6 +223,7 @@ class Results:
             return
         self._version = version
         self._absent.clear()
+        self._bare.clear()
         self._recent.clear()
         self._gone = dict(self._database.rows("SELECT digest, why FROM gone"))
         self._gone.update(self._lost)
@@ -289,10 +287,11 @@ class Results:
         self._sites[result.site] = result
         if self._horizon is None:
             recent = self._recent.get(result.step)
+            if recent is None and self._complete:
+                recent = self._recent[result.step] = []
             if recent is not None:
-                recent.appendleft(result)
-            elif self._complete:
-                self._recent[result.step] = deque((result,), RECENT)
+                recent.insert(0, result)
+                del recent[RECENT:]
         self._leases.end(key)
         self._database.touch(durable=True)
 

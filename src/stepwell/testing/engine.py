@@ -1,8 +1,8 @@
 """For tests that need an engine: a fake one, a clock that stands still, and the contract that all engines keep.
 
-    engine = FakeEngine({"clean": lambda flights: ..., "train": train})   # by the names of steps
-    class TestMyEngine(EngineContract):                                   # a whole test file
-        def make(self, root, store): return MyEngine(root, store)
+engine = FakeEngine({"clean": lambda flights: ..., "train": train})   # by the names of steps
+class TestMyEngine(EngineContract):                                   # a whole test file
+    def make(self, root, store): return MyEngine(root, store)
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class FakeEngine:
         try:
             value = self.steps[task.step.name](**{name: self._value(given) for name, given in task.inputs})
             done = Done(task.node, tuple(self._made(task.step, value)))
-        except Exception as error:  # noqa: BLE001  # whatever a step raises is its failure
+        except Exception as error:  # whatever a step raises is its failure  # noqa: BLE001
             raised = StepRaised(f"step `{task.step.name}` raised {type(error).__name__}: {error}")
             done = Done(task.node, failure=Failure(raised.code, raised.what, docs=raised.docs))
         finally:
@@ -119,7 +119,7 @@ class FakeEngine:
 
     def _value(self, given: Any) -> Any:
         if isinstance(given, Constant):
-            return pickle.loads(pickle.dumps(given.payload))  # noqa: S301  # its own copy
+            return pickle.loads(pickle.dumps(given.payload))  # its own copy  # noqa: S301
         if isinstance(given, Pack):
             values = [self._value(item) for item in given.items]
             if given.kind == "dict":
@@ -128,7 +128,9 @@ class FakeEngine:
         if isinstance(given, Stored):
             value = pickle.loads(given.data or self._known[given.artifact.digest])  # noqa: S301
             for part in given.path:
-                value = getattr(value, part) if isinstance(part, str) and hasattr(value, part) else value[part]
+                value = (
+                    getattr(value, part) if isinstance(part, str) and hasattr(value, part) else value[part]
+                )
             return value
         return self.sources[given.name]
 
@@ -149,7 +151,7 @@ class FakeEngine:
 
 # ---------------------------------------------------------------------------- the contract
 
-CONTRACT_STEPS = '''
+CONTRACT_STEPS = """
 import os, random, sys, time
 from stepwell import log
 
@@ -183,7 +185,7 @@ def draw():
 def pause(seconds):
     time.sleep(seconds)
     return seconds
-'''
+"""
 """The module `contract_steps` whose functions the contract's tasks call."""
 
 

@@ -1,10 +1,10 @@
-"""What a step prints, by whatever means: a pipe in the place of file descriptors 1 and 2, so that C code
-and child processes are caught too.
+"""What a step prints, by whatever means it does so.
 
-A worker has one pipe for each stream as long as it lives; the driver reads them. After each task the
-worker writes an `end` (random bytes, the same for all workers of an engine) to both: what lies
-between two ends is what one task printed. A task that prints nothing costs two small writes, and
-nobody waits for anybody.
+File descriptors 1 and 2 of a worker are pipes, so C code and child processes are caught too. They
+stay the same as long as the worker lives, and the driver reads them. After each task the worker writes
+an `end` (random bytes, the same for all workers of an engine) to both: what lies between two ends is
+what one task printed. A task that prints nothing costs two small writes, and nobody waits for anybody. What a step left
+running in the background prints later counts as said by the step that runs then.
 
 Why not a file, whose size after each task would say the same: `tee /dev/stderr` and `> /dev/stdout`,
 common in shell commands, empty a file when they open it. Why not a thread in the worker that reads the
@@ -34,7 +34,7 @@ class Capture:
         self._attach()
         self._stdout = sys.stdout = sys.__stdout__ = text_stream(1)
         self._stderr = sys.stderr = sys.__stderr__ = text_stream(2)
-        sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # lives as long as we
+        sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # lives as long as we  # noqa: SIM115
 
     def finish(self) -> bool:
         """A task ended: write what is still in buffers, repair the streams, and mark the end.

@@ -34,18 +34,26 @@ Logged = Callable[[int, str, float, int | None], None]
 class Context:
     """What tasks of one process share: the project, the store, the code that is loaded, and the process's state.
 
-    `spoiled` is set when a step changed the process in a way that cannot be undone. An exception of the
-    class `stops` means that the task is to be given up; all others are the step's own.
+    `spoiled` is set when a step changed the process in a way that cannot be undone; `then` says what that
+    leads to. An exception of the class `stops` means that the task is to be given up; all others are
+    the step's own.
     """
 
     def __init__(
-        self, root: Path, blobs: Blobs, importer: FirstParty, logged: Logged, stops: type[BaseException]
+        self,
+        root: Path,
+        blobs: Blobs,
+        importer: FirstParty,
+        logged: Logged,
+        stops: type[BaseException],
+        then: str,
     ) -> None:
         self.root = root
         self.blobs = blobs
         self.importer = importer
         self.logged = logged
         self.stops = stops
+        self.then = then
         self.inputs = Inputs(root, blobs)
         self.meter = Meter()
         self.state = Restorer(root)
@@ -55,6 +63,11 @@ class Context:
         for module in importer.modules.values():
             self.watch.meet(module)
         importer.on_load = self.watch.meet
+
+    def close(self) -> None:
+        """Let go of the process."""
+        self.importer.on_load = None
+        self.state.close()
 
     def call_of(self, step: StepDef) -> Call:
         """The loaded code of a step. Raises whatever importing its module raises."""
@@ -127,7 +140,7 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
         call = context.call_of(step)
     except context.stops:
         raise
-    except BaseException as error:  # noqa: BLE001  # importing runs the user's code
+    except BaseException as error:  # importing runs the user's code  # noqa: BLE001
         return (), failures.not_loaded(step.name, step.module, error, root, is_own)
     values, failed = _values(task, context)
     if failed is not None:
@@ -137,7 +150,7 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
         value = call(values)
     except context.stops:
         raise
-    except BaseException as error:  # noqa: BLE001  # whatever a step raises is its failure, `sys.exit` too
+    except BaseException as error:  # whatever a step raises is its failure, `sys.exit` too  # noqa: BLE001
         return (), failures.of_step(step.name, error, root, is_own)
     del values
     try:
@@ -150,7 +163,7 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
         return (), _named(step.name, error)
     except context.stops:
         raise
-    except BaseException as error:  # noqa: BLE001  # encoding runs libraries, and methods of the user's classes
+    except BaseException as error:  # encoding runs libraries, and methods of the user's classes  # noqa: BLE001
         return (), failures.of_step(step.name, error, root, is_own)
 
 
@@ -161,7 +174,7 @@ def _values(task: Task, context: Context) -> tuple[dict[str, Any], Failure | Non
             values[name] = context.inputs.value(source)
         except StepwellError as error:
             return {}, _named(f"{task.step.name}({name}=...)", error)
-        except Exception as error:  # noqa: BLE001  # a reader or a codec is a library, and may raise anything
+        except Exception as error:  # a reader or a codec is a library, and may raise anything  # noqa: BLE001
             unreadable = InputUnreadable(
                 f"step `{task.step.name}` could not read its input `{name}`: {failures.say(error)}",
                 why="the input is there, but it is not what its reader expects",
@@ -182,12 +195,10 @@ def _tidy(step: str, context: Context) -> tuple[str, ...]:
     changed = context.watch.changed()
     if changed:
         names = ", ".join(f"`{name}`" for name in changed[:5])
-        notes.append(f"step `{step}` changed {names}, which other steps would see; its process was replaced")
-    notes += [f"step `{step}` {clause}; its process was replaced" for clause in context.state.restore()]
+        notes.append(f"step `{step}` changed {names}, which other steps would see; {context.then}")
+    notes += [f"step `{step}` {clause}; {context.then}" for clause in context.state.restore()]
     if notes:
         context.spoiled = True
         context.watch.settle()
         context.state.settle()
     return tuple(notes)
-
-

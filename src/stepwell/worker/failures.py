@@ -7,6 +7,7 @@ here may fail on a hostile exception (one whose `str()` raises, say): then less 
 
 from __future__ import annotations
 
+import builtins
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -46,7 +47,11 @@ def of_step(name: str, error: BaseException, root: Path, is_own: IsOwn) -> Failu
     text = user_traceback(error, is_own)
     line = _own_line(error, root, is_own)
     if isinstance(error, SystemExit):
-        said = f" with the message {_one_line(error.code)!r}" if isinstance(error.code, str) else f" with {error.code}"
+        said = (
+            f" with the message {_one_line(error.code)!r}"
+            if isinstance(error.code, str)
+            else f" with {error.code}"
+        )
         exited = StepExited(
             f"step `{name}` called `sys.exit`{said if error.code is not None else ''}",
             why=line or "the step ended its process instead of returning",
@@ -94,7 +99,7 @@ def say(error: BaseException) -> str:
     """An exception as one line: `KeyError: 'speceis'`."""
     try:
         words = _one_line(str(error))
-    except Exception:  # noqa: BLE001  # a __str__ that raises must not hide the failure
+    except Exception:  # a __str__ that raises must not hide the failure  # noqa: BLE001
         words = "(its message cannot be shown)"
     kind = type(error).__name__
     return f"{kind}: {words}" if words else kind
@@ -135,8 +140,7 @@ def _own_line(error: BaseException, root: Path, is_own: IsOwn) -> str:
 
 
 def _short(path: str, root: Path) -> str:
-    prefix = f"{root}/"
-    return path[len(prefix) :] if path.startswith(prefix) else path
+    return path.removeprefix(f"{root}/")
 
 
 def user_traceback(error: BaseException, is_own: IsOwn) -> str:
@@ -145,7 +149,7 @@ def user_traceback(error: BaseException, is_own: IsOwn) -> str:
         told = traceback.TracebackException.from_exception(error, limit=None, lookup_lines=True)
         _strip(told, is_own, set())
         text = "".join(told.format())
-    except Exception:  # noqa: BLE001  # see the top: a hostile exception
+    except Exception:  # see the top: a hostile exception  # noqa: BLE001
         text = f"{say(error)}\n"
     if len(text) > LONGEST_TRACEBACK:
         half = LONGEST_TRACEBACK // 2
@@ -164,7 +168,11 @@ def _strip(told: traceback.TracebackException, is_own: IsOwn, seen: set[int]) ->
         ours = frame.filename.startswith(_OURS) or frame.filename.startswith("<frozen")
         if is_own(frame.filename) or (i == last and not ours):
             if left_out and kept:
-                kept.append(traceback.FrameSummary(f"{left_out} frames of libraries", 0, "…", lookup_line=False, line=""))
+                kept.append(
+                    traceback.FrameSummary(
+                        f"{left_out} frames of libraries", 0, "…", lookup_line=False, line=""
+                    )
+                )
             kept.append(frame)
             left_out = 0
         elif not ours:
@@ -184,17 +192,23 @@ def _remedies(error: BaseException, is_own: IsOwn) -> list[str]:
         if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
             return _missing_key(error.args[0], error, is_own)
         if isinstance(error, ModuleNotFoundError) and error.name:
-            return [f"uv add {error.name.partition('.')[0]}   (or pip install, in the environment that runs Stepwell)"]
+            return [
+                f"uv add {error.name.partition('.')[0]}   (or pip install, in the environment that runs Stepwell)"
+            ]
         if isinstance(error, AttributeError) and error.name is not None:
             return _did_you_mean(error.name, dir(error.obj))
         if isinstance(error, NameError) and error.name is not None:
             own = [frame for frame, _ in _frames(error.__traceback__)]
-            return _did_you_mean(error.name, [*own[-1].f_locals, *own[-1].f_globals], "") if own else []
+            return (
+                _did_you_mean(error.name, [*own[-1].f_locals, *own[-1].f_globals, *dir(builtins)])
+                if own
+                else []
+            )
         if isinstance(error, FileNotFoundError):
             return ["steps run with the project's root as working folder: write paths from there"]
         if isinstance(error, MemoryError):
             return ["work on less at a time, or run fewer steps at once: stepwell run --jobs 1"]
-    except Exception:  # noqa: BLE001  # objects of the user are asked for their names; any of them may raise
+    except Exception:  # objects of the user are asked for their names; any of them may raise  # noqa: BLE001
         return []
     return []
 

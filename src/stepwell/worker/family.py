@@ -105,7 +105,9 @@ def _processes() -> Iterator[tuple[int, int, int]]:
     Those that have ended and wait to be reaped do not count.
     """
     if not _LINUX:
-        listed = subprocess.run(["ps", "-axo", "pid=,ppid=,pgid=,stat="], capture_output=True, text=True, check=False)
+        listed = subprocess.run(
+            ["ps", "-axo", "pid=,ppid=,pgid=,stat="], capture_output=True, text=True, check=False
+        )
         for line in listed.stdout.splitlines():
             pid, parent, group, state = line.split()[:4]
             if not state.startswith("Z"):

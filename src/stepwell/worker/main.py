@@ -92,7 +92,7 @@ def read_settings(fd: int) -> Settings:
     data = b""
     while block := os.pread(fd, 1 << 24, len(data)):
         data += block
-    return Settings(marshal.loads(data))  # noqa: S302  # of our own program, see `wire`
+    return Settings(marshal.loads(data))  # of our own program, see `wire`  # noqa: S302
 
 
 def _importer(settings: Settings) -> FirstParty:
@@ -228,7 +228,9 @@ class Template:
     def _forked(self, ends: list[int]) -> int:
         parent = os.getpid()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # threads of BLAS libraries, which know of forks
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # threads of BLAS libraries, which know of forks
             pid = os.fork()
         if pid:
             return pid
@@ -236,6 +238,7 @@ class Template:
             self._become_worker(ends, parent)
         finally:
             os._exit(70)
+        raise AssertionError("unreachable")
 
     def _become_worker(self, ends: list[int], parent: int) -> None:
         """Of the template keep what was imported, nothing else."""
@@ -287,6 +290,9 @@ def boot_environment(mark: str, threads: int) -> dict[str, str]:
     environment[family.MARK] = mark
     environment.setdefault("PYTHONHASHSEED", "0")  # sets of text iterate alike in every run
     environment.setdefault("MPLBACKEND", "agg")  # no windows
+    environment.setdefault(
+        "OMP_WAIT_POLICY", "PASSIVE"
+    )  # workers share processors: waiting threads must not spin
     if threads:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
             environment.setdefault(name, str(threads))

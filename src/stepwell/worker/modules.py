@@ -87,7 +87,9 @@ def _on_disk(path: str) -> bytes | None:
 class SnapshotLoader(SourceFileLoader):
     """Loads one module from the snapshot's bytes; for the rest (resources, `inspect`) like Python's own loader."""
 
-    def __init__(self, name: str, path: str, snapshot: Snapshot, loaded: Callable[[ModuleType], None]) -> None:
+    def __init__(
+        self, name: str, path: str, snapshot: Snapshot, loaded: Callable[[ModuleType], None]
+    ) -> None:
         super().__init__(name, path)
         self._snapshot = snapshot
         self._loaded = loaded
@@ -103,7 +105,7 @@ class SnapshotLoader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         """Run the module; tracebacks, `inspect` and debuggers are given the lines that run."""
         show_lines(self.path, self._snapshot.read(self.path))
-        exec(self.get_code(module.__name__), module.__dict__)  # noqa: S102  # this is what importing means
+        exec(self.get_code(module.__name__), module.__dict__)  # this is what importing means  # noqa: S102
         self._loaded(module)
 
 
@@ -123,7 +125,9 @@ class FirstParty:
     """
 
     def __init__(self, roots: Sequence[Path], snapshot: Snapshot | None = None) -> None:
-        places = [place for root in map(os.path.abspath, roots) for place in (root, os.path.join(root, "src"))]
+        places = [
+            place for root in map(os.path.abspath, roots) for place in (root, os.path.join(root, "src"))
+        ]
         self.roots = tuple(dict.fromkeys(place for place in places if os.path.isdir(place)))
         self.snapshot = Snapshot() if snapshot is None else snapshot
         self.modules: dict[str, ModuleType] = {}
@@ -151,7 +155,9 @@ class FirstParty:
                 old.purge()
         sys.meta_path.insert(0, self)  # type: ignore[arg-type]
         sys.meta_path.append(FirstPartyFolders(self))  # type: ignore[arg-type]
-        for place in reversed(self.roots):  # compiled extensions and data of the project are found by Python's finder
+        for place in reversed(
+            self.roots
+        ):  # compiled extensions and data of the project are found by Python's finder
             if place not in sys.path:
                 sys.path.insert(0, place)
 

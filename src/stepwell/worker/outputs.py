@@ -27,7 +27,9 @@ class Declared:
 
     def __init__(self, step: StepDef, function: Callable[..., Any]) -> None:
         self.step = step
-        self._types = dict(zip((output.name for output in step.outputs), _annotations(step, function), strict=True))
+        self._types = dict(
+            zip((output.name for output in step.outputs), _annotations(step, function), strict=True)
+        )
 
     def split(self, value: Any) -> list[tuple[str, str, Any]]:
         """The outputs in a returned value: name, codec, value. Raises `WrongOutput`, `ReferenceReturned`."""
@@ -50,7 +52,9 @@ class Declared:
         if annotation is not None:
             clause = choose.fits(value, annotation)
             if clause:
-                raise wrong_output(self.step.name, f"returned{where} something else than it declares: {clause}")
+                raise wrong_output(
+                    self.step.name, f"returned{where} something else than it declares: {clause}"
+                )
 
     def _tuple(self, value: Any) -> list[Any]:
         count = len(self.step.outputs)
@@ -64,19 +68,27 @@ class Declared:
         missing = [output.name for output in self.step.outputs if not hasattr(value, output.name)]
         name = self.step.record.rpartition(":")[2] or "a record"
         if missing:
-            raise wrong_output(self.step.name, f"returned {_kind(value)} without `{missing[0]}`, and declares {name}")
+            raise wrong_output(
+                self.step.name, f"returned {_kind(value)} without `{missing[0]}`, and declares {name}"
+            )
         return [getattr(value, output.name) for output in self.step.outputs]
 
     def _dict(self, value: Any) -> list[Any]:
         names = [output.name for output in self.step.outputs]
         if not isinstance(value, Mapping):
-            raise wrong_output(self.step.name, f"returned {_kind(value)}, and declares a dict of {', '.join(names)}")
+            raise wrong_output(
+                self.step.name, f"returned {_kind(value)}, and declares a dict of {', '.join(names)}"
+            )
         for name in names:
             if name not in value:
-                raise wrong_output(self.step.name, f"returned a dict without the key `{name}`, which it declares")
+                raise wrong_output(
+                    self.step.name, f"returned a dict without the key `{name}`, which it declares"
+                )
         for name in value:
             if name not in names:
-                raise wrong_output(self.step.name, f"returned a dict with the key {name!r}, which it does not declare")
+                raise wrong_output(
+                    self.step.name, f"returned a dict with the key {name!r}, which it does not declare"
+                )
         return [value[name] for name in names]
 
 
@@ -154,5 +166,5 @@ def _annotations(step: StepDef, function: Callable[..., Any]) -> list[Any]:
             return kinds if len(kinds) == len(unknown) and Ellipsis not in kinds else unknown
         fields = typing.get_type_hints(returns)
         return [fields.get(output.name) for output in step.outputs]
-    except Exception:  # noqa: BLE001  # names for type checkers alone; what cannot be resolved is not judged
+    except Exception:  # names for type checkers alone; what cannot be resolved is not judged  # noqa: BLE001
         return unknown

@@ -14,6 +14,7 @@ import gc
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from socket import MSG_DONTWAIT, socket
@@ -45,8 +46,6 @@ class Settings:
         self.fork: bool = given["fork"]
 
 
-
-
 def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
     """Be a worker, in a process made for it. Does not return."""
     tasks, reports, out, err = ends
@@ -59,15 +58,16 @@ def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
             settings.root,
             Blobs(settings.store),
             importer,
-            lambda *metric: write(wire.logged_frame(*metric)),
+            lambda node, name, value, step: write(wire.logged_frame(node, name, value, step)),
             Stopped,
+            then="its process was replaced",
         )
         gc.enable()
         _loop(socket(fileno=tasks), write, context, capture)
     except Stopped:
         pass
-    except BaseException:  # noqa: BLE001  # the driver is told by what it finds on standard error
-        sys.excepthook(*sys.exc_info())
+    except BaseException:  # the driver is told by what it finds on standard error  # noqa: BLE001
+        traceback.print_exc()
         code = 70
     with contextlib.suppress(BaseException):
         atexit._run_exitfuncs()

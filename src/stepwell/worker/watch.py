@@ -1,7 +1,7 @@
 """Notices when a step changes a global of the project's modules, which the next step in the process would see.
 
 Of each first-party module, when it has been imported: which object each name is bound to, and a
-small fingerprint of the lists, dicts, sets and first-party instances among them. After a task, both
+small fingerprint of the lists, dicts, sets, generators of random numbers and first-party instances among them. After a task, both
 are compared: some 20 ns a name and 1 µs a container. What is inside arrays, tables, caches of
 `functools` and objects of libraries is not looked into.
 """
@@ -9,6 +9,7 @@ are compared: some 20 ns a name and 1 µs a container. What is inside arrays, ta
 from __future__ import annotations
 
 import marshal
+import random
 import sys
 from collections.abc import Callable
 from operator import is_
@@ -53,7 +54,7 @@ class _Globals:
         self.mutable = [
             (name, value, fingerprint(value))
             for name, value in self.space.items()
-            if not name.startswith("__") and (type(value) in _CONTAINERS or _is_instance(value, is_own))
+            if not name.startswith("__") and _can_change(value, is_own)
         ]
 
     def changed(self) -> str:
@@ -80,18 +81,37 @@ class _Globals:
         return next((name for name in before if name not in self.space), "")
 
 
-def _is_instance(value: Any, is_own: Callable[[str], bool]) -> bool:
-    """Whether a value is an object of a first-party class, with attributes of its own."""
+def _can_change(value: Any, is_own: Callable[[str], bool]) -> bool:
+    """Whether a value is of a kind that is looked into."""
     kind = type(value)
+    if kind in _CONTAINERS or _random_state(value) is not None:
+        return True
     if kind.__module__ in ("builtins", "typing") or isinstance(value, type):
         return False
     module = sys.modules.get(kind.__module__)
-    return is_own(getattr(module, "__file__", None) or "") and isinstance(getattr(value, "__dict__", None), dict)
+    return is_own(getattr(module, "__file__", None) or "") and isinstance(
+        getattr(value, "__dict__", None), dict
+    )
+
+
+def _random_state(value: Any) -> object:
+    """The state of a generator of random numbers (`random.Random`, NumPy's), None for anything else."""
+    if isinstance(value, random.Random):
+        return value.getstate()
+    if type(value).__module__.startswith("numpy.random"):
+        if hasattr(value, "bit_generator"):
+            return str(value.bit_generator.state)
+        if hasattr(value, "get_state"):
+            return str(value.get_state())
+    return None
 
 
 def fingerprint(value: Any) -> object:
-    """Something small that differs when a container's content does."""
+    """Something small that differs when the content of a value does."""
     if type(value) not in _CONTAINERS:
+        state = _random_state(value)
+        if state is not None:
+            return hash(state)
         value = vars(value)
     if len(value) > LARGEST:
         return len(value)

@@ -39,8 +39,8 @@ def pack_step(step: StepDef) -> bytes:
 
 def unpack_step(data: bytes) -> StepDef:
     """The definition that was packed."""
-    fields = marshal.loads(data)  # noqa: S302  # our own bytes, see the top
-    return StepDef(*fields[:3], tuple(OutputDef(*output) for output in fields[3]), *fields[4:])
+    name, module, qualname, outputs, *rest = marshal.loads(data)  # our own bytes, see the top  # noqa: S302
+    return StepDef(name, module, qualname, tuple(OutputDef(*output) for output in outputs), *rest)
 
 
 def pack_task(task: Task, step: bytes) -> bytes:

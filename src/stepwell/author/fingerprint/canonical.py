@@ -26,6 +26,9 @@ __all__ = ["Rules", "canonical", "has_docstring"]
 FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
 
 _SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params", "simple"})
+_SPECIAL = frozenset(
+    {ast.JoinedStr, ast.FormattedValue, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.AnnAssign, ast.arg}
+)
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
@@ -49,8 +52,13 @@ def canonical(statements: Iterable[ast.AST], rules: Rules) -> str:
     todo: list[object] = [list(statements)]
     while todo:
         item = todo.pop()
-        if isinstance(item, str):
-            out.append(item)
+        kind = type(item)
+        if kind is str:
+            out.append(item)  # type: ignore[arg-type]
+        elif kind is ast.Name:
+            out.append(f"(Name id={item.id})")  # type: ignore[attr-defined]
+        elif kind is ast.Constant:
+            out.append(_constant(item.value))  # type: ignore[attr-defined]
         elif isinstance(item, list):
             todo.extend(reversed(_listed(item, rules)))
         elif isinstance(item, ast.AST):
@@ -72,10 +80,7 @@ def _listed(items: list[object], rules: Rules) -> list[object]:
             continue
         if len(pieces) > 1:
             pieces.append(" ")
-        if isinstance(item, ast.Constant):
-            pieces.append(_constant(item.value))
-        else:
-            pieces.append("_" if item is None else item)
+        pieces.append("_" if item is None else item)
     pieces.append("]")
     return pieces
 
@@ -94,13 +99,11 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def _pieces(node: ast.AST, rules: Rules) -> list[object]:
-    if isinstance(node, ast.Name):
-        return [f"(Name id={node.id})"]
-    if isinstance(node, ast.Constant):
-        return [_constant(node.value)]
+    if type(node) not in _SPECIAL:
+        return _fields(node, {})
     if isinstance(node, ast.JoinedStr):
         return _joined(node)
-    if isinstance(node, FunctionDef):
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return _function(node, rules)
     if isinstance(node, ast.ClassDef):
         return _class(node, rules)

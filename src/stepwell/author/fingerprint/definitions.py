@@ -12,9 +12,9 @@ import copy
 from dataclasses import dataclass
 
 from stepwell.author.fingerprint.canonical import canonical
-from stepwell.author.fingerprint.modules import FUNCTIONS, Module
+from stepwell.author.fingerprint.modules import Module
 from stepwell.author.fingerprint.resolve import WHOLE, Key, Reach, Resolver
-from stepwell.author.fingerprint.scopes import Import, Reading, Use, read, root_chain
+from stepwell.author.fingerprint.scopes import FUNCTIONS, Import, Reading, Use, read, root_chain
 from stepwell.kernel.identity import digest
 
 __all__ = ["Definition", "Node", "signature"]
@@ -65,7 +65,9 @@ class Node:
         """The names that the definition uses."""
         if self._reading is None:
             rules = self.resolver.rules(self.module)
-            self._reading = read(self._counted(), self.module.absolute, rules.strip)
+            self._reading = read(
+                self._counted(), self.module.absolute, rules.strip, walrus=self.module.walrus
+            )
         return self._reading
 
     @property

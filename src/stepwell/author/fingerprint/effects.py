@@ -18,9 +18,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from stepwell.author.fingerprint.modules import FUNCTIONS, Module, part
+from stepwell.author.fingerprint.modules import Module, part
 from stepwell.author.fingerprint.resolve import Key, Resolver
-from stepwell.author.fingerprint.scopes import Reading, Use, own_statements, root_chain
+from stepwell.author.fingerprint.scopes import FUNCTIONS, Reading, Use, own_statements, root_chain
 
 __all__ = ["Effects"]
 

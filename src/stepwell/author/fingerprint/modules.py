@@ -18,6 +18,7 @@ from functools import cached_property
 from importlib.util import decode_source
 
 from stepwell.author.fingerprint.scopes import (
+    FUNCTIONS,
     Import,
     bound_names,
     imports_of,
@@ -27,9 +28,8 @@ from stepwell.author.fingerprint.scopes import (
 )
 from stepwell.errors import CannotImport
 
-__all__ = ["FUNCTIONS", "Module", "changed_chains", "decorator_chain", "part"]
+__all__ = ["Module", "changed_chains", "part"]
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BRANCHES = ("body", "orelse", "finalbody")
 _CUT = (ast.If, ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
 
@@ -250,11 +250,6 @@ def changed_chains(statement: ast.stmt) -> Iterator[tuple[str, ...]]:
     else:
         for child in _children(statement):
             yield from changed_chains(child)
-
-
-def decorator_chain(node: ast.expr) -> tuple[tuple[str, ...], bool]:
-    """The chain of a decorator, and whether it is called (`@register("a")`)."""
-    return root_chain(node), isinstance(node, ast.Call)
 
 
 def _changed_by_call(call: ast.Call) -> tuple[str, ...]:

@@ -64,6 +64,8 @@ class _Closure:
     """The walk of one step."""
 
     ground: _Ground
+    shared: bool = True
+    """Is the ground that of all steps of the module? Then it is copied before it grows."""
     counted: dict[Key, Node] = field(default_factory=dict)
     through: set[Key] = field(default_factory=set)
     foreign: set[tuple[str, bool]] = field(default_factory=set)
@@ -213,16 +215,19 @@ class Project:
         new = [m for m in modules if m not in closure.ground.modules]
         if not new:
             return
-        old = closure.ground
-        ground = _Ground(set(old.modules), list(old.effects), {k: list(v) for k, v in old.changes.items()})
-        self._grow(ground, new)
-        closure.ground = ground
-        closure.todo.extend(ground.effects[len(old.effects) :])
-        for key in closure.counted:
-            closure.todo.extend(k for k in ground.changes.get(key, ()) if k not in closure.counted)
+        if closure.shared:
+            old, closure.shared = closure.ground, False
+            changes = {origin: list(keys) for origin, keys in old.changes.items()}
+            closure.ground = _Ground(set(old.modules), list(old.effects), changes)
+        ground, before = closure.ground, len(closure.ground.effects)
+        for origin, key in self._grow(ground, new):
+            if origin in closure.counted and key not in closure.counted:
+                closure.todo.append(key)
+        closure.todo.extend(ground.effects[before:])
 
-    def _grow(self, ground: _Ground, modules: list[str]) -> None:
-        todo = list(modules)
+    def _grow(self, ground: _Ground, modules: list[str]) -> list[tuple[Key, Key]]:
+        """Load modules and all that they import; gives (what is changed, the changes) that came with them."""
+        todo, came = list(modules), []
         while todo:
             name = todo.pop()
             if name in ground.modules:
@@ -235,7 +240,10 @@ class Project:
             if self._effects.statements(name):
                 ground.effects.append(Key(name, EFFECTS))
             for origin in self._effects.changes(name):
-                ground.changes.setdefault(origin, []).append(Key(name, f"@{origin.module}:{origin.name}"))
+                key = Key(name, f"@{origin.module}:{origin.name}")
+                ground.changes.setdefault(origin, []).append(key)
+                came.append((origin, key))
+        return came
 
     def _loaded(self, module: Module) -> list[str]:
         if module.name not in self._loads:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stepwell.author.fingerprint.canonical import Rules
-from stepwell.author.fingerprint.modules import FUNCTIONS, Module
+from stepwell.author.fingerprint.modules import Module
 from stepwell.author.fingerprint.places import Places
-from stepwell.author.fingerprint.scopes import COMPUTED, Import, Use, root_chain
+from stepwell.author.fingerprint.scopes import COMPUTED, FUNCTIONS, Import, Use, root_chain
 from stepwell.errors import CannotImport
 
 __all__ = ["BINARY", "DOCSTRING", "EFFECTS", "WHOLE", "Key", "Reach", "Resolver"]

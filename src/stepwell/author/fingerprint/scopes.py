@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 __all__ = [
     "COMPUTED",
+    "FUNCTIONS",
     "Import",
     "Reading",
     "Use",
@@ -39,7 +40,14 @@ REFLECTIVE = frozenset(
 
 _BLIND = frozenset({"eval", "exec", "globals", "__import__"})
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_SILENT = frozenset({ast.Lambda, ast.Constant, ast.Pass, ast.Load, ast.Store})
+_UNBINDING = frozenset(
+    {ast.Call, ast.Dict, ast.Set, ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.JoinedStr, ast.IfExp}
+    | {ast.Expr, ast.Return, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subscript, ast.Raise}
+    | set(_COMPREHENSIONS)
+)
+"""What binds no name but by `:=`; the targets in comprehensions are their own."""
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +87,19 @@ class Reading:
 Absolute = Callable[[ast.ImportFrom], str]
 
 
-def read(statements: Iterable[ast.AST], absolute: Absolute, strip: Callable[[ast.expr], bool]) -> Reading:
-    """Read some statements. `absolute` gives an import's module, `strip` says which decorators to skip."""
-    return _Reader(absolute, strip).read(statements)
+def read(
+    statements: Iterable[ast.AST],
+    absolute: Absolute,
+    strip: Callable[[ast.expr], bool],
+    *,
+    walrus: bool = True,
+) -> Reading:
+    """Read some statements.
+
+    `absolute` gives an import's module, `strip` says which decorators to skip, and `walrus` whether
+    there may be a `:=` in the code.
+    """
+    return _Reader(absolute, strip, walrus=walrus).read(statements)
 
 
 def root_chain(node: ast.AST) -> tuple[str, ...]:
@@ -129,19 +147,23 @@ def loaded_by(
         yield from (Import(alias.name, None, guarded) for alias in node.names)
 
 
-def bound_names(statements: Iterable[ast.AST]) -> set[str]:
-    """The names that statements bind in their own scope, those of `global` and `nonlocal` too."""
+def bound_names(statements: Iterable[ast.AST], *, walrus: bool = True) -> set[str]:
+    """The names that statements bind in their own scope, those of `global` and `nonlocal` too.
+
+    With `walrus` false, expressions are not searched for `:=`.
+    """
     names: set[str] = set()
     todo: list[tuple[ast.AST, bool]] = [(s, False) for s in statements]
     while todo:
         node, inner = todo.pop()
-        if isinstance(node, ast.Name):
-            if not inner and not isinstance(node.ctx, ast.Load):
-                names.add(node.id)
-        elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+        kind = type(node)
+        if kind is ast.Name:
+            if not inner and type(node.ctx) is not ast.Load:  # type: ignore[attr-defined]
+                names.add(node.id)  # type: ignore[attr-defined]
+        elif isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             names.add(node.name)
             todo.extend((d, inner) for d in node.decorator_list)
-        elif isinstance(node, ast.Lambda):
+        elif kind in _SILENT or (not walrus and kind in _UNBINDING):
             continue
         elif isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name):
             names.add(node.target.id)
@@ -150,7 +172,7 @@ def bound_names(statements: Iterable[ast.AST]) -> set[str]:
             names.update(a.asname or a.name.split(".", 1)[0] for a in node.names)
         else:
             names.update(_other_names(node))
-            comprehension = inner or isinstance(node, _COMPREHENSIONS)
+            comprehension = inner or kind in _COMPREHENSIONS
             todo.extend((child, comprehension) for child in ast.iter_child_nodes(node))
     return names
 
@@ -178,8 +200,9 @@ class _Scope:
 class _Reader:
     """One walk over some code, with a stack of its own (deep expressions are no problem)."""
 
-    def __init__(self, absolute: Absolute, strip: Callable[[ast.expr], bool]) -> None:
+    def __init__(self, absolute: Absolute, strip: Callable[[ast.expr], bool], *, walrus: bool) -> None:
         self.absolute = absolute
+        self.walrus = walrus
         self.strip = strip
         self.found = Reading()
         self.todo: list[tuple[ast.AST, _Scope | None, bool]] = []
@@ -389,7 +412,7 @@ class _Reader:
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
                 for name, imported in imports_of(node, self.absolute, guarded=id(node) in self.guarded):
                     imports.setdefault(name, []).append(imported)
-        bound = bound_names(body) - outside - nonlocals
+        bound = bound_names(body, walrus=self.walrus) - outside - nonlocals
         depth = (parent.depth if parent else 0) + (not is_class)
         return _Scope(parent, is_class, bound, imports, outside, depth)
 
@@ -400,7 +423,7 @@ def own_statements(body: Iterable[ast.AST]) -> Iterator[ast.stmt]:
     while todo:
         node = todo.pop()
         yield node
-        if not isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+        if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, ast.stmt):
                     todo.append(child)
