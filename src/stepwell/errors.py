@@ -74,7 +74,9 @@ class StepwellError(Exception):
         return (_rebuild, (type(self), self.what, self.why, self.fixes, self.where))
 
 
-def _rebuild(kind: type[StepwellError], what: str, why: str, fixes: tuple[str, ...], where: str) -> StepwellError:
+def _rebuild(
+    kind: type[StepwellError], what: str, why: str, fixes: tuple[str, ...], where: str
+) -> StepwellError:
     return kind(what, why=why, fixes=fixes, where=where)
 
 

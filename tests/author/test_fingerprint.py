@@ -457,6 +457,37 @@ CASES = {
         },
         changed=[("space/inner/tools.py", "return 1", "return 3"), ("src/space/inner/more.py", "return 2", "return 3")],
     ),
+    "registry by call": Case(
+        {
+            "pipeline.py": "import registry\nfrom plugins import fit\nregistry.register(fit)\nfit.register = 1\n\n"
+            "def train(x):\n    return registry.MODELS\n",
+            "registry.py": "MODELS = []\n\ndef register(f):\n    MODELS.append(f)\n",
+            "plugins.py": "def fit(x):\n    return 1\n",
+        },
+        changed=[("plugins.py", "return 1", "return 9"), ("pipeline.py", "registry.register(fit)\n", "")],
+    ),
+    "a name that is bound here and by a star": Case(
+        {
+            "pipeline.py": "def fit(x):\n    return 1\n\nfrom tools import *\n\ndef train(x):\n    return fit(x)\n",
+            "tools.py": "def fit(x):\n    return 2\n",
+        },
+        changed=[("tools.py", "return 2", "return 9"), ("pipeline.py", "return 1", "return 9")],
+    ),
+    "alias of a registry": Case(
+        {
+            "pipeline.py": "from registry import ALIAS, MODELS\nALIAS['a'] = 1\n\ndef train(x):\n    return MODELS\n",
+            "registry.py": "MODELS = {}\nALIAS = MODELS\n",
+        },
+        changed=[("pipeline.py", "= 1", "= 2")],
+    ),
+    "validators read annotations": Case(
+        {
+            "pipeline.py": "try:\n    from checker import validate\nexcept ImportError:\n    raise\n\n@validate\ndef fit(x: int): ...\n\n"
+            "def plain(x: int): ...\n\ndef train(x):\n    return fit(x), plain(x)\n",
+        },
+        changed=[("pipeline.py", "fit(x: int)", "fit(x: str)")],
+        same=[("pipeline.py", "plain(x: int)", "plain(x: str)")],
+    ),
     "circular imports and calls": Case(
         {
             "pipeline.py": "import other\n\ndef train(x):\n    return even(x)\n\ndef even(x):\n    return other.odd(x) or train(x)\n",
@@ -697,7 +728,9 @@ def test_windows_line_ends_and_byte_order_marks(tmp_path):
 
 
 def test_a_declared_encoding(tmp_path):
-    (tmp_path / "pipeline.py").write_bytes("# coding: latin-1\ndef train():\n    return 'ü'\n".encode("latin-1"))
+    (tmp_path / "pipeline.py").write_bytes(
+        "# coding: latin-1\ndef train():\n    return 'ü'\n".encode("latin-1")
+    )
     found = Project(tmp_path).fingerprint("pipeline", "train")
     assert found.digest == taken(tmp_path / "b", {"pipeline.py": "def train():\n    return 'ü'\n"}).digest
     assert "ü" in found.definitions[0].source
@@ -717,7 +750,7 @@ def test_files_that_were_consulted(tmp_path):
 
 
 def test_each_file_is_read_once_and_through_the_given_reader(tmp_path):
-    root = written(tmp_path, {name: text for name, text in CASES["re-export"].files.items()})
+    root = written(tmp_path, CASES["re-export"].files)
     seen: list[Path] = []
 
     def read(path: Path) -> bytes:
@@ -733,7 +766,9 @@ def test_each_file_is_read_once_and_through_the_given_reader(tmp_path):
 def test_the_given_bytes_count_and_not_those_on_disk(tmp_path):
     root = written(tmp_path, {"pipeline.py": "def train():\n    return 1\n"})
     on_disk = Project(root).fingerprint("pipeline", "train")
-    given = Project(root, read=lambda path: path.read_bytes().replace(b"1", b"2")).fingerprint("pipeline", "train")
+    given = Project(root, read=lambda path: path.read_bytes().replace(b"1", b"2")).fingerprint(
+        "pipeline", "train"
+    )
     assert on_disk.digest != given.digest
 
 
@@ -764,12 +799,31 @@ def test_source_layout(tmp_path):
 
 
 def test_module_files(tmp_path):
-    files = {"space/a.py": "", "json.py": "", "data/x.csv": "", "stepwell.py": "", "email/x.txt": "", "my-file.py": ""}
+    files = {
+        "space/a.py": "",
+        "json.py": "",
+        "data/x.csv": "",
+        "stepwell.py": "",
+        "email/x.txt": "",
+        "my-file.py": "",
+    }
     project = Project(written(tmp_path, files))
     assert project.module_file("space.a") == tmp_path / "space/a.py"
-    assert project.module_file("json") == tmp_path / "json.py", "the project's file wins over the standard library"
+    assert project.module_file("json") == tmp_path / "json.py", (
+        "the project's file wins over the standard library"
+    )
     assert project.module_file("my-file") == tmp_path / "my-file.py"
-    for name in ("space", "data", "stepwell", "email", "email.message", "pytest", "space.b", "nothing", "json.x"):
+    for name in (
+        "space",
+        "data",
+        "stepwell",
+        "email",
+        "email.message",
+        "pytest",
+        "space.b",
+        "nothing",
+        "json.x",
+    ):
         assert project.module_file(name) is None, name
 
 
@@ -806,14 +860,19 @@ def test_errors(tmp_path, module, qualname, kind, text):
 
 
 def test_a_syntax_error_names_file_and_line(tmp_path):
-    files = {"pipeline.py": "from lab import bad\n\ndef train():\n    return bad.f()\n", "lab/bad.py": "a = 1\nb = = 2\n"}
+    files = {
+        "pipeline.py": "from lab import bad\n\ndef train():\n    return bad.f()\n",
+        "lab/bad.py": "a = 1\nb = = 2\n",
+    }
     with pytest.raises(CannotImport) as caught:
         taken(tmp_path, files)
     assert caught.value.where == "lab/bad.py:2"
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
-    root = written(tmp_path, {"pipeline.py": "import other\n\ndef train():\n    return other.f()\n", "other.py": ""})
+    root = written(
+        tmp_path, {"pipeline.py": "import other\n\ndef train():\n    return other.f()\n", "other.py": ""}
+    )
 
     def read(path: Path) -> bytes:
         if path.name == "other.py":
@@ -829,7 +888,9 @@ def test_a_step_made_inside_a_function(tmp_path):
     found = taken(tmp_path / "a", {"pipeline.py": text}, "pipeline:make.<locals>.train")
     other = taken(tmp_path / "b", {"pipeline.py": text.replace("* k", "+ k")}, "pipeline:make.<locals>.train")
     assert found.digest != other.digest
-    assert found.opaque == ("pipeline.make.<locals>.train: values of the function that makes it are not seen",)
+    assert found.opaque == (
+        "pipeline.make.<locals>.train: values of the function that makes it are not seen",
+    )
 
 
 def test_a_method(tmp_path):
@@ -912,14 +973,23 @@ def test_versions_are_beside_the_digest(tmp_path, site):
 
 def test_an_installed_package_beside_a_folder_of_that_name(tmp_path, site):
     install(site, "data", "1", ["data/__init__.py"])
-    files = {"pipeline.py": "import data\n\ndef train(x):\n    return data.f(x)\n", "data/flights.csv": "a,b\n"}
+    files = {
+        "pipeline.py": "import data\n\ndef train(x):\n    return data.f(x)\n",
+        "data/flights.csv": "a,b\n",
+    }
     found = taken(tmp_path / "project", files)
     assert found.distributions == (("data", "1"),)
 
 
 def test_what_did_not_come_from_an_index(tmp_path, site):
     files = {"pipeline.py": "import a, b\n\ndef train(x):\n    return a.f(x), b.f(x)\n"}
-    install(site, "a", "1", ["a.py"], direct_url__json='{"url": "git+https://x", "vcs_info": {"commit_id": "%s"}}' % ("ab" * 20))
+    install(
+        site,
+        "a",
+        "1",
+        ["a.py"],
+        direct_url__json='{"url": "git+https://x", "vcs_info": {"commit_id": "%s"}}' % ("ab" * 20),
+    )
     install(site, "b", "1", ["b.py"], direct_url__json='{"url": "file:///x", "dir_info": {}}')
     first = dict(taken(tmp_path / "project", files).distributions)
     assert first["a"] == "1 (git abababababab)"
@@ -932,7 +1002,10 @@ def test_what_did_not_come_from_an_index(tmp_path, site):
 @pytest.mark.parametrize("below", ["", "src"])
 def test_editable_installs_are_first_party(tmp_path, site, below):
     other = tmp_path / "other project"
-    written(other / below, {"lib/__init__.py": "from .core import f\n", "lib/core.py": "def f(x):\n    return 1\n"})
+    written(
+        other / below,
+        {"lib/__init__.py": "from .core import f\n", "lib/core.py": "def f(x):\n    return 1\n"},
+    )
     url = f'{{"url": "{other.as_uri()}", "dir_info": {{"editable": true}}}}'
     install(site, "lib", "1", [], direct_url__json=url)
     files = {"pipeline.py": "from lib import f\n\ndef train(x):\n    return f(x)\n"}
@@ -965,7 +1038,10 @@ def test_what_is_found_nowhere_is_told(tmp_path):
 
 
 def test_compiled_modules_of_the_project_count_as_bytes(tmp_path):
-    files = {"pipeline.py": "from lab import native\n\ndef train(x):\n    return native.f(x)\n", "lab/__init__.py": ""}
+    files = {
+        "pipeline.py": "from lab import native\n\ndef train(x):\n    return native.f(x)\n",
+        "lab/__init__.py": "",
+    }
     root = written(tmp_path, files)
     digests = set()
     for data in (b"\x7fELF1", b"\x7fELF2"):
@@ -1106,9 +1182,15 @@ def test_the_order_of_hashes_does_not_matter(tmp_path):
     )
     answers = set()
     for seed in ("1", "2", "3"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        }
         command = [sys.executable, "-c", program, str(root)]
-        answers.add(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+        answers.add(
+            subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        )
     assert len(answers) == 1
 
 

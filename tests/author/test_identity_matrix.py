@@ -95,7 +95,11 @@ SAME = {
     "imported helper's docstring": [("helpers.py", '    """Fit."""\n', "")],
     "module's docstring": [("pipeline.py", '"""The pipeline."""', '"""A pipeline."""')],
     "reformat": [
-        ("pipeline.py", "    total = add(x) + fit(x)", "    total = (\n        add( x )\n        + fit(x,)\n    )")
+        (
+            "pipeline.py",
+            "    total = add(x) + fit(x)",
+            "    total = (\n        add( x )\n        + fit(x,)\n    )",
+        )
     ],
     "quotes": [("pipeline.py", 'if __name__ == "__main__":', "if __name__ == '__main__':")],
     "moved": [("pipeline.py", "OFFSET = 10\n", "\n" * 20 + "OFFSET = 10\n")],
@@ -104,7 +108,9 @@ SAME = {
         ("pipeline.py", "def unrelated(x):", "OFFSET = 10\n\n\ndef unrelated(x):"),
     ],
     "other function": [("pipeline.py", "return x - 1", "return x - 2")],
-    "other function added": [("pipeline.py", "def unrelated(x):", "def more(x):\n    return x\n\n\ndef unrelated(x):")],
+    "other function added": [
+        ("pipeline.py", "def unrelated(x):", "def more(x):\n    return x\n\n\ndef unrelated(x):")
+    ],
     "unused imported function": [("helpers.py", "    return rows\n", "    return rows + 1\n")],
     "other step": [("pipeline.py", "return unrelated(x)", "return unrelated(x) + 1")],
     "pipeline body": [("pipeline.py", "return other(train(x))", "return train(other(x))")],

@@ -112,7 +112,7 @@ def polars_columns():
     yield "s", ["a", None, "c"]
     yield "c", pl.Series(["x", "y", "x"], dtype=pl.Categorical)
     yield "e", pl.Series(["x", "y", None], dtype=pl.Enum(["x", "y", "z"]))
-    yield "d", [decimal.Decimal("1.5"), None, None]
+    yield "d", pl.Series([decimal.Decimal("1.5"), None, None], dtype=pl.Decimal(38, 1))
     yield "t", [dt.time(1, 2), None, None]
     yield "du", [dt.timedelta(1), None, None]
     yield "dt", [dt.datetime(2024, 1, 1), None, None]

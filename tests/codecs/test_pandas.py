@@ -278,17 +278,6 @@ def test_refused_by_the_name_of_the_column_with_a_remedy(box, frame, text):
     assert text in str(caught.value)
 
 
-def test_zones_of_dateutil(box):
-    import dateutil.tz
-
-    frame = pd.DataFrame({"t": pd.date_range("2024", periods=2, tz=dateutil.tz.gettz("Europe/Berlin"))})
-    try:
-        back = box.load(box.dump(frame).data, "arrow:pandas")
-    except CannotEncode:
-        return  # its name leads nowhere on this machine
-    assert (back["t"] == frame["t"]).all()
-
-
 frames = hpd.data_frames(
     columns=[
         hpd.column("i", dtype=int), hpd.column("f", dtype=float), hpd.column("b", dtype=bool),

@@ -46,7 +46,9 @@ def in_own_mounts():
 
     `mount("-t", "tmpfs", ...)` is there for it.
     """
-    prelude = "import subprocess\ndef mount(*words): subprocess.run(['mount', *map(str, words)], check=True)\n"
+    prelude = (
+        "import subprocess\ndef mount(*words): subprocess.run(['mount', *map(str, words)], check=True)\n"
+    )
     return lambda code, *arguments: _python(
         prelude + code, *arguments, before=["unshare", "-m", "--propagation", "private"]
     )

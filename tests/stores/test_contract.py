@@ -2,12 +2,12 @@
 
 import time
 
+import pytest
+
 from stepwell.kernel.ports import Store
 from stepwell.stores.local import open_store
 from stepwell.testing.contracts import StoreContract
 from stepwell.testing.memory import MemoryStore
-
-import pytest
 
 
 class TestMemoryStore(StoreContract):

@@ -11,7 +11,6 @@ import time
 import pytest
 
 from stepwell.errors import (
-    DiskFull,
     StoreBusy,
     StoreDamaged,
     StoreError,
@@ -51,7 +50,9 @@ def test_a_store_is_private_whatever_the_umask(folder):
     finally:
         os.umask(before)
     assert found.pop(".gitignore") == 0o666
-    assert {name: mode for name, mode in found.items() if not (folder / name).is_dir() and mode != 0o600} == {}
+    assert {
+        name: mode for name, mode in found.items() if not (folder / name).is_dir() and mode != 0o600
+    } == {}
     assert {found[name] for name in ("blobs", "tmp", "files")} | ways == {0o700}
     assert {"store.db", "write.lock"} <= set(found)
 
@@ -59,7 +60,9 @@ def test_a_store_is_private_whatever_the_umask(folder):
 def test_git_does_not_see_a_store(folder):
     open_store(folder).close()
     subprocess.run(["git", "init", "-q", str(folder.parent)], check=True)
-    shown = subprocess.run(["git", "-C", str(folder.parent), "status", "--porcelain"], capture_output=True, check=True)
+    shown = subprocess.run(
+        ["git", "-C", str(folder.parent), "status", "--porcelain"], capture_output=True, check=True
+    )
     assert shown.stdout == b""
 
 
@@ -141,7 +144,10 @@ def test_what_is_not_a_store_is_not_touched(folder, what):
 def test_an_older_store_is_brought_forward_and_kept_beside(folder, monkeypatch):
     with open_store(folder) as store:
         keep(store)
-    later = (*schema.MIGRATIONS, "CREATE TABLE more (a); INSERT INTO more VALUES ('a;b');\nCREATE TRIGGER t AFTER INSERT ON more\nBEGIN\n  DELETE FROM more;\nEND;\n")
+    later = (
+        *schema.MIGRATIONS,
+        "CREATE TABLE more (a); INSERT INTO more VALUES ('a;b');\nCREATE TRIGGER t AFTER INSERT ON more\nBEGIN\n  DELETE FROM more;\nEND;\n",
+    )
     monkeypatch.setattr(schema, "MIGRATIONS", later)
     monkeypatch.setattr(schema, "VERSION", len(later))
     with open_store(folder) as store:
@@ -236,8 +242,7 @@ def test_a_file_that_was_cut_is_named(folder):
             keep(store, f"k{i}", os.urandom(5000))
     os.truncate(folder / "store.db", 4096 * 3)
     with pytest.raises(StoreDamaged), open_store(folder) as store:
-        for i in range(50):
-            store.results.result(result_of(f"k{i}").key)
+        [store.results.result(result_of(f"k{i}").key) for i in range(50)]
 
 
 def test_a_file_size_limit_is_a_full_disk_and_nothing_is_half_written(folder, python):
@@ -395,7 +400,7 @@ def test_a_folder_of_somebody_else_can_be_read(tmp_path):
     for path in (folder, folder / "store.db"):
         path.chmod(path.stat().st_mode | 0o055)
     for above in tmp_path.parents:
-        if above != above.parent and str(above).startswith("/tmp/"):  # noqa: S108
+        if above != above.parent and str(above).startswith("/tmp/"):
             above.chmod(above.stat().st_mode | 0o055)
     tmp_path.chmod(0o755)
     child = os.fork()
@@ -445,9 +450,8 @@ def test_a_store_is_not_used_across_a_fork(store):
 def test_a_writer_that_never_ends_is_reported_after_long_patience(folder, monkeypatch):
     with open_store(folder) as store, open_store(folder) as other:
         monkeypatch.setattr(module, "PATIENCE", 0.2)
-        with other.database.locked():
-            with pytest.raises(StoreBusy) as caught:
-                keep(store)
+        with other.database.locked(), pytest.raises(StoreBusy) as caught:
+            keep(store)
         assert caught.value.exit_code == 5
         keep(store)  # what was kept meanwhile is not lost
         assert {row[0] for row in other.database.rows("SELECT count(*) FROM results")} == {2}
@@ -506,7 +510,9 @@ def test_the_group_of_results_is_written_when_it_is_time(store):
     output = made(b"1")
     store.results.keep(result_of("k", [output]), [output])
     commits = []
-    store.database._connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    store.database._connection.set_trace_callback(
+        lambda sql: commits.append(sql) if sql == "COMMIT" else None
+    )
     store.commit()
     now[0] += module.GROUP / 2
     store.commit()

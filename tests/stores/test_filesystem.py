@@ -43,7 +43,10 @@ def test_this_machine_can_be_asked(tmp_path):
     assert kind_of("/proc/self") == "proc" or os.uname().sysname == "Darwin"
 
 
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "fuseblk", "lustre", "gpfs", "9p", "virtiofs", "", "new"])
+@pytest.mark.parametrize(
+    "kind",
+    ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "fuseblk", "lustre", "gpfs", "9p", "virtiofs", "", "new"],
+)
 def test_only_what_is_known_to_be_local_is_local(kind):
     assert not is_local(kind)
 

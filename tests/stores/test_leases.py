@@ -45,7 +45,9 @@ def leased(store):
 
 def writes(store):
     seen = []
-    store.database._connection.set_trace_callback(lambda sql: seen.append(sql) if sql.startswith("BEGIN") else None)
+    store.database._connection.set_trace_callback(
+        lambda sql: seen.append(sql) if sql.startswith("BEGIN") else None
+    )
     return seen
 
 
@@ -181,7 +183,10 @@ def test_a_driver_of_another_host_is_dead_when_it_has_been_silent(clocked):
 
     store.database.write(
         lambda c: (
-            c.execute("INSERT INTO drivers (id, run, host, boot, pid, born, beat) VALUES (99, 1, ?, ?, ?, ?, 0)", elsewhere),
+            c.execute(
+                "INSERT INTO drivers (id, run, host, boot, pid, born, beat) VALUES (99, 1, ?, ?, ?, ?, 0)",
+                elsewhere,
+            ),
             c.execute("INSERT INTO leases VALUES ('a', 99)"),
         )
     )

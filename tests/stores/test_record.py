@@ -40,9 +40,13 @@ NEW = (Reason("new", "no earlier result"),)
 def ran(store, record, node, data=b"42", notes=(), **fields):
     """A step that succeeded: kept and recorded."""
     output = made(data)
-    result = result_of(f"k{node}{data}", [output], step=f"pipeline:{STEPS[node % 6]}", run=record.run, **fields)
+    result = result_of(
+        f"k{node}{data}", [output], step=f"pipeline:{STEPS[node % 6]}", run=record.run, **fields
+    )
     store.results.keep(result, [output])
-    record.add(StepFinished(node, Decision(node, "run", NEW, result.key, None, result.inputs), result, False, notes))
+    record.add(
+        StepFinished(node, Decision(node, "run", NEW, result.key, None, result.inputs), result, False, notes)
+    )
     return result
 
 
@@ -60,9 +64,23 @@ def test_a_run_of_every_status_is_shown_whole(folder, store):
     assert run.run == "r2"
     reused(run, 0, old)
     run.add(StepStarted(1, 4711))
-    new = ran(store, run, 1, b"cleaned", ("codec chosen by value",), seconds=0.25, cpu=0.2, memory=1 << 30, metrics=(("auc", 0.9),))
-    failure = Failure("E401", "step `train` raised", "ValueError: é", ("stepwell debug train",), "docs", "Traceback \udcff")
-    failed = Decision(2, "run", (Reason("param", "`depth` 6 → 8", "depth", "6", "8"),), "k2", None, (("depth", "8"),))
+    new = ran(
+        store,
+        run,
+        1,
+        b"cleaned",
+        ("codec chosen by value",),
+        seconds=0.25,
+        cpu=0.2,
+        memory=1 << 30,
+        metrics=(("auc", 0.9),),
+    )
+    failure = Failure(
+        "E401", "step `train` raised", "ValueError: é", ("stepwell debug train",), "docs", "Traceback \udcff"
+    )
+    failed = Decision(
+        2, "run", (Reason("param", "`depth` 6 → 8", "depth", "6", "8"),), "k2", None, (("depth", "8"),)
+    )
     run.add(StepFailed(2, failed, failure, 3.0, 2.5, 1 << 20))
     blocked = (Reason("upstream", "`train` has no result", name="train"),)
     run.add(StepBlocked(3, Decision(3, "blocked", blocked)))
@@ -80,17 +98,33 @@ def test_a_run_of_every_status_is_shown_whole(folder, store):
         )  # fmt: skip
         steps = reader.runs.steps("r2")
         assert [step.id for step in steps] == [f"inner/{name}" for name in STEPS]
-        assert [step.status for step in steps] == ["cached", "succeeded", "failed", "blocked", "interrupted", "skipped"]
+        assert [step.status for step in steps] == [
+            "cached",
+            "succeeded",
+            "failed",
+            "blocked",
+            "interrupted",
+            "skipped",
+        ]
         assert [step.decision for step in steps] == ["cached", "run", "run", "blocked", "run", "skip"]
         assert steps[0].reasons == (Reason("cached", "up to date since run r1"),)
         assert (steps[0].seconds, steps[0].metrics, steps[0].made_by) == (1.5, {"rows": 336776.0}, "r1")
         assert steps[0].outputs == old.outputs
         assert steps[1].result == new
-        assert (steps[1].key, steps[1].inputs, steps[1].notes) == (new.key, new.inputs, ("codec chosen by value",))
+        assert (steps[1].key, steps[1].inputs, steps[1].notes) == (
+            new.key,
+            new.inputs,
+            ("codec chosen by value",),
+        )
         assert (steps[1].seconds, steps[1].cpu, steps[1].memory) == (0.25, 0.2, 1 << 30)
         assert steps[2].error == failure
         assert steps[2].reasons == failed.reasons
-        assert (steps[2].key, steps[2].inputs, steps[2].seconds, steps[2].memory) == ("k2", (("depth", "8"),), 3.0, 1 << 20)
+        assert (steps[2].key, steps[2].inputs, steps[2].seconds, steps[2].memory) == (
+            "k2",
+            (("depth", "8"),),
+            3.0,
+            1 << 20,
+        )
         assert steps[3].reasons == blocked
         assert reader.runs.step("r2", "train").node == 2
         assert reader.runs.step("r2", "inner/train").node == 2
@@ -128,7 +162,12 @@ def test_an_unknown_run_or_step_is_answered_with_the_nearest(store):
 
 
 def test_a_name_that_several_calls_have_is_asked_for_in_full(store):
-    nodes = [("train", "train", "p:train"), ("train[2]", "train", "p:train"), ("b/fit", "fit", "p:fit"), ("c/fit", "fit", "p:fit")]
+    nodes = [
+        ("train", "train", "p:train"),
+        ("train[2]", "train", "p:train"),
+        ("b/fit", "fit", "p:fit"),
+        ("c/fit", "fit", "p:fit"),
+    ]
     store.begin(FACTS._replace(nodes=nodes, skipped=[])).add(RunFinished("succeeded", 0.0))
     assert store.runs.step("last", "train").node == 0
     with pytest.raises(UnknownStep, match="2 times"):
@@ -144,12 +183,16 @@ def test_what_is_seen_of_a_run_while_it_lasts_and_after_its_end_left_early(folde
     with open_store(folder, readonly=True) as reader:
         row = reader.runs.run()
         assert (row.status, row.seconds, row.metrics) == ("running", None, {"loss": 0.25})
-        assert [step.status for step in reader.runs.steps("last")] == ["succeeded"] + ["running"] * 4 + ["skipped"]
+        assert [step.status for step in reader.runs.steps("last")] == ["succeeded"] + ["running"] * 4 + [
+            "skipped"
+        ]
         record.abandon(3.0)
         record.abandon(4.0)
         row = reader.runs.run()
         assert (row.status, row.seconds) == ("interrupted", 3.0)
-        assert [step.status for step in reader.runs.steps("last")] == ["succeeded"] + ["interrupted"] * 4 + ["skipped"]
+        assert [step.status for step in reader.runs.steps("last")] == ["succeeded"] + ["interrupted"] * 4 + [
+            "skipped"
+        ]
 
 
 def test_a_result_found_lost_was_reused_and_then_made(store):
@@ -167,7 +210,11 @@ def test_a_result_found_lost_was_reused_and_then_made(store):
 
 
 def test_metrics_of_one_name_are_told_apart():
-    assert merged([("a", [("auc", 1.0)]), ("b", [("auc", 2.0), ("rows", 3.0)])]) == {"a.auc": 1.0, "b.auc": 2.0, "rows": 3.0}
+    assert merged([("a", [("auc", 1.0)]), ("b", [("auc", 2.0), ("rows", 3.0)])]) == {
+        "a.auc": 1.0,
+        "b.auc": 2.0,
+        "rows": 3.0,
+    }
 
 
 # ---------------------------------------------------------------------- logs and points
@@ -181,7 +228,9 @@ def test_logs_come_back_in_order_and_whole(folder, store):
     record.add(RunFinished("succeeded", 0.0))
     with open_store(folder, readonly=True) as reader:
         lines = reader.runs.logs("r1")
-        assert [(line.node, line.stream) for line in lines] == [(i % 2, ("stdout", "stderr")[i % 2]) for i in range(5)]
+        assert [(line.node, line.stream) for line in lines] == [
+            (i % 2, ("stdout", "stderr")[i % 2]) for i in range(5)
+        ]
         assert [line.text for line in lines] == [f"line {i} é \\udcff \x00\n" for i in range(5)]
         assert [line.text[:6] for line in reader.runs.logs("r1", 1)] == ["line 1", "line 3"]
         assert lines[0].time > 1e9
@@ -207,7 +256,7 @@ def test_numbers_of_all_kinds_come_back(store):
     record = store.begin(FACTS)
     values = [0.5, -1e308, math.inf, -math.inf, math.nan, 3]
     for i, value in enumerate(values):
-        record.add(Logged(0, "loss", value, i if i else None))
+        record.add(Logged(0, "loss", value, i or None))
     ran(store, record, 0, metrics=(("loss", math.nan), ("best", math.inf)))
     record.add(RunFinished("succeeded", 0.0))
     points = store.runs.points("r1")
@@ -267,14 +316,20 @@ def test_the_facts_of_a_plan():
     step = StepDef("train", "pipeline", "train")
     graph = build(
         pipeline="delays",
-        nodes=[Node("train", 0, (("depth", Constant(6, "6")),)), Node("train[2]", 0, (("depth", FromStep(0)),)), Node("x", 0)],
+        nodes=[
+            Node("train", 0, (("depth", Constant(6, "6")),)),
+            Node("train[2]", 0, (("depth", FromStep(0)),)),
+            Node("x", 0),
+        ],
         steps=[step],
         params=[("depth", 6, "6"), ("odd", {1, 2}, "set{1,2}"), ("when", float("nan"), "float(nan)")],
     )
     from stepwell.testing.memory import MemoryStore
 
     known = Known([Identity("c", "e", {}, {})], [], MemoryStore())
-    facts = facts_of(decide(graph, known, Wanted(targets=[1])), started=5.0, commit="abc", dirty=True, argv=["run"])
+    facts = facts_of(
+        decide(graph, known, Wanted(targets=[1])), started=5.0, commit="abc", dirty=True, argv=["run"]
+    )
     assert facts.nodes == [(name, "train", "pipeline:train") for name in ("train", "train[2]", "x")]
     assert facts.params["depth"] == 6
     assert facts.params["odd"] == "set{1,2}"

@@ -176,8 +176,13 @@ def test_few_bytes_are_kept_in_memory(folder, store, monkeypatch):
 
 
 def test_codes_and_environments_are_explained(folder, store):
-    sources = {"d1": ("pipeline.train", "def train(): ...", "pipeline.py", 12), "d2": ("helpers.fit", "def fit():\n  'é'", "helpers.py", 3)}
-    store.results.add_identity("code1", {"pipeline.train": "d1", "helpers.fit": "d2"}, sources, "env1", {"numpy": "2.1"})
+    sources = {
+        "d1": ("pipeline.train", "def train(): ...", "pipeline.py", 12),
+        "d2": ("helpers.fit", "def fit():\n  'é'", "helpers.py", 3),
+    }
+    store.results.add_identity(
+        "code1", {"pipeline.train": "d1", "helpers.fit": "d2"}, sources, "env1", {"numpy": "2.1"}
+    )
     assert store.results.parts("code1") == {"pipeline.train": "d1", "helpers.fit": "d2"}
     assert store.results.definition("d2") == "def fit():\n  'é'"
     store.commit(now=True)
@@ -187,7 +192,9 @@ def test_codes_and_environments_are_explained(folder, store):
         assert other.results.definition("d1") == "def train(): ..."
         assert other.results.definition("d3") is None
     with open_store(folder) as other:
-        other.results.add_identity("code1", {"pipeline.train": "d1", "helpers.fit": "d2"}, sources, "env1", {"numpy": "2.1"})
+        other.results.add_identity(
+            "code1", {"pipeline.train": "d1", "helpers.fit": "d2"}, sources, "env1", {"numpy": "2.1"}
+        )
         seen = queries(other)
         other.commit(now=True)
         assert not [sql for sql in seen if sql.startswith("INSERT")]

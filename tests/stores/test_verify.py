@@ -26,7 +26,9 @@ def filled(store, large, tmp_path):
         part, _ = sink.take(piece)
         sink.write(b"{}")
         digest, size, data = sink.finish()
-    folder_output = made(data)._replace(artifact=made(data).artifact._replace(digest=digest, size=size, parts=(part,)))
+    folder_output = made(data)._replace(
+        artifact=made(data).artifact._replace(digest=digest, size=size, parts=(part,))
+    )
     keep(store, "small", made(b"small"), step="p:small")
     keep(store, "large", large(store), step="p:large")
     keep(store, "folder", folder_output, step="p:folder")
@@ -85,7 +87,11 @@ def module_signature(path):
 
 @pytest.mark.parametrize("how", ["damaged", "missing"])
 def test_every_damage_to_bytes_in_the_database_is_found(filled, folder, how):
-    statement = "UPDATE blobs SET data = 'smalL' WHERE data = ?" if how == "damaged" else "DELETE FROM blobs WHERE data = ?"
+    statement = (
+        "UPDATE blobs SET data = 'smalL' WHERE data = ?"
+        if how == "damaged"
+        else "DELETE FROM blobs WHERE data = ?"
+    )
     filled.database.write(lambda c: c.execute(statement, (b"small",)))
     with open_store(folder) as store:
         (found,) = verify(store)
@@ -151,7 +157,9 @@ def test_looking_only_changes_nothing(filled, folder, large):
     filled.close()
 
     def files():
-        found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("store.db-"))
+        found = (
+            path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("store.db-")
+        )
         return {path: path.stat().st_size for path in found}
 
     before = files()

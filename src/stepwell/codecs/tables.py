@@ -94,37 +94,28 @@ class PolarsCodec:
         import pyarrow as pa
 
         kind, frame = "frame", value
-        meta: dict[str, Any] = {}
         if isinstance(value, pl.LazyFrame):
             kind, frame = "lazy", value.collect()
         elif isinstance(value, pl.Series):
             kind, frame = "series", value.to_frame()
         for name, dtype in frame.schema.items():
             if dtype == pl.Object:
-                raise _no_column(
-                    name, "it holds Python objects", "cast it, or drop it before the step returns"
-                )
+                fix = "cast it, or drop it before the step returns"
+                raise _no_column(name, "it holds Python objects", fix)
         try:
             table = frame.to_arrow()
-            same = pl.from_arrow(table.slice(0, 0)).schema == frame.schema  # type: ignore[union-attr]
+            back: Any = pl.from_arrow(table.slice(0, 0))
         except (pa.ArrowException, pl.exceptions.PolarsError) as error:
             raise CannotEncode("the frame has a type that Arrow has not", why=str(error)[:300]) from None
-        if not same:
-            raise CannotEncode(
-                "the frame has a type that does not come back from Arrow", why=str(frame.schema)
-            )
-        columns = [
-            _column(_first_seen(column), name)
-            for name, column in zip(frame.columns, table.columns, strict=True)
-        ]
+        columns = []
+        for (name, dtype), column in zip(frame.schema.items(), table.columns, strict=True):
+            columns.append(_column(_first_seen(column) if dtype == pl.Categorical else column, name))
         fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
-        meta |= {"kind": kind, "rows": frame.height}
+        meta = {"kind": kind, "rows": frame.height, "types": _lost_types(frame.schema, back.schema)}
         write(columns, pa.schema(fields), meta, sink)
-        return (
-            f"{frame.shape} {type(value).__name__}"
-            if kind != "series"
-            else f"{len(value)} {value.dtype} Series"
-        )
+        if kind == "series":
+            return f"{len(value)} {value.dtype} Series"
+        return f"{frame.shape} {type(value).__name__}"
 
     def load(self, blob: Blob) -> Any:
         """The frame or series, its columns mapped from the blob where polars can."""
@@ -137,11 +128,34 @@ class PolarsCodec:
                 frame: Any = pl.from_arrow(pa.Table.from_batches([batch]))
             else:
                 frame = pl.DataFrame(height=meta["rows"]) if meta["rows"] else pl.DataFrame()
-            return {"frame": lambda: frame, "lazy": frame.lazy, "series": lambda: frame.to_series(0)}[
-                meta["kind"]
-            ]()
+            for name, (kind, *details) in meta["types"].items():
+                frame = frame.with_columns(pl.col(name).cast(getattr(pl, _POLARS_TYPES[kind])(*details)))
+            ways = {"frame": lambda: frame, "lazy": frame.lazy, "series": lambda: frame.to_series(0)}
+            return ways[meta["kind"]]()
         except (KeyError, TypeError, pa.ArrowException, pl.exceptions.PolarsError) as error:
             raise CannotDecode("the artifact is not a polars frame", why=str(error)[:300]) from None
+
+
+_POLARS_TYPES = {"enum": "Enum", "categorical": "Categorical"}
+
+
+def _lost_types(schema: Any, back: Any) -> dict[str, list[Any]]:
+    """Types of polars that its version makes into others on the way through Arrow, and how to make them again."""
+    import polars as pl
+
+    lost: dict[str, list[Any]] = {}
+    for name, dtype in schema.items():
+        if back[name] == dtype:
+            continue
+        if isinstance(dtype, pl.Enum):
+            lost[name] = ["enum", list(dtype.categories)]
+        elif isinstance(dtype, pl.Categorical):
+            lost[name] = ["categorical", getattr(dtype, "ordering", "lexical")]
+        elif not isinstance(dtype, pl.Decimal):  # without a precision it had the greatest
+            raise _no_column(
+                name, f"its type {dtype} does not come back from Arrow", "cast it to another type"
+            )
+    return lost
 
 
 class PandasCodec:
@@ -346,7 +360,7 @@ def _first_seen(column: pa.ChunkedArray) -> Any:
     import pyarrow as pa
 
     kind = column.type
-    if not pa.types.is_dictionary(kind) or kind.ordered:
+    if not pa.types.is_dictionary(kind):
         return column
     encoded = column.cast(kind.value_type).combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):

@@ -16,9 +16,9 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from stepwell.kernel.ports import Report, Said, Started, Task
+from stepwell.kernel.ports import Done, Report, Said, Started, Task
 from stepwell.worker import wire
 
 CHUNK = 1 << 16
@@ -96,19 +96,36 @@ class Link:
             path.unlink()
         return self.sent.pop(wire.node_of(message))
 
-    def read(self, now: float) -> Iterator[Report]:
-        """The reports that have arrived, in order, with what was printed."""
+    def read(self, now: float, reports: list[Report]) -> list[Done]:
+        """Add the reports that have arrived, in order, with what was printed; returns the ends among them."""
+        ends: list[Done] = []
         while True:
             try:
-                data = os.read(self.reports, _PIPE)
+                data = os.read(self.reports, CHUNK)
             except BlockingIOError:
-                return
-            if not data:
-                return
+                return ends
             for body in self._frames.feed(data):
-                yield from self._report(body, now)
+                kind = body[0]
+                if kind == wire.DONE:
+                    ends.append(self._end(body, reports))
+                elif kind == wire.STARTED:
+                    _, node, self.pid = body
+                    self.current, self.since = self.sent.get(node), now
+                    reports.append(Started(node, self.pid))
+                else:
+                    reports.append(wire.logged_of(body))
             if len(data) < CHUNK:
-                return
+                return ends
+
+    def _end(self, body: tuple[Any, ...], reports: list[Report]) -> Done:
+        done = wire.done_of(body)
+        for speech in (self.out, self.err):
+            if not speech.was_silent():
+                reports.extend([Said(done.node, speech.stream, text) for text in speech.finish()])
+        self.current = None
+        self.sent.pop(done.node, None)
+        reports.append(done)
+        return done
 
     def live(self) -> Iterator[Said]:
         """What the current task has printed so far, and was not told yet."""
@@ -132,23 +149,6 @@ class Link:
         for fd in (self.reports, self.out.reader, self.err.reader):
             with contextlib.suppress(OSError):
                 os.close(fd)
-
-    def _report(self, body: tuple[object, ...], now: float) -> Iterator[Report]:
-        kind, node = body[0], body[1]
-        if kind == wire.STARTED:
-            self.pid = body[2]  # type: ignore[assignment]
-            self.current, self.since = self.sent.get(node), now  # type: ignore[call-overload]
-            yield Started(node, self.pid)  # type: ignore[arg-type]
-        elif kind == wire.DONE:
-            for speech in (self.out, self.err):
-                if not speech.was_silent():
-                    for text in speech.finish():
-                        yield Said(node, speech.stream, text)  # type: ignore[arg-type]
-            self.current = None
-            self.sent.pop(node, None)  # type: ignore[call-overload]
-            yield wire.done_of(body)
-        else:
-            yield wire.logged_of(body)
 
 
 class Speech:

@@ -179,11 +179,7 @@ class LocalEngine:
             return
         self._admission.plain = sum([1 for link in self._links.values() if _is_at_plain(link)])
         if not self._start_special():
-            depth = self._depth()
-            while self._plain and (link := self._link_for_plain(depth)) is not None:
-                if not self._send(link, self._plain[0]):
-                    break
-                self._plain.popleft()
+            self._start_plain()
             if not self._plain:
                 self._even_out()
 
@@ -200,18 +196,23 @@ class LocalEngine:
             self._special.popleft()
         return False
 
-    def _link_for_plain(self, depth: int) -> Link | None:
-        """The worker that should have the next plain task: an idle one, a new one, or the one with the shortest queue."""
-        if self._admission.has_processor():
+    def _start_plain(self) -> None:
+        """One task for each worker that may be busy, then as many to each as it should have ahead."""
+        waiting = self._plain
+        while waiting and self._admission.has_processor():
             link = self._idle() or self._make_link()
-            if link is not None:
-                self._admission.plain += 1
-                return link
+            if link is None or not self._send(link, waiting[0]):
+                break
+            waiting.popleft()
+            self._admission.plain += 1
         busy = [link for link in self._links.values() if _is_at_plain(link)]
-        if not busy:
-            return None
-        shortest = min(busy, key=_queue)
-        return shortest if len(shortest.sent) < depth else None
+        if not busy or not waiting:
+            return
+        work = len(waiting) + sum([len(link.sent) for link in busy])
+        share = min(self._depth(), -(-work // len(busy)))
+        for link in busy:
+            while waiting and len(link.sent) < share and self._send(link, waiting[0]):
+                waiting.popleft()
 
     def _even_out(self) -> None:
         """Take work that was not begun from a busy worker and give it to an idle one."""
@@ -297,12 +298,11 @@ class LocalEngine:
             self._look()
 
     def _hear(self, link: Link, now: float) -> None:
-        for report in link.read(now):
-            self._reports.append(report)
-            if type(report) is Done:
-                self._admission.give(report.node)
-                self._requeued.pop(report.node, None)
-                self._pace = 0.9 * self._pace + 0.1 * report.seconds if self._pace else report.seconds + 1e-6
+        for done in link.read(now, self._reports):
+            self._admission.give(done.node)
+            if self._requeued:
+                self._requeued.pop(done.node, None)
+            self._pace = 0.9 * self._pace + 0.1 * done.seconds if self._pace else done.seconds + 1e-6
 
     def _interrupted(self) -> None:
         try:

@@ -81,7 +81,15 @@ class RunFinished(NamedTuple):
 
 
 Event = (
-    StepStarted | StepReused | StepFinished | StepFailed | StepBlocked | StepInterrupted | StepRepaired
-    | Said | Logged | RunFinished
+    StepStarted
+    | StepReused
+    | StepFinished
+    | StepFailed
+    | StepBlocked
+    | StepInterrupted
+    | StepRepaired
+    | Said
+    | Logged
+    | RunFinished
 )
 """Everything that `drive` can yield."""

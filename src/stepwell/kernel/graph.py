@@ -38,6 +38,10 @@ class Constant(NamedTuple):
     codec: str = ""
 
 
+NOTHING = Constant(None, "None")
+"""What a pipeline without a return value gives."""
+
+
 class FromStep(NamedTuple):
     """An output of an earlier node, or a part of it: `path` holds indexes, keys and field names."""
 
@@ -177,15 +181,15 @@ def build(
     steps: Sequence[StepDef],
     sources: Sequence[SourceDef] = (),
     params: Sequence[tuple[str, object, str]] = (),
-    result: Binding = Constant(None, "None"),
+    result: Binding = NOTHING,
 ) -> Graph:
     """A checked graph, its nodes in an execution order (the given one where it already is one).
 
     Raises `PipelineCycle`, `SameName` (two nodes with one id) or `SameOutputFile`.
     """
+    _refuse_doubles(nodes)
     if any(before >= i for i, node in enumerate(nodes) for before in dependencies(node)):
         nodes, result = _reorder(nodes, result)
-    _refuse_doubles(nodes)
     return Graph(pipeline, tuple(params), tuple(sources), tuple(steps), tuple(nodes), result)
 
 
@@ -216,14 +220,15 @@ def _refuse_doubles(nodes: Sequence[Node]) -> None:
     ids: dict[str, Node] = {}
     files: dict[str, Node] = {}
     for node in nodes:
-        other = ids.setdefault(node.id, node)
-        if other is not node:
+        other = ids.get(node.id)
+        if other is not None:
             raise SameName(
                 f"two calls are named `{node.id}`: {_at(other)} and {_at(node)}",
                 why="a label names one call, so that commands can speak of it",
                 fixes=[f'give one of them another label: .named("{node.id}-2")'],
                 where=node.where,
             )
+        ids[node.id] = node
         if node.out:
             other = files.setdefault(node.out, node)
             if other is not node:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
 
 FORMAT = "stepwell key 1"
 """First line of every key's pre-image."""
@@ -48,15 +49,15 @@ def key_of(
     token in the order of the names, `variables` pairs of a declared environment variable and a token.
     """
     lines = [FORMAT, step, code, environment]
-    lines += [f"{name}={token}" for name, token in inputs]
-    lines += [f"${name}={token}" for name, token in variables]
+    lines += [f"{name if name.isidentifier() else quoted(name)}={token}" for name, token in inputs]
+    lines += [f"${name if name.isidentifier() else quoted(name)}={token}" for name, token in variables]
     return blake2b("\n".join(lines).encode(), digest_size=32).hexdigest()
 
 
 def site_of(step: str, inputs: Iterable[tuple[str, str]]) -> str:
     """The digest of a call whatever its code: where history looks for "the same call, before the edit"."""
     lines = ["stepwell site 1", step]
-    lines += [f"{name}={token}" for name, token in inputs]
+    lines += [f"{name if name.isidentifier() else quoted(name)}={token}" for name, token in inputs]
     return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
 
@@ -76,10 +77,13 @@ def canonical(value: object) -> str:
     slice, enum members, instances of dataclasses and named tuples, dates and times, `Decimal`,
     `Fraction`, `UUID`, paths, and any nesting of these. Raises `NotPlain` for everything else.
     """
-    return _canonical(value, ())
+    try:
+        return _canonical(value, ())
+    except RecursionError:
+        raise NotPlain("it is nested too deeply") from None
 
 
-def _canonical(value: object, inside: tuple[int, ...]) -> str:
+def _canonical(value: Any, inside: tuple[int, ...]) -> str:
     kind = type(value)
     simple = _SIMPLE.get(kind)
     if simple is not None:
@@ -88,37 +92,52 @@ def _canonical(value: object, inside: tuple[int, ...]) -> str:
         raise NotPlain("it contains itself")
     inner = (*inside, id(value))
     if kind is list:
-        return "[" + ",".join([_canonical(item, inner) for item in value]) + "]"  # type: ignore[attr-defined]
+        return "[" + ",".join([_canonical(item, inner) for item in value]) + "]"
     if kind is tuple:
-        return "(" + "".join([_canonical(item, inner) + "," for item in value]) + ")"  # type: ignore[attr-defined]
+        return "(" + "".join([_canonical(item, inner) + "," for item in value]) + ")"
     if kind is dict:
-        pairs = sorted((_canonical(k, inner), _canonical(v, inner)) for k, v in value.items())  # type: ignore[attr-defined]
+        pairs = sorted((_canonical(k, inner), _canonical(v, inner)) for k, v in value.items())
         return "{" + ",".join([f"{k}:{v}" for k, v in pairs]) + "}"
     if kind is set or kind is frozenset:
-        return kind.__name__ + "{" + ",".join(sorted(_canonical(item, inner) for item in value)) + "}"  # type: ignore[attr-defined]
+        return kind.__name__ + "{" + ",".join(sorted([_canonical(item, inner) for item in value])) + "}"
+    if kind is slice:
+        ends = (value.start, value.stop, value.step)
+        return "slice(" + ",".join([_canonical(end, inner) for end in ends]) + ")"
     return _record(value, kind, inner)
 
 
-def _record(value: object, kind: type, inner: tuple[int, ...]) -> str:
+def _record(value: Any, kind: type, inner: tuple[int, ...]) -> str:
     """Canonical text of values with a class of their own: enums, records, dates, numbers, paths."""
     name = f"{kind.__module__}.{kind.__qualname__}"
-    members = getattr(kind, "__members__", None)
-    if members is not None and hasattr(value, "_value_"):
-        label = getattr(value, "_name_", None)
-        return f"{name}.{label}" if label is not None else f"{name}({_canonical(value._value_, inner)})"
+    if hasattr(kind, "__members__") and hasattr(value, "_value_"):
+        return _member(value, name, inner)
     fields: Sequence[str] | None = None
-    if hasattr(kind, "__dataclass_fields__"):
-        fields = [f for f, spec in kind.__dataclass_fields__.items() if _is_field(spec)]
-    elif isinstance(value, tuple) and hasattr(kind, "_fields"):
-        fields = kind._fields
+    specs: Mapping[str, object] | None = getattr(kind, "__dataclass_fields__", None)
+    if specs is not None:
+        fields = [field for field, spec in specs.items() if _is_field(spec)]
+    elif isinstance(value, tuple):
+        fields = getattr(kind, "_fields", None)
     if fields is not None:
         shown = [f"{f}={_canonical(getattr(value, f), inner)}" for f in fields if hasattr(value, f)]
         return f"{name}({','.join(shown)})"
-    for base in kind.__mro__:
-        spell = _SPELLED.get(f"{base.__module__}.{base.__qualname__}")
-        if spell is not None and (base is kind or base.__module__ == "pathlib"):
-            return spell(value)
-    raise NotPlain(f"it is a {name}")
+    if kind.__module__.partition(".")[0] == "pathlib":  # Python 3.13 has it in `pathlib._local`
+        return _path(value)
+    spell = _SPELLED.get(name)
+    if spell is None:
+        raise NotPlain(f"it is a {name}")
+    return spell(value)
+
+
+def _member(value: Any, name: str, inner: tuple[int, ...]) -> str:
+    """A member of an enum: its name, and its value, which is what steps may use of it."""
+    label = getattr(value, "_name_", None)
+    shown = name if label is None else f"{name}.{label}"
+    try:
+        return f"{shown}({_canonical(value._value_, inner)})"
+    except NotPlain:
+        if label is None:
+            raise
+        return shown
 
 
 def _is_field(spec: object) -> bool:
@@ -126,47 +145,85 @@ def _is_field(spec: object) -> bool:
     return getattr(getattr(spec, "_field_type", None), "name", "_FIELD") == "_FIELD"
 
 
-def _int(value: object) -> str:
-    """Decimal digits, or hexadecimal ones above 4,300 digits, where Python refuses decimal ones."""
-    return f"{value:d}" if -(1 << 14000) < value < 1 << 14000 else f"{value:#x}"  # type: ignore[operator]
+def _none(_: object) -> str:
+    return "None"
 
 
-def _float(value: object) -> str:
+def _ellipsis(_: object) -> str:
+    return "..."
+
+
+def _int(value: int) -> str:
+    """Decimal digits, or hexadecimal ones where there are so many that Python may refuse decimal ones."""
+    return f"{value:d}" if value.bit_length() <= 2000 else f"{value:#x}"
+
+
+def _float(value: float) -> str:
     text = repr(value)
     return text if text not in ("nan", "inf", "-inf") else f"float({text})"
 
 
-def _instant(value: object) -> str:
+def _complex(value: complex) -> str:
+    return f"complex({_float(value.real)},{_float(value.imag)})"
+
+
+def _bytes(value: bytes | bytearray) -> str:
+    return f"{type(value).__name__}({value.hex()})"
+
+
+def _instant(value: Any) -> str:
     """Dates and times: ISO 8601 with the zone's name, since 12:00+01:00 in two zones are not one value."""
     zone = getattr(value, "tzinfo", None)
-    fold = getattr(value, "fold", 0)
-    named = "" if zone is None else f"[{zone}]"
-    return f"{type(value).__name__}({value.isoformat()}{named}{'+fold' if fold else ''})"  # type: ignore[attr-defined]
+    named = "" if zone is None else f"[{_zone(zone)}]"
+    fold = "+fold" if getattr(value, "fold", 0) else ""
+    return f"{type(value).__name__}({value.isoformat()}{named}{fold})"
 
 
-_SIMPLE: Mapping[type, Callable[..., str]] = {
-    type(None): lambda _: "None",
+def _zone(value: Any) -> str:
+    """A time zone: a fixed one by its offset and name, one of the zone data base by its key."""
+    kind = type(value)
+    if kind.__module__ == "datetime":
+        return f"timezone({_duration(value.utcoffset(None))},{quoted(str(value))})"
+    label = str(getattr(value, "key", value))
+    if label == "None" or " at 0x" in label:
+        raise NotPlain("it is in a time zone without a name")
+    return f"{kind.__qualname__}({quoted(label)})"
+
+
+def _duration(value: Any) -> str:
+    return f"timedelta({value.days},{value.seconds},{value.microseconds})"
+
+
+def _by_name(value: object) -> str:
+    return f"{type(value).__name__}({value})"
+
+
+def _path(value: Any) -> str:
+    kind = type(value).__name__
+    return f"{'Path' if kind == 'PosixPath' else kind}({quoted(value.as_posix())})"
+
+
+_SIMPLE: Mapping[type, Callable[[Any], str]] = {
+    type(None): _none,
     bool: repr,
     int: _int,
     float: _float,
-    complex: lambda v: f"complex({_float(v.real)},{_float(v.imag)})",
+    complex: _complex,
     str: quoted,
-    bytes: lambda v: f"bytes({v.hex()})",
-    bytearray: lambda v: f"bytearray({v.hex()})",
+    bytes: _bytes,
+    bytearray: _bytes,
     range: repr,
-    type(...): lambda _: "...",
+    type(...): _ellipsis,
 }
 
-_SPELLED: Mapping[str, Callable[..., str]] = {
-    "builtins.slice": repr,
+_SPELLED: Mapping[str, Callable[[Any], str]] = {
     "datetime.date": _instant,
     "datetime.time": _instant,
     "datetime.datetime": _instant,
-    "datetime.timedelta": lambda v: f"timedelta({v.days},{v.seconds},{v.microseconds})",
-    "datetime.timezone": lambda v: f"timezone({v})",
-    "zoneinfo.ZoneInfo": lambda v: f"ZoneInfo({v})",
-    "decimal.Decimal": lambda v: f"Decimal({v})",
-    "fractions.Fraction": lambda v: f"Fraction({v})",
-    "uuid.UUID": lambda v: f"UUID({v})",
-    "pathlib.PurePath": lambda v: f"Path({quoted(v.as_posix())})",
+    "datetime.timedelta": _duration,
+    "datetime.timezone": _zone,
+    "zoneinfo.ZoneInfo": _zone,
+    "decimal.Decimal": _by_name,
+    "fractions.Fraction": _by_name,
+    "uuid.UUID": _by_name,
 }

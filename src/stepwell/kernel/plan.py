@@ -1,22 +1,34 @@
 """What to do with each step, and why: `decide(graph, known, wanted) -> Plan`. Pure.
 
-The same judgement serves before and during a run. Before, some inputs are only predicted: a step
-that will run again is assumed to give what it gave last time. A step whose predicted key has a
-result is `maybe`: it is cached if the prediction comes true. During the run `drive` asks again
+The same judgement (`Judge`) serves before and during a run. Before, some inputs are only predicted:
+a step that will run again is assumed to give what it gave last time. A step whose predicted key has
+a result is `maybe`: it is cached if the prediction comes true. During the run `drive` asks again
 with what the steps before it really gave, and every `maybe` becomes `cached` or `run`.
 
 Nothing is matched by a step's id, which changes when a call is inserted before it. The result
-that a miss is compared with is the newest one of the same step with the same inputs, or else the
-recent one that agrees in most inputs.
+that a miss is compared with is the newest one of the same step with the same inputs; or else of the
+same call as it was before what all its calls share changed; or else the recent one that agrees in
+most inputs. It is never one that another call of this plan has: that would be a new call.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
-from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Graph, Pack
-from stepwell.kernel.identity import key_of, site_of
+from stepwell.kernel.graph import (
+    Binding,
+    Constant,
+    FromSource,
+    FromStep,
+    Graph,
+    Node,
+    Pack,
+    dependencies,
+    leaves,
+)
+from stepwell.kernel.identity import LONGEST, digest, key_of, site_of
 from stepwell.kernel.ports import Artifact, Past, Result
 
 Verb = Literal["run", "maybe", "cached", "skip", "blocked", "dynamic"]
@@ -61,9 +73,16 @@ class Wanted(NamedTuple):
     forced: Collection[int] = ()
 
 
+EVERYTHING = Wanted()
+"""All results, each from wherever it can be had."""
+
+
 class Reason(NamedTuple):
     """One reason for a decision. `kind` is a tag, `text` a clause for people.
 
+    Kinds of `run`: "new", "code", "param", "input", "environment", "missing" (its result is lost),
+    "forced"; of `maybe`, and of a `run` whose inputs may still change: "upstream". Of `cached`: "cached",
+    "same" (another call does it). Of `skip`: "unwanted". Of `blocked`: "upstream", "stopped".
     `name` is what it is about (a definition, an input, a distribution), `before` and `after` are
     the two tokens, digests or versions where there are two.
     """
@@ -78,9 +97,10 @@ class Reason(NamedTuple):
 class Decision(NamedTuple):
     """What is to be done with one node. `reasons` is never empty.
 
-    `key` is None while an input is not known. `result` is the result that is used ("cached"), that
-    would be used ("maybe"), or that this one was compared with ("run"). `inputs` and `site` are as
-    `identity` defines them, and empty while an input is not known.
+    `key` is None while an input is not known for certain. `result` is the result that is used
+    ("cached"; None where another call of the plan is to make it first), that would be used ("maybe"),
+    or that this one was compared with ("run"). `inputs` and `site` are as `identity` defines them, of
+    predicted inputs where some are; the site is empty while not even a prediction can be made.
     """
 
     node: int
@@ -120,23 +140,43 @@ class Glance(Protocol):
     """How a judgement sees the nodes before: by position."""
 
     def __getitem__(self, node: int, /) -> Foreseen | None:
-        """What is foreseen of a node."""
+        """What is foreseen of a node; None where it has not been judged."""
         ...
 
 
-def decide(graph: Graph, known: Known, wanted: Wanted = Wanted()) -> Plan:
+def decide(graph: Graph, known: Known, wanted: Wanted = EVERYTHING) -> Plan:
     """A decision for each node of the graph, from facts alone; nothing is changed by it."""
     needed = _needed(graph, wanted)
+    decisions = _decide_all(Judge(graph, known, wanted.forced), needed)
+    guesses = [d for d in decisions if d.result is not None and d.result.site != d.site]
+    if guesses:
+        taken: dict[str, int] = {}
+        for decision in decisions:
+            if decision.result is not None and decision.result.site == decision.site:
+                taken.setdefault(decision.result.key, decision.node)
+        if any(guess.result is not None and guess.result.key in taken for guess in guesses):
+            decisions = _decide_all(Judge(graph, known, wanted.forced, taken=taken), needed)
+    return Plan(graph, known, wanted, tuple(decisions))
+
+
+def _decide_all(judge: Judge, needed: set[int] | None) -> list[Decision]:
     foreseen: list[Foreseen | None] = []
     decisions: list[Decision] = []
-    for node in range(len(graph.nodes)):
+    makers: dict[str, int] = {}
+    for node in range(len(judge.graph.nodes)):
         if needed is not None and node not in needed:
             decision = Decision(node, "skip", (Reason("unwanted", "nothing that was asked for needs it"),))
         else:
-            decision = judge(graph, known, wanted, node, foreseen)
+            decision = judge.decide(node, foreseen)
+        promise = foresee(decision)
+        if decision.verb == "run" and decision.key is not None:
+            maker = makers.setdefault(decision.key, node)
+            if maker != node:  # it is done once; what it gives is as open as what the other gives
+                decision = judge.same(decision, maker)._replace(result=None)
+                promise = foreseen[maker] or promise
         decisions.append(decision)
-        foreseen.append(foresee(decision))
-    return Plan(graph, known, wanted, tuple(decisions))
+        foreseen.append(promise)
+    return decisions
 
 
 def foresee(decision: Decision) -> Foreseen:
@@ -145,218 +185,295 @@ def foresee(decision: Decision) -> Foreseen:
     return Foreseen(outputs, decision.verb == "cached", decision.verb)
 
 
-def judge(graph: Graph, known: Known, wanted: Wanted, node: int, before: Glance) -> Decision:
-    """The decision for one node, given what is foreseen of those before it."""
-    call = graph.nodes[node]
-    identity = known.identities[call.step]
-    step = graph.steps[call.step].full_name
-    tokens: list[tuple[str, str]] = []
-    waits: dict[int, None] = {}
-    unknown = False
-    for name, binding in call.inputs:
-        text = _token(binding, graph, known, before, waits)
-        if text is None:
-            unknown = True
-            text = ""
-        tokens.append((name, text))
-    for earlier in call.after:
-        _wait_for(earlier, before, waits)
-    blocked = _blocked(graph, waits, before)
-    if blocked:
-        return Decision(node, "blocked", blocked)
-    inputs = tuple(tokens)
-    if unknown:
-        return _unknown(graph, known, node, inputs, waits)
-    key = key_of(step, identity.code, identity.environment, inputs, identity.variables)
-    result = known.past.result(key)
-    site = site_of(step, inputs)
-    forced = node in wanted.forced
-    usable = result is not None and not result.lost and not forced
-    if waits and not all(_certain(earlier, before) for earlier in waits):
-        pending = _pending(graph, waits)
-        if usable:
-            return Decision(node, "maybe", (pending,), None, result, inputs, site)
-        past, reasons = explain(known, step, identity, inputs, site, result, forced)
-        return Decision(node, "run", (*reasons, pending), None, past, inputs, site)
-    if usable and result is not None:
-        since = f" since run {result.run}" if result.run else ""
-        return Decision(node, "cached", (Reason("cached", f"up to date{since}"),), key, result, inputs, site)
-    past, reasons = explain(known, step, identity, inputs, site, result, forced)
-    return Decision(node, "run", reasons, key, past, inputs, site)
-
-
-def explain(
-    known: Known,
-    step: str,
-    identity: Identity,
-    inputs: tuple[tuple[str, str], ...],
-    site: str,
-    exact: Result | None,
-    forced: bool = False,
-) -> tuple[Result | None, tuple[Reason, ...]]:
-    """The earlier result that a miss is compared with, and what differs from it."""
-    if forced:
-        return exact or known.past.at_site(site), (Reason("forced", "asked to run again"),)
-    if exact is not None and exact.lost:
-        return exact, (Reason("missing", exact.lost, before=exact.key),)
-    past = known.past.at_site(site) or _likest(known.past.recent(step), inputs)
-    if past is None:
-        return None, (Reason("new", "no earlier result"),)
-    reasons = [
-        *_code_reasons(known.past, past, identity),
-        *_input_reasons(past.inputs, inputs),
-        *_environment_reasons(known.past, past, identity),
-        *_variable_reasons(past, identity),
-    ]
-    return past, tuple(reasons) or (Reason("new", "no earlier result for these inputs"),)
-
-
 def _needed(graph: Graph, wanted: Wanted) -> set[int] | None:
+    """The nodes that the targets need, themselves included; None for all."""
     if wanted.targets is None:
         return None
-    from_here = set(wanted.targets)
+    needed = set(wanted.targets)
     for node in range(len(graph.nodes) - 1, -1, -1):
-        if node in from_here:
-            call = graph.nodes[node]
-            from_here.update(call.after)
-            for _, binding in call.inputs:
-                from_here.update(_nodes_in(binding))
-    return from_here
+        if node in needed:
+            needed.update(dependencies(graph.nodes[node]))
+    return needed
 
 
-def _nodes_in(binding: Binding) -> Iterable[int]:
-    if isinstance(binding, FromStep):
-        return (binding.node,)
-    if isinstance(binding, Pack):
-        return tuple(node for item in binding.items for node in _nodes_in(item))
-    return ()
+class _Alike(NamedTuple):
+    """Results that a miss can be compared with, each with the set of its inputs, and what they all share."""
+
+    results: list[tuple[Result, frozenset[tuple[str, str]]]]
+    shared: dict[str, str]
 
 
-def _token(
-    binding: Binding, graph: Graph, known: Known, before: Glance, waits: dict[int, None]
-) -> str | None:
-    """What an input comes to in a key, or None if that is not known; notes the nodes that it waits for."""
-    if isinstance(binding, Constant):
-        return binding.token
-    if isinstance(binding, FromStep):
-        seen = before[binding.node]
-        waits[binding.node] = None
-        if seen is None or seen.outputs is None:
+class Judge:
+    """Takes decisions for the nodes of one graph, each from what is foreseen of the nodes before it.
+
+    `taken` says which node has a result: no other node is compared with that. With the decisions
+    of a plan, misses are compared with the results that the plan compared them with, whatever has
+    been added to the past since. `forced` may be changed between two decisions.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        known: Known,
+        forced: Iterable[int] = (),
+        *,
+        taken: Mapping[str, int] | None = None,
+        planned: Sequence[Decision] | None = None,
+    ) -> None:
+        self.graph, self.known, self.past = graph, known, known.past
+        self.forced = set(forced)
+        self._taken = taken or {}
+        self._planned = planned
+        self._names = [step.full_name for step in graph.steps]
+        self._outputs = [tuple([output.name for output in step.outputs]) for step in graph.steps]
+        self._code: dict[tuple[str, str], tuple[Reason, ...]] = {}
+        self._environment: dict[tuple[str, str], tuple[Reason, ...]] = {}
+        self._recent: dict[tuple[str, frozenset[str]], _Alike] = {}
+
+    def decide(self, node: int, before: Glance) -> Decision:
+        """The decision for one node."""
+        call = self.graph.nodes[node]
+        waits: list[int] = []
+        tokens: list[tuple[str, str]] = []
+        unknown = False
+        for name, binding in call.inputs:
+            text = binding.token if type(binding) is Constant else self._token(binding, before, waits)
+            unknown = unknown or text is None
+            tokens.append((name, text or ""))
+        pending = [earlier for earlier in waits if not (seen := before[earlier]) or not seen.certain]
+        if pending or call.after:
+            blocked = self._blocked((*pending, *call.after), before)
+            if blocked:
+                return Decision(node, "blocked", blocked)
+        inputs = tuple(tokens)
+        if unknown:
+            return self._run(node, None, inputs, None, pending, unknown=True)
+        identity = self.known.identities[call.step]
+        key = key_of(self._names[call.step], identity.code, identity.environment, inputs, identity.variables)
+        result = self.past.result(key)
+        if result is not None and tuple([made.name for made in result.outputs]) != self._outputs[call.step]:
+            result = result._replace(lost=result.lost or "the step declares other outputs now")
+        if result is None or result.lost or node in self.forced:
+            return self._run(node, key, inputs, result, pending)
+        if pending:
+            return Decision(node, "maybe", (self._waits_for(pending),), None, result, inputs, result.site)
+        since = f" since run {result.run}" if result.run else ""
+        return Decision(
+            node, "cached", (Reason("cached", f"up to date{since}"),), key, result, inputs, result.site
+        )
+
+    def same(self, decision: Decision, maker: int) -> Decision:
+        """The decision for a call that another one, with the same key, does as well."""
+        name = self.graph.nodes[maker].id
+        reason = Reason("same", f"the same call as `{name}`", name)
+        return decision._replace(verb="cached", reasons=(reason,))
+
+    # ------------------------------------------------------------------ inputs
+
+    def _token(self, binding: Binding, before: Glance, waits: list[int]) -> str | None:
+        """What an input comes to in a key, or None if that is not known; notes the nodes that it takes from."""
+        if isinstance(binding, FromStep):
+            node, output, path = binding
+            waits.append(node)
+            seen = before[node]
+            for artifact in (seen.outputs or ()) if seen is not None else ():
+                if artifact.name == output:
+                    return f"{artifact.token}{list(path)}" if path else artifact.token
             return None
-        for artifact in seen.outputs:
-            if artifact.name == binding.output:
-                return f"{artifact.token}{list(binding.path)}" if binding.path else artifact.token
-        return None
-    if isinstance(binding, FromSource):
-        source = graph.sources[binding.source]
-        return f"source:{known.pins[binding.source].digest}:{source.reader}"
-    parts = [_token(item, graph, known, before, waits) for item in binding.items]
-    if any(part is None for part in parts):
-        return None
-    named = [f"{n}:{p}" for n, p in zip(binding.names, parts, strict=True)] if binding.names else parts
-    return f"{binding.record or binding.kind}({','.join(str(part) for part in named)})"
+        if isinstance(binding, Pack):
+            parts = [self._token(item, before, waits) for item in binding.items]
+            if None in parts:
+                return None
+            if binding.names:
+                parts = [f"{name}:{part}" for name, part in zip(binding.names, parts, strict=True)]
+            text, label = ",".join(map(str, parts)), binding.record or binding.kind
+            return f"{label}({text})" if len(text) <= LONGEST else f"{label}{{#{digest(text)}}}"
+        if isinstance(binding, FromSource):
+            place = binding.source
+            return f"source:{self.known.pins[place].digest}:{self.graph.sources[place].reader}"
+        return binding.token
 
+    def _blocked(self, nodes: Iterable[int], before: Glance) -> tuple[Reason, ...]:
+        reasons = []
+        for node in dict.fromkeys(nodes):
+            seen = before[node]
+            if seen is not None and seen.verb in ("blocked", "skip"):
+                name = self.graph.nodes[node].id
+                word = "has no result" if seen.verb == "blocked" else "was left out"
+                reasons.append(Reason("upstream", f"`{name}` {word}", name))
+        return tuple(reasons)
 
-def _wait_for(node: int, before: Glance, waits: dict[int, None]) -> None:
-    """A node that only comes first: it counts for being blocked, never for being uncertain."""
-    seen = before[node]
-    if seen is not None and seen.verb in ("blocked", "skip"):
-        waits[node] = None
+    def _waits_for(self, nodes: Iterable[int]) -> Reason:
+        names = [self.graph.nodes[node].id for node in dict.fromkeys(nodes)]
+        shown = ", ".join(f"`{name}`" for name in names[:3]) + (" and others" if len(names) > 3 else "")
+        return Reason("upstream", f"waits for {shown}", names[0])
 
+    # ------------------------------------------------------------------ misses
 
-def _certain(node: int, before: Glance) -> bool:
-    seen = before[node]
-    return seen is not None and seen.certain
-
-
-def _blocked(graph: Graph, waits: Iterable[int], before: Glance) -> tuple[Reason, ...]:
-    reasons = []
-    for node in waits:
-        seen = before[node]
-        if seen is not None and seen.verb in ("blocked", "skip"):
-            name = graph.nodes[node].id
-            word = "has no result" if seen.verb == "blocked" else "was left out"
-            reasons.append(Reason("upstream", f"`{name}` {word}", name=name))
-    return tuple(reasons)
-
-
-def _pending(graph: Graph, waits: Iterable[int]) -> Reason:
-    names = [graph.nodes[node].id for node in waits]
-    shown = ", ".join(f"`{name}`" for name in names[:3]) + (" and others" if len(names) > 3 else "")
-    return Reason("upstream", f"waits for {shown}", name=names[0])
-
-
-def _unknown(
-    graph: Graph, known: Known, node: int, inputs: tuple[tuple[str, str], ...], waits: Iterable[int]
-) -> Decision:
-    """The decision for a node with an input of which nothing is known: it cannot have a result yet."""
-    step = graph.step_of(node).full_name
-    settled = tuple((name, token) for name, token in inputs if token)
-    past = _likest(known.past.recent(step), settled)
-    reasons: tuple[Reason, ...] = (Reason("new", "no earlier result"),)
-    if past is not None:
-        identity = known.identities[graph.nodes[node].step]
-        held = tuple(pair for pair in past.inputs if pair[0] in dict(settled))
-        reasons = (*_code_reasons(known.past, past, identity), *_input_reasons(held, settled))
-    return Decision(node, "run", (*reasons, _pending(graph, waits)), None, None)
-
-
-def _likest(results: Sequence[Result], inputs: tuple[tuple[str, str], ...]) -> Result | None:
-    """The result that agrees with most of the inputs, the newest of several."""
-    best, most = None, -1
-    for result in results:
-        agreeing = sum(pair in result.inputs for pair in inputs)
-        if agreeing > most:
-            best, most = result, agreeing
-    return best
-
-
-def _code_reasons(past: Past, result: Result, identity: Identity) -> list[Reason]:
-    if result.code == identity.code:
-        return []
-    reasons = []
-    for name, old, new in _differences(past.parts(result.code), identity.parts):
-        word = "is new" if old is None else "is gone" if new is None else "changed"
-        reasons.append(Reason("code", f"code of `{name}` {word}", name, old, new))
-    return reasons or [Reason("code", "its code changed", before=result.code, after=identity.code)]
-
-
-def _input_reasons(old: Iterable[tuple[str, str]], new: Iterable[tuple[str, str]]) -> list[Reason]:
-    reasons = []
-    for name, was, now in _differences(dict(old), dict(new)):
-        plain = not any(_stored(token) for token in (was, now))
-        if plain:
-            kind, text = "param", f"`{name}` {was if was is not None else 'unset'} → {now if now is not None else 'unset'}"
+    def _run(
+        self,
+        node: int,
+        key: str | None,
+        inputs: tuple[tuple[str, str], ...],
+        exact: Result | None,
+        pending: list[int],
+        *,
+        unknown: bool = False,
+    ) -> Decision:
+        """The decision to run: `exact` is the result of the key, which is lost, or not wanted."""
+        call = self.graph.nodes[node]
+        step = self._names[call.step]
+        site = "" if unknown else site_of(step, inputs)
+        past = exact or self._compared(node, step, inputs, site)
+        if node in self.forced:
+            reasons: tuple[Reason, ...] = (Reason("forced", "asked to run again"),)
+        elif exact is not None:
+            reasons = (Reason("missing", exact.lost, before=exact.key),)
+        elif past is None:
+            older = " for these inputs" if self._planned is None and self.past.recent(step) else ""
+            reasons = (Reason("new", f"no earlier result{older}"),)
         else:
-            kind, text = "input", f"input `{name}` changed" if was and now else f"input `{name}` is {'new' if now else 'gone'}"
-        reasons.append(Reason(kind, text, name, was, now))
-    return reasons
+            identity = self.known.identities[call.step]
+            reasons = (
+                *self._code_reasons(past, identity),
+                *self._input_reasons(call, past.inputs, inputs, pending),
+                *self._environment_reasons(past, identity),
+                *_variable_reasons(past, identity),
+            )
+        if pending:
+            return Decision(node, "run", (*reasons, self._waits_for(pending)), None, past, inputs, site)
+        reasons = reasons or (Reason("new", "no earlier result for these inputs"),)
+        return Decision(node, "run", reasons, key, past, inputs, site)
+
+    def _compared(
+        self, node: int, step: str, inputs: tuple[tuple[str, str], ...], site: str
+    ) -> Result | None:
+        """The earlier result that a miss is compared with; an unknown input has an empty token."""
+        if self._planned is not None:
+            return self._planned[node].result
+        found = self.past.at_site(site) if site else None
+        if found is not None:
+            return found
+        alike = self._alike(step, frozenset([name for name, _ in inputs]))
+        if not alike.results:
+            return None
+        now = dict(inputs)
+        earlier = [
+            (name, alike.shared.get(name) or now.get(name, "")) for name, _ in alike.results[0][0].inputs
+        ]
+        found = self.past.at_site(site_of(step, earlier))
+        if found is not None and self._taken.get(found.key, node) == node:
+            return found
+        best, most, wanted = None, -1, frozenset(inputs)
+        for result, pairs in alike.results:
+            agreeing = len(wanted & pairs)
+            if agreeing > most and self._taken.get(result.key, node) == node:
+                best, most = result, agreeing
+        return best
+
+    def _alike(self, step: str, names: frozenset[str]) -> _Alike:
+        """Recent results of a step with these inputs; where there are none, of calls that had some of them."""
+        found = self._recent.get((step, names))
+        if found is None:
+            recent = [(result, frozenset(result.inputs)) for result in self.past.recent(step)]
+            theirs = [frozenset([name for name, _ in result.inputs]) for result, _ in recent]
+            chosen = [one for one, its in zip(recent, theirs, strict=True) if its == names] or [
+                one for one, its in zip(recent, theirs, strict=True) if its & names or not its or not names
+            ]
+            shared = dict(frozenset.intersection(*[pairs for _, pairs in chosen])) if chosen else {}
+            found = self._recent[step, names] = _Alike(chosen, shared)
+        return found
+
+    # ------------------------------------------------------------------ reasons
+
+    def _code_reasons(self, result: Result, identity: Identity) -> tuple[Reason, ...]:
+        if result.code == identity.code:
+            return ()
+        pair = (result.code, identity.code)
+        found = self._code.get(pair)
+        if found is None:
+            reasons = []
+            old = self.past.parts(result.code)
+            for name, was, now in _differences(old, identity.parts) if old else ():
+                word = "is new" if was is None else "is gone" if now is None else "changed"
+                reasons.append(Reason("code", f"code of `{name}` {word}", name, was, now))
+            found = self._code[pair] = tuple(reasons) or (Reason("code", "its code changed", "", *pair),)
+        return found
+
+    def _environment_reasons(self, result: Result, identity: Identity) -> tuple[Reason, ...]:
+        if result.environment == identity.environment:
+            return ()
+        pair = (result.environment, identity.environment)
+        found = self._environment.get(pair)
+        if found is None:
+            old = self.past.parts(result.environment)
+            reasons = [
+                Reason("environment", f"{name} {was or 'absent'} → {now or 'absent'}", name, was, now)
+                for name, was, now in (_differences(old, identity.versions) if old else ())
+            ]
+            found = tuple(reasons) or (Reason("environment", "the environment changed", "", *pair),)
+            self._environment[pair] = found
+        return found
+
+    def _input_reasons(
+        self,
+        call: Node,
+        old: tuple[tuple[str, str], ...],
+        new: tuple[tuple[str, str], ...],
+        pending: list[int],
+    ) -> list[Reason]:
+        """What differs in the inputs, but for those that may still turn out as they were."""
+        bindings, open_nodes = dict(call.inputs), set(pending)
+        reasons = []
+        for name, was, now in _differences(dict(old), dict(new)):
+            origins = list(leaves(bindings[name])) if name in bindings else []
+            if any(isinstance(leaf, FromStep) and leaf.node in open_nodes for leaf in origins):
+                continue
+            kind = "input" if _stored(was) or _stored(now) else "param"
+            text = f"`{name}` {_change(was, now)}"
+            if kind == "input":
+                text = self._changed_input(name, was, now, origins[0] if len(origins) == 1 else None)
+            reasons.append(Reason(kind, text, name, was, now))
+        return reasons
+
+    def _changed_input(self, name: str, was: str | None, now: str | None, origin: Binding | None) -> str:
+        if was is None or now is None:
+            return f"input `{name}` is {'new' if was is None else 'gone'}"
+        if isinstance(origin, FromStep) and _stored(was):
+            return f"input `{name}` changed: `{self.graph.nodes[origin.node].id}` gave something else"
+        if isinstance(origin, FromSource) and was.startswith("source:"):
+            same = was.startswith(f"source:{self.known.pins[origin.source].digest}:")
+            word = "is read in another way" if same else "changed"
+            return f"input `{name}` changed: source `{self.graph.sources[origin.source].name}` {word}"
+        return f"input `{name}` changed"
+
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_CONTENT = re.compile(r":b3:|\bsource:|\{#")
 
 
 def _stored(token: str | None) -> bool:
     """Whether a token stands for stored or outside content rather than for a constant."""
-    return token is not None and ("b3:" in token or token.startswith("source:"))
+    if token is None:
+        return False
+    return _CONTENT.search(_QUOTED.sub("", token) if '"' in token else token) is not None
 
 
-def _environment_reasons(past: Past, result: Result, identity: Identity) -> list[Reason]:
-    if result.environment == identity.environment:
-        return []
-    reasons = [
-        Reason("environment", f"{name} {old or 'absent'} → {new or 'absent'}", name, old, new)
-        for name, old, new in _differences(past.parts(result.environment), identity.versions)
-    ]
-    return reasons or [Reason("environment", "the environment changed", "", result.environment, identity.environment)]
+def _change(was: str | None, now: str | None) -> str:
+    """Two tokens of a parameter, for people."""
+    shown = ["unset" if token is None else token if len(token) <= 60 else "" for token in (was, now)]
+    return f"{shown[0]} → {shown[1]}" if all(shown) else "changed"
 
 
 def _variable_reasons(result: Result, identity: Identity) -> list[Reason]:
+    if result.variables == identity.variables:
+        return []
     return [
         Reason("environment", f"${name} {old or 'unset'} → {new or 'unset'}", f"${name}", old, new)
         for name, old, new in _differences(dict(result.variables), dict(identity.variables))
     ]
 
 
-def _differences(
-    old: Mapping[str, str], new: Mapping[str, str]
-) -> list[tuple[str, str | None, str | None]]:
+def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str, str | None, str | None]]:
     names = [*new, *(name for name in old if name not in new)]
     return [(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]

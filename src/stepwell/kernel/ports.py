@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
-from stepwell.kernel.graph import Binding, StepDef
+from stepwell.kernel.graph import StepDef
 
 Digest = str
 """`b3:` and the BLAKE3 of bytes, 64 hexadecimal digits."""
@@ -83,8 +83,10 @@ class Past(Protocol):
         ...
 
     def parts(self, digest: str) -> Mapping[str, str]:
-        """What a code or environment digest was made of: a definition's name to its digest, or a
-        distribution's name to its version. Empty where that is not known."""
+        """What a code or environment digest was made of; empty where that is not known.
+
+        A definition's name to its digest, or a distribution's name to its version.
+        """
         ...
 
 

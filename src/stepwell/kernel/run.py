@@ -2,25 +2,30 @@
 
 A run is a conversation with four parties, all through `ports`: the plan says what is expected, the
 store what is already there and where new results go, the engine what became of tasks, the clock
-how long it took. Each node is judged again (`plan.judge`) when everything before it has ended, so
-that a step that ran again and gave the same output leaves what follows untouched.
+how long it took. Each node is judged again (`plan.Judge`) when everything before it has ended, so
+that a step that ran again and gave the same output leaves what follows untouched. Calls with one
+key are done once, whether they are in this run or in another on the same store.
 
 A result on which the run had counted may turn out to be missing or damaged when a task wants to
 read it. Then the step that made it runs again, and the task waits for it: nothing is repaired by
-hand. Results become visible in groups: `store.commit` is called between reports and decides
-itself when it is time, while steps that follow already run.
+hand. If it gives something else this time, whatever was settled with what it gave before is
+judged anew, so that what a run leaves behind is up to date.
+
+Results become visible in groups: `store.commit` is called between reports and decides itself when
+it is time, while steps that follow already run.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from stepwell.errors import ArtifactGone, Interrupted
+from stepwell.errors import ArtifactGone, Interrupted, StepwellError
 from stepwell.kernel.events import (
     Event,
     RunFinished,
+    Status,
     StepBlocked,
     StepFailed,
     StepFinished,
@@ -29,8 +34,8 @@ from stepwell.kernel.events import (
     StepReused,
     StepStarted,
 )
-from stepwell.kernel.graph import Binding, FromSource, FromStep, Pack, dependencies
-from stepwell.kernel.plan import Decision, Foreseen, Plan, Reason, judge
+from stepwell.kernel.graph import Binding, FromSource, FromStep, Pack, dependencies, leaves
+from stepwell.kernel.plan import Decision, Foreseen, Judge, Plan, Reason
 from stepwell.kernel.ports import (
     Artifact,
     Clock,
@@ -52,6 +57,9 @@ from stepwell.kernel.ports import (
 PATIENCE = 0.05
 """Seconds that a run waits for reports before it commits, and looks again for results of other runs."""
 
+REPAIRS = 3
+"""Times that a run makes one lost result again; a store that loses it more often is given up."""
+
 
 def drive(
     plan: Plan, *, engine: Engine, store: Store, clock: Clock, run: str = "", keep_going: bool = False
@@ -59,10 +67,11 @@ def drive(
     """Carry a plan out, yielding what happens as it happens; the last event is `RunFinished`.
 
     `run` is the name under which results say where they come from. With `keep_going`, a failure
-    stops only what depends on it; otherwise nothing new is started after the first.
-    The engine is left open; what is in flight when the caller stops iterating is not waited for.
+    stops only what depends on it; otherwise nothing new is started after the first, and only what
+    is up to date is still settled. The engine is left open: what is in flight when the run is
+    interrupted, or when the caller stops iterating, is not waited for.
     """
-    driver = _Drive(plan, engine, store, clock, run, keep_going)
+    driver = _Drive(plan, engine, store, run, keep_going=keep_going)
     begun = clock.monotonic()
     yield from driver.all_steps()
     store.commit(now=True)
@@ -70,7 +79,7 @@ def drive(
 
 
 class _Lost(Exception):
-    """A result of `node` was counted on and is not there."""
+    """The result of `node` was counted on and is not there."""
 
     def __init__(self, node: int, why: str) -> None:
         super().__init__(why)
@@ -86,89 +95,160 @@ class _Repair(NamedTuple):
 
 
 class _Drive:
-    """The state of one run: what is waiting, what is in flight, what each node gave."""
+    """The state of one run: what is waiting, what is in flight, what each node gave.
 
-    def __init__(
-        self, plan: Plan, engine: Engine, store: Store, clock: Clock, run: str, keep_going: bool
-    ) -> None:
+    A node is `ready` when it can be judged. Judged to run, it is `open` until it gives something:
+    queued, in flight, computed elsewhere, or waiting for a repair or for its twin.
+    """
+
+    def __init__(self, plan: Plan, engine: Engine, store: Store, run: str, *, keep_going: bool) -> None:
         self.plan, self.graph = plan, plan.graph
-        self.engine, self.store, self.clock = engine, store, clock
+        self.engine, self.store = engine, store
         self.run, self.keep_going = run, keep_going
-        self.known = plan.known._replace(past=store)
-        self.consumers = plan.graph.consumers()
-        self.missing = [len(dependencies(node)) for node in plan.graph.nodes]
-        self.given: list[Foreseen | None] = [None] * len(plan.graph.nodes)
+        self.judge = Judge(
+            plan.graph, plan.known._replace(past=store), plan.wanted.forced, planned=plan.decisions
+        )
+        count = len(plan.graph.nodes)
+        self.before = [dependencies(node) for node in plan.graph.nodes]
+        self.consumers: list[list[int]] = [[] for _ in range(count)]
+        for node, earlier in enumerate(self.before):
+            for one in earlier:
+                self.consumers[one].append(node)
+        self.missing = [len(earlier) for earlier in self.before]
+        self.given: list[Foreseen | None] = [None] * count
+        self.as_planned = bytearray(count)  # gave exactly what the plan was certain of
         self.decisions = list(plan.decisions)
-        self.ready = deque(i for i, count in enumerate(self.missing) if not count)  # to be judged
+        self.ready = OrderedDict.fromkeys(node for node in range(count) if not self.missing[node])
+        self.open: set[int] = set()
         self.queue: deque[Decision] = deque()  # to be submitted
+        self.claimed: set[int] = set()  # queued, and claimed already
         self.elsewhere: dict[int, Decision] = {}  # another run computes these
         self.flying: dict[int, Decision] = {}
-        self.forced = set(plan.wanted.forced)
+        self.started: set[int] = set()
+        self.stale: set[int] = set()  # open, and to be judged again: something before gave something else
+        self.makers: dict[str, int] = {}  # by key: the node that makes, or has made, the result
+        self.twins: dict[int, list[int]] = {}  # by maker: the nodes that wait for the same result
         self.repairs: dict[int, _Repair] = {}  # by the node whose result was lost
+        self.repaired: dict[int, int] = {}  # how often
         self.metrics: dict[int, dict[str, float]] = {}
         self.attempts: dict[int, int] = {}
         self.failed = False
         self.stopped = ""
 
-    def status(self) -> str:
-        """How the run ended: the three words of `events.Status`."""
+    def status(self) -> Status:
+        """How the run ended."""
         return "interrupted" if self.stopped else "failed" if self.failed else "succeeded"
 
     def all_steps(self) -> Iterator[Event]:
         """Every event but the last."""
         while not self.stopped:
-            yield from self._judge_what_is_ready()
+            yield from self._settle_what_is_ready()
             yield from self._submit_what_fits()
             if self.ready:  # a repair put a step back
                 continue
-            if not self.flying and not self.elsewhere and (self._halted() or not self.queue):
+            if not self.flying and (self._halted() or not (self.queue or self.elsewhere)):
                 break
             for report in self.engine.wait(PATIENCE):
                 yield from self._take(report)
             self.store.commit()
             self._look_elsewhere()
-        if self.stopped:  # what has ended by now is kept; closing the engine ends the rest
-            for report in self.engine.wait(0):
-                yield from self._take(report)
         yield from self._leave_the_rest()
 
     def _halted(self) -> bool:
         return bool(self.stopped) or (self.failed and not self.keep_going)
 
-    # ------------------------------------------------------------------ starting
+    # ------------------------------------------------------------------ judging
 
-    def _judge_what_is_ready(self) -> Iterator[Event]:
+    def _settle_what_is_ready(self) -> Iterator[Event]:
         """Settle what needs no work, also after a failure: only running something new stops then."""
-        while self.ready and not self.stopped:
-            node = self.ready.popleft()
-            decision = self.decisions[node] = self._judge(node)
-            if decision.verb == "cached" and decision.result is not None:
+        while self.ready:
+            node, _ = self.ready.popitem(last=False)
+            decision = self._as_planned(node)
+            if decision is None:
+                decision = self._decide(node)
+                if decision is None:
+                    continue
+            self.decisions[node] = decision
+            if decision.verb == "run":
+                self.open.add(node)
+                self.queue.append(decision)
+            elif decision.verb == "cached" and decision.result is not None:
                 yield StepReused(node, decision, decision.result)
                 self._give(node, Foreseen(decision.result.outputs, True, "cached"))
-            elif decision.verb == "run":
-                self.queue.append(decision)
             else:
                 if decision.verb == "blocked":
                     yield StepBlocked(node, decision)
                 self._give(node, Foreseen(None, False, decision.verb))
 
-    def _judge(self, node: int) -> Decision:
-        if self.plan.decisions[node].verb == "skip":
-            return self.plan.decisions[node]
-        wanted = self.plan.wanted._replace(forced=self.forced)
-        decision = judge(self.graph, self.known, wanted, node, self.given)
-        if node in self.repairs and decision.verb == "run":
-            decision = decision._replace(reasons=(Reason("missing", self.repairs[node].why),))
+    def _as_planned(self, node: int) -> Decision | None:
+        """The plan's own decision, where it was certain and all that it rests on came as it said."""
+        decision = self.plan.decisions[node]
+        if decision.verb == "skip":
+            return decision
+        if decision.verb != "cached" or decision.key is None or node in self.repairs:
+            return None
+        for earlier in self.before[node]:
+            if not self.as_planned[earlier]:
+                return None
+        result = self.store.result(decision.key)
+        if result is None or (result is not decision.result and result != decision.result):
+            return None
+        self.as_planned[node] = 1
         return decision
+
+    def _decide(self, node: int) -> Decision | None:
+        """The decision for a node, all before it being known; None where it waits for its twin."""
+        self.as_planned[node] = 0
+        self.stale.discard(node)
+        self._wake(self.twins.pop(node, ()))
+        decision = self.judge.decide(node, self.given)
+        if decision.key is None:
+            return decision
+        maker = self.makers.get(decision.key, node)
+        if decision.verb == "cached" and maker != node:
+            return self.judge.same(decision, maker)
+        if decision.verb != "run":
+            return decision
+        if maker != node and self.decisions[maker].key == decision.key:
+            given = self.given[maker]
+            if maker in self.open:
+                self.open.add(node)
+                self.decisions[node] = decision
+                self.twins.setdefault(maker, []).append(node)
+                return None
+            if given is not None and given.verb == "blocked":
+                name = self.graph.nodes[maker].id
+                reason = Reason("upstream", f"`{name}`, the same call, has no result", name)
+                return decision._replace(verb="blocked", reasons=(reason,))
+            if node in self.judge.forced and node not in self.repairs:  # it was done again, by its twin
+                self.judge.forced.discard(node)
+                return self._decide(node)
+        self.makers[decision.key] = node
+        repair = self.repairs.get(node)
+        return decision if repair is None else decision._replace(reasons=(Reason("missing", repair.why),))
+
+    def _wake(self, nodes: list[int] | tuple[int, ...]) -> None:
+        for node in nodes:
+            self.ready[node] = None
+
+    # ------------------------------------------------------------------ starting
 
     def _submit_what_fits(self) -> Iterator[Event]:
         room = 0 if self._halted() else self.engine.room()
-        batch = [self.queue.popleft() for _ in range(min(room, len(self.queue)))]
+        batch: list[Decision] = []
+        while self.queue and len(batch) < room:
+            decision = self.queue.popleft()
+            if decision.node in self.stale:
+                self._unclaim(decision)
+                self.ready[decision.node] = None
+            else:
+                batch.append(decision)
         if not batch:
             return
-        claims = self.store.claim([str(decision.key) for decision in batch])
-        for decision, mine in zip(batch, claims, strict=True):
-            if mine:
+        answers = iter(self.store.claim([str(d.key) for d in batch if d.node not in self.claimed]))
+        for decision in batch:
+            if decision.node in self.claimed or next(answers):
+                self.claimed.add(decision.node)
                 yield from self._submit(decision)
             else:
                 self.elsewhere[decision.node] = decision
@@ -177,17 +257,15 @@ class _Drive:
         node = decision.node
         call = self.graph.nodes[node]
         try:
-            inputs = tuple((name, self._value(binding)) for name, binding in call.inputs)
+            inputs = tuple([(name, self._value(binding)) for name, binding in call.inputs])
         except _Lost as lost:
-            self.store.release(str(decision.key))
-            yield from self._repair(node, lost)
+            yield from self._repair(decision, lost)
             return
-        self.attempts[node] = self.attempts.get(node, 0) + 1
-        step = self.graph.steps[call.step]
+        attempt = self.attempts[node] = self.attempts.get(node, 0) + 1
+        self.metrics.pop(node, None)
         self.flying[node] = decision
-        self.engine.submit(
-            Task(node, call.id, str(decision.key), step, inputs, self.run, call.out, self.attempts[node])
-        )
+        step = self.graph.steps[call.step]
+        self.engine.submit(Task(node, call.id, str(decision.key), step, inputs, self.run, call.out, attempt))
 
     def _value(self, binding: Binding) -> object:
         """What a task is handed for a binding: constants as they are, artifacts and pinned sources by digest."""
@@ -199,29 +277,56 @@ class _Drive:
                 raise _Lost(binding.node, gone.what) from gone
         if isinstance(binding, FromSource):
             source = self.graph.sources[binding.source]
-            pin = self.known.pins[binding.source]
+            pin = self.plan.known.pins[binding.source]
             return Outside(source.name, source.uri, source.type, source.options, pin.digest)
         if isinstance(binding, Pack):
-            return binding._replace(items=tuple(self._value(item) for item in binding.items))  # type: ignore[arg-type]
+            return binding._replace(items=tuple([self._value(item) for item in binding.items]))  # type: ignore[arg-type]
         return binding
 
     def _artifact(self, binding: FromStep) -> Artifact:
         given = self.given[binding.node]
-        outputs = given.outputs if given is not None and given.outputs is not None else ()
-        for artifact in outputs:
+        for artifact in (given.outputs or ()) if given is not None else ():
             if artifact.name == binding.output:
                 return artifact
         raise _Lost(binding.node, f"its output `{binding.output}` is not among what it gave")
 
-    def _repair(self, node: int, lost: _Lost) -> Iterator[Event]:
-        """Make the step of a lost result run again, and `node` wait for it."""
-        repair = self.repairs.get(lost.node)
+    def _unclaim(self, decision: Decision) -> None:
+        if decision.node in self.claimed:
+            self.claimed.discard(decision.node)
+            self.store.release(str(decision.key))
+
+    # ------------------------------------------------------------------ repairs
+
+    def _repair(self, decision: Decision, lost: _Lost) -> Iterator[Event]:
+        """Make the step of a lost result run again, and the node of `decision` wait for it."""
+        node, producer = decision.node, lost.node
+        self._unclaim(decision)
+        repair = self.repairs.get(producer)
         if repair is None:
-            yield StepRepaired(lost.node, lost.why)
-            repair = self.repairs[lost.node] = _Repair(lost.why, [])
-            self.forced.add(lost.node)
-            self.ready.append(lost.node)
+            count = self.repaired[producer] = self.repaired.get(producer, 0) + 1
+            if count > REPAIRS:
+                yield from self._fail(
+                    decision, failure_of(_lost_again(self.graph.nodes[producer].id, lost.why))
+                )
+                return
+            yield StepRepaired(producer, lost.why)
+            repair = self.repairs[producer] = _Repair(lost.why, [])
+            if producer not in self.open:
+                result = self.store.result(str(self.decisions[producer].key))
+                if result is not None and not result.lost:
+                    self.judge.forced.add(producer)
+                self.ready[producer] = None
         repair.waiting.append(node)
+
+    def _lost_input(self, node: int) -> _Lost | None:
+        """An input of a node that the store no longer has."""
+        for _, binding in self.graph.nodes[node].inputs:
+            for leaf in leaves(binding):
+                if isinstance(leaf, FromStep):
+                    result = self.store.result(str(self.decisions[leaf.node].key))
+                    if result is None or result.lost:
+                        return _Lost(leaf.node, "its result is gone" if result is None else result.lost)
+        return None
 
     # ------------------------------------------------------------------ reports
 
@@ -229,41 +334,59 @@ class _Drive:
         if isinstance(report, Done):
             yield from self._done(report)
         elif isinstance(report, Started):
+            self.started.add(report.node)
             yield StepStarted(report.node, report.pid)
         elif isinstance(report, Logged):
             self.metrics.setdefault(report.node, {})[report.name] = report.value
             yield report
         elif isinstance(report, Said):
             yield report
-        elif isinstance(report, Interrupt):
-            self.stopped = report.why
+        else:
+            self.stopped = report.why or Interrupt().why
 
     def _done(self, report: Done) -> Iterator[Event]:
-        node = report.node
+        node, failure = report.node, report.failure
         decision = self.flying.pop(node, None)
         if decision is None:  # a late word of a task that was given up
             return
-        if report.failure is not None:
-            self.store.release(str(decision.key))
-            if self.stopped or report.failure.code == Interrupted.code:
-                yield StepInterrupted(node, decision, True)
-                self._give(node, Foreseen(None, False, "blocked"))
-                return
-            self.failed = True
-            yield StepFailed(node, decision, report.failure, report.seconds, report.cpu, report.memory)
-            self._give(node, Foreseen(None, False, "blocked"))
-            return
+        self.started.discard(node)
         result = self._result(decision, report)
-        self.store.keep(result, report.outputs)
-        self.forced.discard(node)
+        if failure is None:
+            try:
+                self.store.keep(result, report.outputs)
+            except ArtifactGone as gone:
+                failure = failure_of(gone)
+        elif failure.code == ArtifactGone.code and (lost := self._lost_input(node)) is not None:
+            yield from self._repair(decision, lost)
+            return
+        if failure is not None:
+            yield from self._fail(decision, failure, report)
+            return
+        self.claimed.discard(node)
+        self.judge.forced.discard(node)
         old = decision.result
-        unchanged = old is not None and [a.digest for a in old.outputs] == [a.digest for a in result.outputs]
+        unchanged = old is not None and _tokens(old.outputs) == _tokens(result.outputs)
         yield StepFinished(node, decision, result, unchanged, report.notes)
-        self._give(node, Foreseen(result.outputs, True, "run"))
+        if node in self.stale:
+            self.ready[node] = None
+        else:
+            self._give(node, Foreseen(result.outputs, True, "run"))
+
+    def _fail(self, decision: Decision, failure: Failure, report: Done | None = None) -> Iterator[Event]:
+        self._unclaim(decision)
+        node = decision.node
+        if failure.code == Interrupted.code or self.stopped:
+            self.stopped = self.stopped or failure.what
+            yield StepInterrupted(node, decision, True)
+        else:
+            self.failed = True
+            spent = report or Done(node)
+            yield StepFailed(node, decision, failure, spent.seconds, spent.cpu, spent.memory)
+        self._give(node, Foreseen(None, False, "blocked"))
 
     def _result(self, decision: Decision, report: Done) -> Result:
         call = self.graph.nodes[decision.node]
-        identity = self.known.identities[call.step]
+        identity = self.plan.known.identities[call.step]
         return Result(
             key=str(decision.key),
             step=self.graph.steps[call.step].full_name,
@@ -271,7 +394,7 @@ class _Drive:
             code=identity.code,
             environment=identity.environment,
             inputs=decision.inputs,
-            outputs=tuple(made.artifact for made in report.outputs),
+            outputs=tuple([made.artifact for made in report.outputs]),
             run=self.run,
             seconds=report.seconds,
             cpu=report.cpu,
@@ -282,57 +405,86 @@ class _Drive:
 
     def _give(self, node: int, outcome: Foreseen) -> None:
         """Note what a node came to, and wake what waited for it."""
+        before = self.given[node]
         self.given[node] = outcome
+        self.open.discard(node)
+        self._wake(self.twins.pop(node, ()))
         repair = self.repairs.pop(node, None)
         if repair is not None:
-            self.ready.extend(repair.waiting)
-            return
-        for consumer in self.consumers[node]:
-            self.missing[consumer] -= 1
-            if not self.missing[consumer]:
-                self.ready.append(consumer)
+            self._wake(repair.waiting)
+        if before is None:
+            for consumer in self.consumers[node]:
+                self.missing[consumer] -= 1
+                if not self.missing[consumer]:
+                    self.ready[consumer] = None
+        elif outcome.outputs is not None and _tokens(before.outputs) != _tokens(outcome.outputs):
+            for consumer in self.consumers[node]:
+                if consumer in self.open:
+                    self.stale.add(consumer)
+                elif not self.missing[consumer]:
+                    self.ready[consumer] = None
 
     # ------------------------------------------------------------------ other runs, and the end
 
     def _look_elsewhere(self) -> None:
-        """Results that another run was computing: judge again those that appeared or were given up."""
-        for node, decision in list(self.elsewhere.items()):
-            key = str(decision.key)
-            mine = self.store.claim([key])[0]
-            if mine:  # it came to something, or to nothing: asked in this order, no result is overlooked
-                self.store.release(key)
-            if mine or self.store.result(key) is not None:
-                self.ready.append(node)
-                del self.elsewhere[node]
+        """Results that another run was computing: go on with those that appeared or were given up."""
+        if not self.elsewhere or self._halted():
+            return
+        waiting = list(self.elsewhere.values())
+        claims = self.store.claim([str(decision.key) for decision in waiting])
+        for decision, mine in zip(waiting, claims, strict=True):
+            if mine:
+                self.claimed.add(decision.node)
+                self.queue.append(decision)
+            elif decision.node in self.stale or self.store.result(str(decision.key)) is not None:
+                self.ready[decision.node] = None
+            else:
+                continue
+            del self.elsewhere[decision.node]
 
     def _leave_the_rest(self) -> Iterator[Event]:
         """Say of every node that was not reached, or not made again, what became of it."""
-        open_nodes = {decision.node for decision in self.queue} | set(self.repairs)
-        open_nodes.update(node for repair in self.repairs.values() for node in repair.waiting)
+        for decision in [*self.queue, *self.flying.values()]:
+            self._unclaim(decision)
         for node, given in enumerate(self.given):
-            if given is not None and node not in open_nodes:
+            if (
+                given is not None
+                and node not in self.open
+                and node not in self.ready
+                and node not in self.repairs
+            ):
                 continue
             decision = self.decisions[node]
-            if self.stopped:
-                yield StepInterrupted(node, decision, node in self.flying)
+            if decision.verb == "skip":
                 continue
-            if given is None:
-                decision = self._judge(node)
+            if self.stopped:
+                if decision.verb == "maybe":
+                    reason = Reason("stopped", "not started: the run was interrupted")
+                    decision = decision._replace(verb="blocked", reasons=(reason,))
+                yield StepInterrupted(node, decision, node in self.started)
+                continue
+            if node not in self.open and node not in self.repairs:
+                decision = self.judge.decide(node, self.given)
             if decision.verb != "blocked":
                 reason = Reason("stopped", "not started: another step had failed")
-                decision = Decision(node, "blocked", (reason,), decision.key)
+                decision = decision._replace(verb="blocked", reasons=(reason,))
             self.given[node] = Foreseen(None, False, "blocked")
             yield StepBlocked(node, decision)
 
 
-def failure_of(error: Exception, traceback: str = "") -> Failure:
-    """The failure that a `StepwellError` describes."""
-    get = getattr
-    return Failure(
-        get(error, "code", "E400"),
-        get(error, "what", str(error)),
-        get(error, "why", ""),
-        tuple(get(error, "fixes", ())),
-        get(error, "docs", ""),
-        traceback,
+def _tokens(outputs: tuple[Artifact, ...] | None) -> list[tuple[str, str]]:
+    """What outputs come to for those who take them."""
+    return [(artifact.name, artifact.token) for artifact in outputs or ()]
+
+
+def _lost_again(name: str, why: str) -> ArtifactGone:
+    return ArtifactGone(
+        f"the result of `{name}` was lost {REPAIRS + 1} times: {why}",
+        why="the store cannot keep it: a full or failing disk, or something that deletes files",
+        fixes=["stepwell verify"],
     )
+
+
+def failure_of(error: StepwellError, traceback: str = "") -> Failure:
+    """The failure that an error describes."""
+    return Failure(error.code, error.what, error.why, error.fixes, error.docs, traceback)

@@ -101,6 +101,6 @@ class Reader(Protocol):
         """What of the library's version counts in keys, "pandas 3.1.1"; without importing it."""
         ...
 
-    def read(self, paths: list[Path], type: str, options: Mapping[str, Any]) -> Any:
+    def read(self, paths: list[Path], type: str, options: Mapping[str, Any]) -> Any:  # noqa: A002  the natural word
         """The content of the files (one, or the matches of a glob in sorted order) as one value."""
         ...

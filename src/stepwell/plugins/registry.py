@@ -1,9 +1,9 @@
 """What has been registered, built-ins included; they are loaded when something of their kind is first asked for.
 
-    registry.codecs            name -> Codec
-    registry.codec_types       full name of a class -> name of its codec
-    registry.readers           all readers, the last registered first
-    registry.engine("local")   a function that makes an engine
+registry.codecs            name -> Codec
+registry.codec_types       full name of a class -> name of its codec
+registry.readers           all readers, the last registered first
+registry.engine("local")   a function that makes an engine
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Registry:
         """The function that makes an engine of this name. Raises `BadOption`."""
         self._load("engines", builtin.ENGINES)
         if name not in self._engines:
-            raise BadOption(f"no engine is named `{name}`", fixes=[f"one of: {', '.join(sorted(self._engines))}"])
+            raise BadOption(
+                f"no engine is named `{name}`", fixes=[f"one of: {', '.join(sorted(self._engines))}"]
+            )
         return self._engines[name]
 
     def register_codec(self, codec: Codec, types: Iterable[str] = ()) -> None:

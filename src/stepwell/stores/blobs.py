@@ -151,7 +151,10 @@ class Blobs:
         folder = os.path.join(os.fspath(self.folder), "quarantine")
         with contextlib.suppress(OSError):
             os.makedirs(folder, 0o700, exist_ok=True)
-            os.rename(self._path(digest), os.path.join(folder, f"{digest.removeprefix('b3:')}.{uuid.uuid4().hex[:8]}"))
+            os.rename(
+                self._path(digest),
+                os.path.join(folder, f"{digest.removeprefix('b3:')}.{uuid.uuid4().hex[:8]}"),
+            )
 
     def all(self) -> Iterator[str]:
         """The digests of all files, in no order."""
@@ -169,7 +172,7 @@ class Blobs:
 
     def temporary(self) -> str:
         """A new name on the same file system; the process id tells whose leftover it would be."""
-        return f"{self.folder}/tmp/{os.getpid()}-{uuid.uuid4().hex}"
+        return os.path.join(self.folder, "tmp", f"{os.getpid()}-{uuid.uuid4().hex}")
 
     def place(self, temporary: str, digest: str, size: int) -> str:
         """Give a complete, durable file its name, unless a good one has it; the folder that must be synced.

@@ -77,7 +77,9 @@ class Database:
     fork. Every method raises the `StoreError`s of `stepwell.errors`, never `sqlite3.Error`.
     """
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, *, readonly: bool, wal: bool) -> None:
+    def __init__(
+        self, folder: Path, connection: sqlite3.Connection, *, readonly: bool, wal: bool, lock: int = -1
+    ) -> None:
         self.folder = folder
         self.readonly = readonly
         self.wal = wal
@@ -90,7 +92,7 @@ class Database:
         self._durable = False
         self._synchronous = True
         self._log_limit = LONGEST_LOG
-        self._lock = -1
+        self._lock = lock
         self._version = (0.0, 0)
 
     # ------------------------------------------------------------------ reading
@@ -203,7 +205,7 @@ class Database:
                     raise self._explained(error) from error
                 if self.monotonic() >= deadline:
                     raise _too_busy(self.folder) from error
-            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - only so that two do not keep step
+            time.sleep(random.uniform(0.001, 0.02))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -216,7 +218,7 @@ class Database:
             deadline = deadline or self.monotonic() + PATIENCE
             if self.monotonic() >= deadline:
                 raise _too_busy(self.folder)
-            time.sleep(random.uniform(wait / 2, wait))  # noqa: S311 - only so that two do not keep step
+            time.sleep(random.uniform(wait / 2, wait))
             wait = min(wait * 1.5, 0.01)
         try:
             yield
@@ -260,9 +262,8 @@ class Database:
         """Close the connection; what is still buffered is dropped. The last to close empties the log."""
         if os.getpid() != self._pid:
             return
-        with contextlib.suppress(StepwellError), self.locked():
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.close()
+        with contextlib.suppress(StepwellError), self.locked(), contextlib.suppress(sqlite3.Error):
+            self._connection.close()
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -271,7 +272,9 @@ class Database:
         return explained(error, self.folder)
 
 
-def connect(folder: Path, *, create: bool = True, readonly: bool | None = False, kind: str | None = None) -> Database:
+def connect(
+    folder: Path, *, create: bool = True, readonly: bool | None = False, kind: str | None = None
+) -> Database:
     """Open the database of a store folder, made where it is missing.
 
     `readonly=True` opens what is there and changes nothing; None does so only where the folder cannot
@@ -300,20 +303,18 @@ def _open(folder: Path, kind: str) -> Database:
         lock = os.open(folder / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise refusal(error, folder) from error
-    try:
+    with contextlib.ExitStack() as undo:  # what was opened is closed again if the rest fails
+        undo.callback(os.close, lock)
         if not os.access(path, os.W_OK):
             raise read_only(os.fspath(folder))
-        connection = sqlite3.connect(path, timeout=SLICE, isolation_level=None, cached_statements=256)
-    except BaseException as error:
-        os.close(lock)
-        raise explained(error, folder) if isinstance(error, sqlite3.Error) else error
-    database = Database(folder, connection, readonly=False, wal=is_local(kind))
-    database._lock = lock
-    try:
-        _settle(database, kind)
-    except BaseException as error:
-        database.close()
-        raise explained(error, folder) if isinstance(error, sqlite3.Error) else error
+        try:
+            connection = sqlite3.connect(path, timeout=SLICE, isolation_level=None, cached_statements=256)
+            undo.callback(connection.close)
+            database = Database(folder, connection, readonly=False, wal=is_local(kind), lock=lock)
+            _settle(database, kind)
+        except sqlite3.Error as error:
+            raise explained(error, folder) from error
+        undo.pop_all()
     return database
 
 
@@ -343,12 +344,18 @@ def _settle(database: Database, kind: str) -> None:
             version = _version_of(database)  # another process may have been at it
             if version < schema.VERSION:
                 _migrate(database, version)
-    if not database.wal:
-        database.notes.append(
-            f"the store lies on a network or unknown file system ({kind or 'unknown'}), where it is slower; "
-            "STEPWELL_STORE moves it to a local disk"
-        )
-    for setting in ("synchronous=FULL", "wal_autocheckpoint=0", "mmap_size=0", "cache_size=-65536", "temp_store=MEMORY"):
+            if not database.wal:  # said once: when the store is made, or first met here
+                database.notes.append(
+                    f"the store lies on a network or unknown file system ({kind or 'unknown'}), where it is slower; "
+                    "STEPWELL_STORE moves it to a local disk"
+                )
+    for setting in (
+        "synchronous=FULL",
+        "wal_autocheckpoint=0",
+        "mmap_size=0",
+        "cache_size=-65536",
+        "temp_store=MEMORY",
+    ):
         connection.execute(f"PRAGMA {setting}")
 
 
@@ -411,7 +418,9 @@ def _migrate(database: Database, version: int) -> None:
         database._undo()
         raise
     if version:
-        database.notes.append(f"the store was brought from format {version} to {schema.VERSION}; the old one is kept beside it")
+        database.notes.append(
+            f"the store was brought from format {version} to {schema.VERSION}; the old one is kept beside it"
+        )
 
 
 def _back_up(database: Database, path: Path) -> None:
@@ -459,7 +468,9 @@ def _read(folder: Path) -> Database:
             break
         connection = None
         try:
-            connection = sqlite3.connect(f"file:{path}?{options}", uri=True, timeout=SLICE, isolation_level=None)
+            connection = sqlite3.connect(
+                f"file:{path}?{options}", uri=True, timeout=SLICE, isolation_level=None
+            )
             database = Database(folder, connection, readonly=True, wal=False)
             _version_of(database)
             connection.execute("PRAGMA cache_size=-65536")

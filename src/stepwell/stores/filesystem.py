@@ -11,11 +11,39 @@ import errno
 import os
 import sys
 
-from stepwell.errors import DiskFull, StoreError, StoreReadOnly, StepwellError
+from stepwell.errors import DiskFull, StepwellError, StoreError, StoreReadOnly
 
 LOCAL = frozenset(
-    "apfs aufs bcachefs btrfs erofs exfat ext2 ext3 ext4 f2fs hfs iso9660 jfs msdos nilfs2 ntfs ntfs3 "
-    "overlay overlayfs ramfs reiserfs rootfs squashfs tmpfs ufs vfat xfs zfs".split()
+    [
+        "apfs",
+        "aufs",
+        "bcachefs",
+        "btrfs",
+        "erofs",
+        "exfat",
+        "ext2",
+        "ext3",
+        "ext4",
+        "f2fs",
+        "hfs",
+        "iso9660",
+        "jfs",
+        "msdos",
+        "nilfs2",
+        "ntfs",
+        "ntfs3",
+        "overlay",
+        "overlayfs",
+        "ramfs",
+        "reiserfs",
+        "rootfs",
+        "squashfs",
+        "tmpfs",
+        "ufs",
+        "vfat",
+        "xfs",
+        "zfs",
+    ]
 )
 """File systems of one machine. Everything else (nfs, cifs, smb3, fuse.*, lustre, gpfs, 9p, virtiofs) is not."""
 
@@ -90,7 +118,10 @@ def disk_full(path: str) -> DiskFull:
     return DiskFull(
         f"no room left on the disk that holds `{path}`",
         why="the disk, a quota or a file-size limit is full; nothing half-written is kept",
-        fixes=["make room, then run again: what was finished is kept", "STEPWELL_STORE=/a/larger/disk stepwell run"],
+        fixes=[
+            "make room, then run again: what was finished is kept",
+            "STEPWELL_STORE=/a/larger/disk stepwell run",
+        ],
     )
 
 

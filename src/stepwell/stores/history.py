@@ -88,9 +88,7 @@ class Point(NamedTuple):
     step: int | None
 
 
-_RUN = (
-    'SELECT id, pipeline, status, started, seconds, params, metrics, "commit", dirty, argv, driver, counts FROM runs'
-)
+_RUN = 'SELECT id, pipeline, status, started, seconds, params, metrics, "commit", dirty, argv, driver, counts FROM runs'
 
 
 class Runs:
@@ -126,7 +124,10 @@ class Runs:
         return self._run(row)
 
     def _unknown(self, name: str) -> UnknownRun:
-        known = [f"r{number}" for (number,) in self._database.rows("SELECT id FROM runs ORDER BY id DESC LIMIT 200")]
+        known = [
+            f"r{number}"
+            for (number,) in self._database.rows("SELECT id FROM runs ORDER BY id DESC LIMIT 200")
+        ]
         close = nearest(name, known)
         fixes = [f"did you mean {close}?"] if close else []
         why = f"the newest is {known[0]}" if known else "the store has no run yet"
@@ -149,7 +150,9 @@ class Runs:
 
     def _metrics_so_far(self, number: int) -> dict[str, float]:
         ids = [node[0] for node in self._nodes(number)]
-        rows = self._database.rows("SELECT node, name, value FROM points WHERE run = ? ORDER BY node, seq", (number,))
+        rows = self._database.rows(
+            "SELECT node, name, value FROM points WHERE run = ? ORDER BY node, seq", (number,)
+        )
         last: dict[int, dict[str, float]] = {}
         for node, name, value in rows:
             last.setdefault(node, {})[name] = _number(value)
@@ -210,7 +213,8 @@ class Runs:
         """The numbers of the results of a pipeline's last run, and of its last complete one where that differs."""
         last = self._database.row("SELECT max(id) FROM runs WHERE pipeline = ?", (pipeline,))
         whole = self._database.row(
-            "SELECT id FROM runs WHERE pipeline = ? AND status = 'succeeded' ORDER BY id DESC LIMIT 1", (pipeline,)
+            "SELECT id FROM runs WHERE pipeline = ? AND status = 'succeeded' ORDER BY id DESC LIMIT 1",
+            (pipeline,),
         )
         runs = sorted({row[0] for row in (last, whole) if row is not None and row[0] is not None})
         return sorted({number for run in runs for number in self.numbers(run)})
@@ -229,7 +233,8 @@ class Runs:
         """For each node that a run reused, the number of its result."""
         found: dict[int, int] = {}
         for (text,) in self._database.rows(
-            "SELECT texts.text FROM reused JOIN texts ON texts.digest = reused.text WHERE run = ? ORDER BY part", (run,)
+            "SELECT texts.text FROM reused JOIN texts ON texts.digest = reused.text WHERE run = ? ORDER BY part",
+            (run,),
         ):
             flat = json.loads(text)
             found.update(zip(flat[::2], flat[1::2], strict=True))
@@ -245,17 +250,14 @@ class Runs:
 
     def logs(self, run: str, node: int | None = None) -> list[LogLine]:
         """What a run's steps wrote, or one of them, in the order in which it came. Raises `UnknownRun`."""
-        number = int(self.run(run).run[1:])
-        clause, parameters = (" AND node = ?", (number, node)) if node is not None else ("", (number,))
-        found = self._database.rows(f"SELECT node, time, stream, text FROM logs WHERE run = ?{clause} ORDER BY seq", parameters)  # noqa: S608
-        return [LogLine(*row) for row in found]
+        sql = "SELECT node, time, stream, text FROM logs WHERE run = ?1 AND (?2 IS NULL OR node = ?2) ORDER BY seq"
+        return [LogLine(*row) for row in self._database.rows(sql, (int(self.run(run).run[1:]), node))]
 
     def points(self, run: str, node: int | None = None) -> list[Point]:
         """The numbers that a run's steps recorded, or one of them, in order. Raises `UnknownRun`."""
-        number = int(self.run(run).run[1:])
-        clause, parameters = (" AND node = ?", (number, node)) if node is not None else ("", (number,))
-        found = self._database.rows(f"SELECT node, time, name, value, step FROM points WHERE run = ?{clause} ORDER BY seq", parameters)  # noqa: S608
-        return [Point(node, time, name, _number(value), step) for node, time, name, value, step in found]
+        sql = "SELECT node, time, name, value, step FROM points WHERE run = ?1 AND (?2 IS NULL OR node = ?2) ORDER BY seq"
+        rows = self._database.rows(sql, (int(self.run(run).run[1:]), node))
+        return [Point(at, time, name, _number(value), step) for at, time, name, value, step in rows]
 
     def history(self, step: str, limit: int = 5) -> list[float]:
         """Seconds that the newest executions of a step took, by its full name; at most 32."""
@@ -269,9 +271,18 @@ class Runs:
     def complete(self, kind: str, prefix: str = "", run: str = "last") -> list[str]:
         """Names that begin with `prefix`, for a shell: kind "run", "step" (of a run), or "pipeline"."""
         if kind == "run":
-            names = ["last", *(f"r{number}" for (number,) in self._database.rows("SELECT id FROM runs ORDER BY id DESC LIMIT 200"))]
+            names = [
+                "last",
+                *(
+                    f"r{number}"
+                    for (number,) in self._database.rows("SELECT id FROM runs ORDER BY id DESC LIMIT 200")
+                ),
+            ]
         elif kind == "pipeline":
-            names = [name for (name,) in self._database.rows("SELECT DISTINCT pipeline FROM runs ORDER BY pipeline")]
+            names = [
+                name
+                for (name,) in self._database.rows("SELECT DISTINCT pipeline FROM runs ORDER BY pipeline")
+            ]
         else:
             try:
                 names = [node[0] for node in self._nodes(int(self.run(run).run[1:]))]
@@ -294,8 +305,8 @@ def _stopped(node: int, named: list[str], row: tuple[Any, ...]) -> StepRow:
     status, verb, reasons, key, inputs, seconds, cpu, memory, error = row
     failure = None
     if error:
-        fields = json.loads(error)
-        failure = Failure(**{**fields, "fixes": tuple(fields["fixes"])})
+        code, what, why, fixes, docs, traceback = json.loads(error)
+        failure = Failure(code, what, why, tuple(fixes), docs, traceback)
     told = tuple(Reason(*reason) for reason in json.loads(reasons))
     return StepRow(
         node, named[0], named[1], named[2], status, verb, told, key, unpack_pairs(inputs), (), {},
@@ -318,5 +329,22 @@ def _of_result(
 def _unreached(node: int, named: list[str], status: str) -> StepRow:
     verb = "skip" if status == "skipped" else ""
     return StepRow(
-        node, named[0], named[1], named[2], status, verb, (), None, (), (), {}, None, None, None, None, (), "", None
+        node,
+        named[0],
+        named[1],
+        named[2],
+        status,
+        verb,
+        (),
+        None,
+        (),
+        (),
+        {},
+        None,
+        None,
+        None,
+        None,
+        (),
+        "",
+        None,
     )

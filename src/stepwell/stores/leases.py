@@ -115,16 +115,16 @@ class Leases:
         asked = [key for key in keys if known(key) or self._theirs.get(key) != version]
         mine: set[str] = set()
         if asked:
-            mine = self.database.write(
-                lambda connection: self._take(connection, asked, known), durable=False
-            )
+            mine = self.database.write(lambda connection: self._take(connection, asked, known), durable=False)
             self._flying.update(dict.fromkeys(mine, now))
             self._leased.update(mine)
             version = self.database.others_wrote()
             self._theirs.update((key, version) for key in asked if key not in mine)
         return [key in mine for key in keys]
 
-    def _take(self, connection: sqlite3.Connection, keys: Iterable[str], known: Callable[[str], bool]) -> set[str]:
+    def _take(
+        self, connection: sqlite3.Connection, keys: Iterable[str], known: Callable[[str], bool]
+    ) -> set[str]:
         mine = set()
         for key in keys:
             held = connection.execute("SELECT driver FROM leases WHERE key = ?", (key,)).fetchone()
@@ -135,7 +135,9 @@ class Leases:
             ).fetchone()
             if made is not None and not known(key):
                 continue
-            connection.execute("INSERT OR REPLACE INTO leases (key, driver) VALUES (?, ?)", (key, self.driver))
+            connection.execute(
+                "INSERT OR REPLACE INTO leases (key, driver) VALUES (?, ?)", (key, self.driver)
+            )
             mine.add(key)
         return mine
 
@@ -220,7 +222,9 @@ def _bury(connection: sqlite3.Connection, dead: Iterable[int]) -> None:
     for number in dead:
         connection.execute("DELETE FROM leases WHERE driver = ?", (number,))
         connection.execute("DELETE FROM drivers WHERE id = ?", (number,))
-        connection.execute("UPDATE runs SET status = 'interrupted' WHERE driver = ? AND status = 'running'", (number,))
+        connection.execute(
+            "UPDATE runs SET status = 'interrupted' WHERE driver = ? AND status = 'running'", (number,)
+        )
 
 
 _here: Origin | None = None
@@ -262,7 +266,9 @@ def born(pid: int) -> str | None:
 def _born_by_ps(pid: int) -> str | None:
     import subprocess  # macOS has no /proc
 
-    found = subprocess.run(["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return found.stdout.strip() or None
 
 

@@ -53,7 +53,11 @@ class LocalStore:
         argv: Sequence[str] = (),
     ) -> Record:
         """Begin the record of a run: its id is `record.run`. Times in seconds since 1970. Raises `StoreReadOnly`."""
-        facts = plan if isinstance(plan, Facts) else facts_of(plan, started=started, commit=commit, dirty=dirty, argv=argv)
+        facts = (
+            plan
+            if isinstance(plan, Facts)
+            else facts_of(plan, started=started, commit=commit, dirty=dirty, argv=argv)
+        )
         return Record.begin(self.database, self.results, self.leases, facts)
 
     def commit(self, *, now: bool = False) -> None:

@@ -87,7 +87,9 @@ def plain(value: object, token: str) -> object:
 class Record:
     """The record of a run while it lasts; a `database.Writer`. `run` is its id, "r12"."""
 
-    def __init__(self, database: Database, results: Results, leases: Leases, facts: Facts, number: int) -> None:
+    def __init__(
+        self, database: Database, results: Results, leases: Leases, facts: Facts, number: int
+    ) -> None:
         self.run = f"r{number}"
         self.ended = False
         self._database, self._results, self._leases = database, results, leases
@@ -137,25 +139,23 @@ class Record:
 
     def add(self, event: Event) -> None:
         """Take in an event. `RunFinished` writes everything, ends the record and gives up all leases."""
-        kind = type(event)
-        if kind is StepReused:
-            self._reuse(event)  # type: ignore[arg-type]
-        elif kind is StepFinished:
-            self._finish_step(event)  # type: ignore[arg-type]
-        elif kind is Said:
-            self._say(event)  # type: ignore[arg-type]
-        elif kind is Logged:
-            self._log(event)  # type: ignore[arg-type]
-        elif kind is StepFailed:
-            node, decision, failure, seconds, cpu, memory = event  # type: ignore[misc]
-            error = encode(failure._asdict())
-            self._step(node, "failed", decision, (seconds, cpu, memory, error))
-        elif kind is StepBlocked:
-            self._step(event.node, "blocked", event.decision)  # type: ignore[union-attr]
-        elif kind is StepInterrupted:
-            self._step(event.node, "interrupted", event.decision)  # type: ignore[union-attr]
-        elif kind is RunFinished:
-            self._end(event)  # type: ignore[arg-type]
+        if isinstance(event, StepReused):
+            self._reuse(event)
+        elif isinstance(event, StepFinished):
+            self._finish_step(event)
+        elif isinstance(event, Said):
+            self._say(event)
+        elif isinstance(event, Logged):
+            self._log(event)
+        elif isinstance(event, StepFailed):
+            node, decision, failure, seconds, cpu, memory = event
+            self._step(node, "failed", decision, (seconds, cpu, memory, encode(failure)))
+        elif isinstance(event, StepBlocked):
+            self._step(event.node, "blocked", event.decision)
+        elif isinstance(event, StepInterrupted):
+            self._step(event.node, "interrupted", event.decision)
+        elif isinstance(event, RunFinished):
+            self._end(event)
 
     def abandon(self, seconds: float = 0.0) -> None:
         """End the record of a run that is given up before its last event; nothing where it has ended."""
@@ -197,7 +197,9 @@ class Record:
             return
         self._said[node] = size + len(text)
         if size + len(text) > LONGEST_LOG:
-            text = text[: LONGEST_LOG - size] + f"\n[the rest was not kept: more than {LONGEST_LOG >> 20} MB]\n"
+            text = (
+                text[: LONGEST_LOG - size] + f"\n[the rest was not kept: more than {LONGEST_LOG >> 20} MB]\n"
+            )
         if not text.isascii():
             text = text.encode("utf-8", "backslashreplace").decode()  # lone surrogates have no place in UTF-8
         self._logs.append((self._number, node, self._next_line(), self._time(), stream, text))
@@ -236,7 +238,8 @@ class Record:
             )
         if self._logs:
             connection.executemany(
-                "INSERT OR REPLACE INTO logs (run, node, seq, time, stream, text) VALUES (?, ?, ?, ?, ?, ?)", self._logs
+                "INSERT OR REPLACE INTO logs (run, node, seq, time, stream, text) VALUES (?, ?, ?, ?, ?, ?)",
+                self._logs,
             )
         if self._points:
             connection.executemany(
@@ -248,7 +251,8 @@ class Record:
             numbered = [(node, number(self._reused[node])) for node in sorted(self._reused)]
             text = put_text(connection, encode([item for pair in numbered for item in pair]))
             connection.execute(
-                "INSERT OR REPLACE INTO reused (run, part, text) VALUES (?, ?, ?)", (self._number, self._parts, text)
+                "INSERT OR REPLACE INTO reused (run, part, text) VALUES (?, ?, ?)",
+                (self._number, self._parts, text),
             )
         if self._ending is not None:
             self._write_end(connection, self._ending)
@@ -268,7 +272,9 @@ class Record:
             counts[status] = counts.get(status, 0) + 1
         if self._facts.skipped:
             counts["skipped"] = len(self._facts.skipped)
-        metrics = merged([(self._facts.nodes[node][0], pairs) for node, pairs in sorted(self._metrics.items())])
+        metrics = merged(
+            [(self._facts.nodes[node][0], pairs) for node, pairs in sorted(self._metrics.items())]
+        )
         connection.execute(
             "UPDATE runs SET status = ?, seconds = ?, metrics = ?, counts = ? WHERE id = ?",
             (ending.status, ending.seconds, encode(metrics), encode(counts), self._number),

@@ -10,6 +10,7 @@ steps asks nothing more. In a store that was empty when it was opened, nothing i
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,6 +45,8 @@ _BY_SITE = f"SELECT {_COLUMNS} FROM results WHERE substr(site, 1, 12) = substr(?
 _BY_SEQ = f"SELECT {_COLUMNS} FROM results WHERE seq IN (???) ORDER BY seq"  # noqa: S608
 
 _BLOB = "SELECT data FROM blobs WHERE substr(digest, 1, 27) = substr(?1, 1, 27) AND digest = ?1"
+
+_new: Any = tuple.__new__  # a named tuple's own constructor takes twice as long
 
 Shared = tuple[str, str, str, tuple[tuple[str, str], ...]]
 """What results of one identity share: step, code, environment, variables."""
@@ -151,10 +154,16 @@ class Results:
     def prefetch(self, numbers: Iterable[int]) -> None:
         """Load results by number, the oldest first, so that asking for them needs no query."""
         self._notice_others()
-        for row in self._database.many(_BY_SEQ, numbers):
-            found = self._unpacked(row)
-            self._learn(found, row[0])
-            self._sites[found.site] = found
+        collecting = gc.isenabled()
+        gc.disable()  # it would walk what is loaded again and again, and find nothing: a third of the time
+        try:
+            for row in self._database.many(_BY_SEQ, numbers):
+                found = self._unpacked(row)
+                self._learn(found, row[0])
+                self._sites[found.site] = found
+        finally:
+            if collecting:
+                gc.enable()
 
     def number(self, key: str) -> int | None:
         """The number of the result of a key that was looked up or written here."""
@@ -205,7 +214,7 @@ class Results:
             key, step, site, code, environment, unpack_pairs(inputs), unpack_outputs(outputs), run,
             seconds, cpu, memory, unpack_numbers(metrics) if metrics else (), "", variables,
         )  # fmt: skip
-        return tuple.__new__(Result, fields)  # half the time of Result(...), for each of many thousands
+        return _new(Result, fields)
 
     def _load_identity(self, identity: int) -> Shared:
         row = self._database.row(
@@ -310,7 +319,9 @@ class Results:
         wanted = [*artifact.parts] if artifact.size <= INLINE else [artifact.digest, *artifact.parts]
         for digest in wanted:
             if why := self._blobs.check(digest):
-                raise ArtifactGone(why, why="it was to be there before its result is kept", fixes=["stepwell run"])
+                raise ArtifactGone(
+                    why, why="it was to be there before its result is kept", fixes=["stepwell run"]
+                )
 
     def _found_again(self, result: Result) -> None:
         for artifact in result.outputs:
@@ -337,7 +348,9 @@ class Results:
         else:
             self._hold(digest, row[0])
             return row[0]
-        raise ArtifactGone(why, why="the store was damaged, or changed by something else", fixes=["stepwell run"])
+        raise ArtifactGone(
+            why, why="the store was damaged, or changed by something else", fixes=["stepwell run"]
+        )
 
     def lose(self, digest: str, how: str) -> str:
         """Note that a small blob cannot be used, so that the results that have it are `lost`; what is said of it."""
@@ -388,19 +401,28 @@ class Results:
         self._new_numbers, self._new_identities = {}, {}
         if self._made:
             for digest in self._again:
-                connection.execute("DELETE FROM blobs WHERE substr(digest, 1, 27) = substr(?1, 1, 27)", (digest,))
+                connection.execute(
+                    "DELETE FROM blobs WHERE substr(digest, 1, 27) = substr(?1, 1, 27)", (digest,)
+                )
                 connection.execute("DELETE FROM gone WHERE digest = ?", (digest,))
-            connection.executemany("INSERT OR IGNORE INTO blobs (digest, data) VALUES (?, ?)", self._made.items())
+            connection.executemany(
+                "INSERT OR IGNORE INTO blobs (digest, data) VALUES (?, ?)", self._made.items()
+            )
         if self._kept:
             self._write_results(connection)
         if self._lost:
-            connection.executemany("INSERT OR REPLACE INTO gone (digest, why) VALUES (?, ?)", self._lost.items())
+            connection.executemany(
+                "INSERT OR REPLACE INTO gone (digest, why) VALUES (?, ?)", self._lost.items()
+            )
         if self._described:
             self._write_identities(connection)
 
     def _write_identities(self, connection: sqlite3.Connection) -> None:
         """Insert the descriptions of digests that the store does not know; usually there are none."""
-        known = {row[0] for row in self._database.many("SELECT digest FROM parts WHERE digest IN (???)", self._described)}
+        known = {
+            row[0]
+            for row in self._database.many("SELECT digest FROM parts WHERE digest IN (???)", self._described)
+        }
         new = [pair for pair in self._described.items() if pair[0] not in known]
         if new:
             connection.executemany("INSERT INTO parts (digest, parts) VALUES (?, ?)", new)
@@ -414,12 +436,39 @@ class Results:
         rows = []
         numbers = self._new_numbers
         for number, result in enumerate(self._kept, last + 1):
-            key, step, site, code, environment, inputs, outputs, run, seconds, cpu, memory, metrics, _, variables = result
+            (
+                key,
+                step,
+                site,
+                code,
+                environment,
+                inputs,
+                outputs,
+                run,
+                seconds,
+                cpu,
+                memory,
+                metrics,
+                _,
+                variables,
+            ) = result
             shared = (step, code, environment, variables)
             identity = self._identities.get(shared) or self._identity(connection, shared)
             packed = pack_numbers(metrics) if metrics else ""
             rows.append(
-                (number, identity, key, site, pack_pairs(inputs), pack_outputs(outputs), run, seconds, cpu, memory, packed)
+                (
+                    number,
+                    identity,
+                    key,
+                    site,
+                    pack_pairs(inputs),
+                    pack_outputs(outputs),
+                    run,
+                    seconds,
+                    cpu,
+                    memory,
+                    packed,
+                )
             )
             numbers[key] = number
         connection.executemany(
@@ -439,7 +488,8 @@ class Results:
             step, code, environment, variables = shared
             values = (step, code, environment, pack_pairs(variables))
             row = connection.execute(
-                "SELECT id FROM identities WHERE step = ? AND code = ? AND environment = ? AND variables = ?", values
+                "SELECT id FROM identities WHERE step = ? AND code = ? AND environment = ? AND variables = ?",
+                values,
             ).fetchone()
             if row is None:
                 insert = "INSERT INTO identities (step, code, environment, variables) VALUES (?, ?, ?, ?)"

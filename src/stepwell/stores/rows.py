@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from stepwell.kernel.ports import Artifact
 
 Pairs = tuple[tuple[str, str], ...]
 
-_new = tuple.__new__  # a named tuple's own constructor takes twice as long
+_new: Any = tuple.__new__  # a named tuple's own constructor takes twice as long
 
 encode = json.JSONEncoder(separators=(",", ":")).encode
 """Compact JSON in ASCII; named tuples become lists; NaN and infinities as Python writes them."""

@@ -64,7 +64,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE reused (
         run INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, part)) WITHOUT ROWID;
 
-    -- Steps that failed, were blocked or interrupted. `inputs`: lines `name=token`; `reasons`, `error`: JSON.
+    -- Steps that failed, were blocked or interrupted. `inputs`: lines `name=token`; `reasons`, `error` (code, what,
+    -- why, fixes, docs, traceback): JSON.
     CREATE TABLE stopped (
         run INTEGER NOT NULL, node INTEGER NOT NULL, status TEXT NOT NULL, verb TEXT NOT NULL,
         reasons TEXT NOT NULL, key TEXT, inputs TEXT NOT NULL, seconds REAL, cpu REAL, memory INTEGER,

@@ -40,7 +40,8 @@ def verify(store: LocalStore, *, read_data: bool = True) -> list[Finding]:
     """
     problems = store.database.check(quick=not read_data)
     found = [
-        Finding("database", line, "move the store's folder away and run again: the steps run anew") for line in problems
+        Finding("database", line, "move the store's folder away and run again: the steps run anew")
+        for line in problems
     ]
     if problems:
         return found
@@ -71,9 +72,9 @@ def _users(store: LocalStore) -> dict[str, tuple[int, set[str]]]:
 def _small(store: LocalStore, users: dict[str, tuple[int, set[str]]], read_data: bool) -> Iterator[Finding]:
     """The blobs in the database, one after the other."""
     there = set()
-    last = 0
-    while rows := store.database.rows("SELECT rowid, digest, data FROM blobs WHERE rowid > ? ORDER BY rowid LIMIT 256", (last,)):
-        for last, digest, data in rows:
+    for first in range(0, _last_row(store), 256):
+        sql = "SELECT digest, data FROM blobs WHERE rowid > ? AND rowid <= ?"
+        for digest, data in store.database.rows(sql, (first, first + 256)):
             there.add(digest)
             if read_data and (not isinstance(data, bytes) or digest_of(data) != digest):
                 store.results.lose(digest, "is damaged")
@@ -84,6 +85,11 @@ def _small(store: LocalStore, users: dict[str, tuple[int, set[str]]], read_data:
             yield _finding("missing", digest, users)
 
 
+def _last_row(store: LocalStore) -> int:
+    row = store.database.row("SELECT max(rowid) FROM blobs")
+    return int(row[0] or 0) if row else 0
+
+
 def _large(store: LocalStore, users: dict[str, tuple[int, set[str]]], read_data: bool) -> Iterator[Finding]:
     """The blobs that are files: those that results need, and those that nobody needs (yet)."""
     there = set(store.blobs.all())
@@ -92,9 +98,9 @@ def _large(store: LocalStore, users: dict[str, tuple[int, set[str]]], read_data:
             yield _finding("missing", digest, users)
     for digest in sorted(there):
         size = users.get(digest, (-1, set()))[0]
-        if size >= 0 and store.blobs.size(digest) != size:
-            yield _bad_file(store, digest, users)
-        elif read_data and store.blobs.check(digest, again=True):
+        if (size >= 0 and store.blobs.size(digest) != size) or (
+            read_data and store.blobs.check(digest, again=True)
+        ):
             yield _bad_file(store, digest, users)
 
 

@@ -22,7 +22,9 @@ def made(data: bytes, name: str = "result", codec: str = "bytes") -> Made:
     """An output with its bytes."""
     from blake3 import blake3
 
-    return Made(Artifact(name, codec, f"b3:{blake3(data).hexdigest()}", len(data), (), f"{len(data)} bytes"), data)
+    return Made(
+        Artifact(name, codec, f"b3:{blake3(data).hexdigest()}", len(data), (), f"{len(data)} bytes"), data
+    )
 
 
 def result_of(
@@ -105,7 +107,7 @@ class StoreContract:
         """Nor any part of it."""
         store = self.make()
         other = self.beside(store)
-        result, output = self.keep(store, "k")
+        result, _ = self.keep(store, "k")
         assert other.result(result.key) is None
         assert other.at_site(result.site) is None
         assert list(other.recent(result.step)) == []
@@ -172,12 +174,13 @@ class StoreContract:
         store.commit(now=True)
         self.lose(store, output.artifact.digest)
         other = self.beside(store)
+        gone = None
         try:
             other.data(output.artifact)
-        except ArtifactGone as gone:
-            assert "gone" in gone.what
-        else:
-            raise AssertionError("the loss went unnoticed")
+        except ArtifactGone as error:
+            gone = error
+        assert gone is not None, "the loss went unnoticed"
+        assert "gone" in gone.what
         found = other.result(result.key)
         assert found is not None
         assert found.lost

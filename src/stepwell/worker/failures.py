@@ -8,6 +8,7 @@ here may fail on a hostile exception (one whose `str()` raises, say): then less 
 from __future__ import annotations
 
 import builtins
+import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ LONGEST = 300
 """Characters of an exception's own words that a one-line message repeats."""
 
 LONGEST_TRACEBACK = 20_000
+
+_LEFT_OUT = re.compile(r'^  File "(\d+ frames of libraries)", line 0, in …\n', re.MULTILINE)
 
 _OURS = str(Path(__file__).parents[1])
 
@@ -148,7 +151,7 @@ def user_traceback(error: BaseException, is_own: IsOwn) -> str:
     try:
         told = traceback.TracebackException.from_exception(error, limit=None, lookup_lines=True)
         _strip(told, is_own, set())
-        text = "".join(told.format())
+        text = _LEFT_OUT.sub(r"  … \1\n", "".join(told.format()))
     except Exception:  # see the top: a hostile exception  # noqa: BLE001
         text = f"{say(error)}\n"
     if len(text) > LONGEST_TRACEBACK:

@@ -16,7 +16,7 @@ from stepwell.codecs import choose
 from stepwell.errors import StepwellError
 from stepwell.kernel.graph import StepDef
 from stepwell.kernel.ports import Artifact, Made
-from stepwell.stores.blobs import Blobs, BlobSink
+from stepwell.stores.blobs import INLINE, Blobs, BlobSink, digest_of
 from stepwell.worker.failures import reference_returned, wrong_output
 
 _ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes))
@@ -96,26 +96,85 @@ def keep(parts: list[tuple[str, str, Any]], blobs: Blobs) -> tuple[Made, ...]:
     """Encode outputs; large ones are durable files when this returns. Raises `CodecError`, `StoreError`."""
     made = []
     for name, codec, value in parts:
-        with blobs.sink() as sink:
-            parts_taken = _note_parts(sink)
-            chosen, note = choose.dump(value, codec, sink)
-            digest, size, data = sink.finish()
-        made.append(Made(Artifact(name, chosen, digest, size, tuple(parts_taken), note or ""), data))
+        tray = Tray(blobs)
+        try:
+            chosen, note = choose.dump(value, codec, tray)
+            digest, size, data = tray.finish()
+        finally:
+            tray.discard()
+        made.append(Made(Artifact(name, chosen, digest, size, tuple(tray.parts), note or ""), data))
     return tuple(made)
 
 
-def _note_parts(sink: BlobSink) -> list[str]:
-    """The digests of the files that a codec puts beside its blob, as it does so."""
-    taken: list[str] = []
-    take = sink.take
+class Tray:
+    """A sink that becomes one of the store's (`BlobSink`) when there is too much for memory; most outputs are small.
 
-    def noting(path: Path) -> tuple[str, int]:
-        digest, size = take(path)
-        taken.append(digest)
+    It also notes the files that a codec puts beside its blob (`parts`). Implements `plugins.hookspecs.Sink`.
+    """
+
+    mode = "wb"
+    closed = False
+
+    def __init__(self, blobs: Blobs) -> None:
+        self.parts: list[str] = []
+        self._blobs = blobs
+        self._head = bytearray()
+        self._sink: BlobSink | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Append bytes."""
+        if self._sink is not None:
+            return self._sink.write(data)
+        if type(data) is bytes and len(data) + len(self._head) <= INLINE:
+            self._head += data
+            return len(data)
+        return self._real().write(data)
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return len(self._head) if self._sink is None else self._sink.tell()
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do; there for libraries that close what they wrote to."""
+
+    def readable(self) -> bool:
+        """No."""
+        return False
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """No."""
+        return False
+
+    def take(self, path: Path) -> tuple[str, int]:
+        """Copy a file into the store as a part of this blob."""
+        digest, size = self._real().take(path)
+        self.parts.append(digest)
         return digest, size
 
-    sink.take = noting  # type: ignore[method-assign]
-    return taken
+    def finish(self) -> tuple[str, int, bytes | None]:
+        """Complete the blob: its digest, size, and the bytes where they are few."""
+        if self._sink is not None:
+            return self._sink.finish()
+        data = bytes(self._head)
+        return digest_of(data), len(data), data
+
+    def discard(self) -> None:
+        """Remove what was written and not finished."""
+        if self._sink is not None:
+            self._sink.discard()
+
+    def _real(self) -> BlobSink:
+        if self._sink is None:
+            self._sink = self._blobs.sink()
+            self._sink.write(self._head)
+        return self._sink
 
 
 def claimed(step: str, out: str, value: Any, root: Path) -> StepwellError | None:

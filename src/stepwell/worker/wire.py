@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import marshal
 import pickle
-from collections.abc import Iterator
 from typing import Any
 
 from stepwell.kernel.graph import Constant, OutputDef, Pack, StepDef
@@ -139,15 +138,17 @@ class Frames:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, data: bytes) -> Iterator[tuple[Any, ...]]:
+    def feed(self, data: bytes) -> list[tuple[Any, ...]]:
         """Add bytes; the bodies that are complete with them."""
         data = self._rest + data if self._rest else data
         at, end = 0, len(data)
+        bodies = []
         while end - at >= HEADER:
-            size = int.from_bytes(data[at : at + HEADER], "little")
-            if end - at - HEADER < size:
+            begin = at + HEADER
+            stop = begin + int.from_bytes(data[at:begin], "little")
+            if stop > end:
                 break
-            at += HEADER
-            yield marshal.loads(data[at : at + size])  # noqa: S302
-            at += size
+            bodies.append(marshal.loads(data[begin:stop]))  # noqa: S302
+            at = stop
         self._rest = data[at:]
+        return bodies

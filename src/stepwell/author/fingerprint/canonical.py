@@ -27,7 +27,15 @@ FunctionDef = ast.FunctionDef | ast.AsyncFunctionDef
 
 _SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores", "type_params", "simple"})
 _SPECIAL = frozenset(
-    {ast.JoinedStr, ast.FormattedValue, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.AnnAssign, ast.arg}
+    {
+        ast.JoinedStr,
+        ast.FormattedValue,
+        ast.FunctionDef,
+        ast.AsyncFunctionDef,
+        ast.ClassDef,
+        ast.AnnAssign,
+        ast.arg,
+    }
 )
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 
@@ -69,7 +77,7 @@ def canonical(statements: Iterable[ast.AST], rules: Rules) -> str:
 
 
 def has_docstring(body: list[ast.stmt]) -> bool:
-    """Does this body open with a docstring?"""
+    """Whether a body opens with a docstring."""
     return bool(body) and isinstance(body[0], ast.Expr) and _is_text(body[0].value)
 
 
@@ -86,7 +94,7 @@ def _listed(items: list[object], rules: Rules) -> list[object]:
 
 
 def _is_idle(statement: ast.stmt, rules: Rules) -> bool:
-    """Does this statement do nothing when it runs?"""
+    """Whether a statement does nothing when it runs."""
     if isinstance(statement, ast.Expr):
         return isinstance(statement.value, ast.Constant)
     if isinstance(statement, ast.AnnAssign):
@@ -160,7 +168,9 @@ def _annotations(node: FunctionDef) -> list[object]:
 def _class(node: ast.ClassDef, rules: Rules) -> list[object]:
     body: list[object] = list(_body(node.body, rules))
     if rules.typed(node):
-        body = [["field", s.target, s.annotation, s.value] if isinstance(s, ast.AnnAssign) else s for s in body]
+        body = [
+            ["field", s.target, s.annotation, s.value] if isinstance(s, ast.AnnAssign) else s for s in body
+        ]
     kept = [d for d in node.decorator_list if not rules.strip(d)]
     return _fields(node, {"body": body, "decorator_list": kept})
 
@@ -181,14 +191,18 @@ def _is_empty_spec(spec: ast.expr | None) -> bool:
 def _joined(node: ast.JoinedStr) -> list[object]:
     """An f-string: neighbouring texts merged, empty ones dropped, a plain text if nothing is filled in."""
     merged: list[object] = []
+    text = ""
     for value in node.values:
-        text = value.value if isinstance(value, ast.Constant) else value
-        if isinstance(text, str) and merged and isinstance(merged[-1], ast.Constant):
-            merged[-1] = ast.Constant(merged[-1].value + text)
-        elif text != "":
-            merged.append(ast.Constant(text) if isinstance(text, str) else text)
-    if not any(isinstance(value, ast.FormattedValue) for value in merged):
-        return [merged[0] if merged else ast.Constant("")]
+        if not isinstance(value, ast.Constant):
+            merged.append(value)
+            text = ""
+        else:
+            text += str(value.value)
+            if merged and isinstance(merged[-1], ast.Constant):
+                merged.pop()
+            merged += [ast.Constant(text)] if text else []
+    if all(isinstance(value, ast.Constant) for value in merged):
+        return [ast.Constant(text)]
     return ["(JoinedStr values=", merged, ")"]
 
 

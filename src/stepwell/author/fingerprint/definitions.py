@@ -38,7 +38,17 @@ class Definition:
 class Node:
     """A definition in the making; everything is worked out when first asked for."""
 
-    __slots__ = ("_definitions", "_reach", "_reading", "key", "label", "module", "note", "resolver", "statements")
+    __slots__ = (
+        "_definitions",
+        "_reach",
+        "_reading",
+        "key",
+        "label",
+        "module",
+        "note",
+        "resolver",
+        "statements",
+    )
 
     def __init__(
         self,
@@ -88,7 +98,9 @@ class Node:
                 self.resolver.reach(module, [Use((), Import(s.module)) for s in module.stars], into=reach)
         return self._reach
 
-    def definition(self, *, docstrings: bool = False, annotations: bool = False, more: str = "") -> Definition:
+    def definition(
+        self, *, docstrings: bool = False, annotations: bool = False, more: str = ""
+    ) -> Definition:
         """The finished definition; `more` is text that counts for one step only (its signature)."""
         asked = (docstrings, annotations, more)
         made = self._definitions.get(asked)
@@ -155,9 +167,11 @@ def signature(resolver: Resolver, node: Node, path: list[str]) -> tuple[str, Rea
     names = [a.arg for a in args if a is not None and a.annotation is not None]
     names += ["return"] if function.returns is not None else []
     rules = resolver.rules(node.module)
-    parsed = [_Resolved(resolver, node.module).visit(copy.deepcopy(a)) for a in found]
+    parsed = [_Resolved(resolver, node.module).visit(_copied(a)) for a in found]
     lines = [f"{name}: {canonical([a], rules)}" for name, a in zip(names, parsed, strict=True)]
-    wrapped = [ast.AnnAssign(target=ast.Name("_", ast.Store()), annotation=a, value=None, simple=1) for a in found]
+    wrapped = [
+        ast.AnnAssign(target=ast.Name("_", ast.Store()), annotation=a, value=None, simple=1) for a in found
+    ]
     uses = read(wrapped, node.module.absolute, rules.strip).uses
     reach = resolver.reach(node.module, uses)  # also what is found only below TYPE_CHECKING
     resolver.reach(node.module, [Use(u.chain, u.origin) for u in uses], into=reach)
@@ -165,12 +179,18 @@ def signature(resolver: Resolver, node: Node, path: list[str]) -> tuple[str, Rea
     return "\n".join(lines), reach
 
 
+def _copied(annotation: ast.expr) -> ast.expr:
+    """A copy that may be changed; what has no parts is replaced and never changed."""
+    return annotation if isinstance(annotation, (ast.Name, ast.Constant)) else copy.deepcopy(annotation)
+
+
 def _function(statements: list[ast.stmt], path: list[str]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     found: ast.stmt | None = None
     body = statements
     for name in path:
         found = None
-        for node in ast.walk(ast.Module(body=list(body), type_ignores=[])):
+        direct = [s for s in body if getattr(s, "name", None) == name]
+        for node in direct or ast.walk(ast.Module(body=list(body), type_ignores=[])):
             if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and node.name == name:
                 found = node
         if found is None:

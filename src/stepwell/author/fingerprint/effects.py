@@ -55,9 +55,13 @@ class Effects:
 
     def _acts(self, module: Module, leaf: ast.stmt) -> bool:
         if isinstance(leaf, (ast.For, ast.AsyncFor, ast.While, ast.Match)):
-            return any(self._acts(module, s) for s in own_statements([leaf]) if s is not leaf and not _compound(s))
+            return any(
+                self._acts(module, s) for s in own_statements([leaf]) if s is not leaf and not _compound(s)
+            )
         if isinstance(leaf, ast.Expr):
-            return any(isinstance(n, ast.Call) for n in ast.walk(leaf.value)) and not self._is_harmless(module, leaf)
+            return any(isinstance(n, ast.Call) for n in ast.walk(leaf.value)) and not self._is_harmless(
+                module, leaf
+            )
         if isinstance(leaf, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete)):
             targets = leaf.targets if isinstance(leaf, (ast.Assign, ast.Delete)) else [leaf.target]
             return any(
@@ -81,10 +85,12 @@ class Effects:
             return True
         if key is None or len(chain) < 2:
             return False
-        return chain[-1] == "register" or self._is_container(key)
+        if chain[-1] == "register" and self._is_function(self.resolver.origin(module, chain[:-1])[1]):
+            return True  # of single dispatch
+        return self._is_container(key)
 
     def is_pipeline(self, module: Module, chain: tuple[str, ...]) -> bool:
-        """Does a chain start at something of Stepwell's, or at a function that it decorates?"""
+        """Whether a chain starts at something of Stepwell's, or at a function that it decorates."""
         if self.resolver.is_stepwell(module, chain):
             return True
         _, key = self.resolver.origin(module, chain)
@@ -101,7 +107,7 @@ class Effects:
         return bool(chain) and self.resolver.origin(module, chain)[1] is not None
 
     def _is_container(self, key: Key) -> bool:
-        """Is a name bound to a literal, or to what a builtin or the standard library makes?"""
+        """Whether a name is bound to a literal, or to what a builtin or the standard library makes."""
         module = self.resolver.module(key.module)
         if module is None or module.kind(key.name) != "data":
             return False
@@ -169,7 +175,9 @@ class Effects:
         """What `__init_subclass__` and metaclasses of a class's bases put it into; and the bases' subclasses."""
         for keyword in leaf.keywords:
             if keyword.arg == "metaclass":
-                yield from self.registers(self.resolver.origin(module, root_chain(keyword.value) or ("?",))[1], 1)
+                yield from self.registers(
+                    self.resolver.origin(module, root_chain(keyword.value) or ("?",))[1], 1
+                )
         for base in leaf.bases:
             _, key = self.resolver.origin(module, root_chain(base) or ("?",))
             above = self.resolver.class_of(key)
@@ -209,6 +217,10 @@ class Effects:
             owner = self.resolver.module(use.origin.module)
             if owner is not None and tail:
                 yield from self._origins(owner, tail)
+
+    def _is_function(self, key: Key | None) -> bool:
+        module = self.resolver.module(key.module) if key is not None else None
+        return key is not None and module is not None and module.kind(key.name) == "function"
 
     def _is_data(self, key: Key) -> bool:
         module = self.resolver.module(key.module)

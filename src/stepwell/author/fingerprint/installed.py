@@ -91,7 +91,7 @@ class Installed:
         return infos
 
     def _is_closed(self, info: _Info, top: str) -> bool:
-        """Is it a module or a regular package, so that no other distribution has a share in it?"""
+        """Whether it is a module or a regular package, so that no other distribution has a share in it."""
         folder = os.path.dirname(info.path)
         stem = os.path.join(folder, top)
         return not os.path.isdir(stem) or os.path.isfile(os.path.join(stem, "__init__.py"))
@@ -167,15 +167,20 @@ def _version(info: _Info) -> str:
 
 def _mapped(info: _Info) -> Iterator[Path]:
     """Folders that setuptools' finder for editable installs maps packages to, where they keep their name."""
-    stem = "__editable___" + os.path.basename(info.path).rpartition(".")[0].replace(".", "_").replace("-", "_")
+    stem = "__editable___" + os.path.basename(info.path).rpartition(".")[0].replace(".", "_").replace(
+        "-", "_"
+    )
     finder = os.path.join(os.path.dirname(info.path), stem + "_finder.py")
     try:
         tree = ast.parse(Path(finder).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return
     for node in tree.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-            if node.target.id == "MAPPING":
-                for name, place in ast.literal_eval(node.value).items():
-                    if os.path.basename(place) == name:
-                        yield Path(place).parent
+        if (
+            isinstance(node, ast.AnnAssign)
+            and ast.unparse(node.target) == "MAPPING"
+            and node.value is not None
+        ):
+            for name, place in ast.literal_eval(node.value).items():
+                if os.path.basename(place) == name:
+                    yield Path(place).parent

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from importlib.util import decode_source
+from typing import Any
 
 from stepwell.author.fingerprint.scopes import (
     FUNCTIONS,
@@ -45,6 +46,7 @@ class Module:
         self.docstring = ast.get_docstring(tree, clean=False)
         self.lines = decode_source(data).split("\n")
         self.walrus = b":=" in data
+        self.globals = b"global" in data
         self.top: list[ast.stmt] = []
         self.binds: dict[str, list[int]] = {}
         """Name -> the top-level statements that bind it, in order."""
@@ -57,6 +59,8 @@ class Module:
         self.stars: list[Import] = []
         self.loads: set[Import] = set()
         """Everything that importing this module imports."""
+        self._kinds: dict[str, str] = {}
+        self._statements: dict[tuple[str, bool], list[ast.stmt]] = {}
         self.add(tree.body)
 
     def add(self, statements: Iterable[ast.stmt]) -> None:
@@ -120,7 +124,7 @@ class Module:
     def late(self) -> dict[str, list[int]]:
         """Names that only a `global` statement in a function binds -> those functions."""
         found: dict[str, list[int]] = {}
-        for index, statement in enumerate(self.top):
+        for index, statement in enumerate(self.top if self.globals else ()):
             for node in ast.walk(statement):
                 if isinstance(node, ast.Global):
                     for name in node.names:
@@ -129,11 +133,16 @@ class Module:
         return found
 
     def has(self, name: str) -> bool:
-        """Does a statement of this module bind the name (star imports aside)?"""
+        """Whether a statement of this module binds the name (star imports aside)."""
         return name in self.binds or name in self.late
 
     def kind(self, name: str) -> str:
         """`class`, `function`, `import` or `data`: what a name of this module is, as far as can be seen."""
+        if name not in self._kinds:
+            self._kinds[name] = self._kind(name)
+        return self._kinds[name]
+
+    def _kind(self, name: str) -> str:
         kinds = {_kind(s, name) for s in self.statements(name, changes=False)}
         for kind in ("class", "function", "data"):
             if kind in kinds:
@@ -142,6 +151,12 @@ class Module:
 
     def statements(self, name: str, *, changes: bool = True) -> list[ast.stmt]:
         """The top-level statements that bind (or change) a name, cut down to it, in order."""
+        asked = (name, changes)
+        if asked not in self._statements:
+            self._statements[asked] = self._cut(name, changes=changes)
+        return self._statements[asked]
+
+    def _cut(self, name: str, *, changes: bool) -> list[ast.stmt]:
         indexes = set(self.binds.get(name) or self.late.get(name) or ())
         if name in self.late:
             return [self.top[i] for i in sorted(indexes)]
@@ -201,7 +216,8 @@ def part(statement: ast.stmt, wanted: Callable[[ast.stmt], ast.stmt | None]) -> 
 
     fields = {name: kept(getattr(statement, name)) for name in _BRANCHES if hasattr(statement, name)}
     handlers = [
-        ast.ExceptHandler(type=h.type, name=h.name, body=kept(h.body)) for h in getattr(statement, "handlers", [])
+        ast.ExceptHandler(type=h.type, name=h.name, body=kept(h.body))
+        for h in getattr(statement, "handlers", [])
     ]
     if not found:
         return None
@@ -227,7 +243,8 @@ def _rebuilt(
     values = {name: fields.get(name, getattr(statement, name, None)) for name in statement._fields}
     if handlers:
         values["handlers"] = handlers
-    made = type(statement)(**{name: value for name, value in values.items() if value is not None})
+    fields_given: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+    made = type(statement)(**fields_given)
     made.cut = True  # type: ignore[attr-defined]
     return ast.copy_location(made, statement)
 
@@ -261,7 +278,9 @@ def _changed_by_call(call: ast.Call) -> tuple[str, ...]:
     if isinstance(function, ast.Name) and function.id in ("setattr", "delattr") and len(call.args) > 1:
         name = call.args[1]
         chain = root_chain(call.args[0])
-        return (*chain, name.value) if isinstance(name, ast.Constant) and isinstance(name.value, str) else chain
+        return (
+            (*chain, name.value) if isinstance(name, ast.Constant) and isinstance(name.value, str) else chain
+        )
     return ()
 
 
@@ -292,7 +311,11 @@ def _kind(statement: ast.stmt, name: str) -> str:
             return "class"
         if isinstance(leaf, FUNCTIONS) and leaf.name == name:
             return "function"
-    return "import" if all(isinstance(s, (ast.Import, ast.ImportFrom, ast.Raise, ast.Pass)) for s in leaves) else "data"
+    return (
+        "import"
+        if all(isinstance(s, (ast.Import, ast.ImportFrom, ast.Raise, ast.Pass)) for s in leaves)
+        else "data"
+    )
 
 
 def _one_import(node: ast.Import | ast.ImportFrom, name: str) -> ast.stmt | None:
@@ -309,7 +332,7 @@ def _one_import(node: ast.Import | ast.ImportFrom, name: str) -> ast.stmt | None
 
 
 def _is_main_guard(test: ast.expr) -> bool:
-    """Is it `__name__ == "__main__"`?"""
+    """Whether it is `__name__ == "__main__"`."""
     if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq):
         return False
     sides = [test.left, *test.comparators]

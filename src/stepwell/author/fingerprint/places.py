@@ -83,8 +83,9 @@ class Places:
 
     @staticmethod
     def is_standard(name: str) -> bool:
-        """Is a dotted name in the standard library?"""
-        return name.split(".", 1)[0] in sys.stdlib_module_names
+        """Whether a dotted name is in the standard library."""
+        top = name.split(".", 1)[0]
+        return top in sys.stdlib_module_names or top == "__main__"
 
     def below(self, package: str) -> list[str]:
         """The modules directly in a first-party package."""
@@ -102,7 +103,7 @@ class Places:
 
     def relative(self, path: str) -> str:
         """A file's path as it is told: relative to the project's root where it lies below, with `/`."""
-        shown = os.path.relpath(path, self.root) if _is_below(path, self.root) else path
+        shown = path[len(self.root) :].lstrip(os.sep) if _is_below(path, self.root) else path
         return shown.replace(os.sep, "/")
 
 

@@ -293,8 +293,10 @@ class Project:
         return [s for s in made if s in bare or not self._is_run(module, s)]
 
     def _is_run(self, module: Module, statement: ast.stmt) -> bool:
-        """Is it a bare call on something of Stepwell's (`train.check(...)`, `delays.run()`)?"""
-        return isinstance(statement, ast.Expr) and self._effects.is_pipeline(module, root_chain(statement.value))
+        """Whether it is a bare call on something of Stepwell's (`train.check(...)`, `delays.run()`)."""
+        return isinstance(statement, ast.Expr) and self._effects.is_pipeline(
+            module, root_chain(statement.value)
+        )
 
     def _compiled(self, key: Key) -> Node | None:
         found = self._places.find(key.module)
@@ -312,11 +314,15 @@ class Project:
             providers = self._places.installed.providers(module)
             found.update(p for p in providers if p[0] != "stepwell")
             if not providers and not guarded:
-                closure.notes.add(f"`{module.split('.', 1)[0]}` is provided by nothing that is installed; it does not count")
+                closure.notes.add(
+                    f"`{module.split('.', 1)[0]}` is provided by nothing that is installed; it does not count"
+                )
         return tuple(sorted(found))
 
     def _files(self, closure: _Closure) -> tuple[str, ...]:
         """The files of the modules that were loaded or reached."""
         names = closure.ground.modules | {key.module for key in closure.counted}
         found = (self._places.find(name) for name in names)
-        return tuple(sorted({self._places.relative(f.path) for f in found if f is not None and f.path is not None}))
+        return tuple(
+            sorted({self._places.relative(f.path) for f in found if f is not None and f.path is not None})
+        )

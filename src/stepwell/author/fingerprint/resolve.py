@@ -29,7 +29,13 @@ BINARY = "!"
 DOCSTRING = "__doc__"
 
 _PLAIN_BASES = frozenset(
-    {"abc.ABC", "typing.Generic", "typing.Protocol", "typing_extensions.Generic", "typing_extensions.Protocol"}
+    {
+        "abc.ABC",
+        "typing.Generic",
+        "typing.Protocol",
+        "typing_extensions.Generic",
+        "typing_extensions.Protocol",
+    }
 )
 _LONGEST = 50  # links of re-exports, base classes or decorators; more is a circle
 
@@ -151,7 +157,7 @@ class Resolver:
         return ".".join((name, *rest)), None
 
     def exports(self, module: Module, name: str, left: int = _LONGEST) -> bool:
-        """Is a name bound in a module, by itself or through star imports?"""
+        """Whether a name is bound in a module, by itself or through star imports."""
         if module.has(name):
             return True
         sources = (self.module(star.module) for star in module.stars) if left else ()
@@ -169,7 +175,7 @@ class Resolver:
         )
 
     def is_stepwell(self, module: Module, chain: tuple[str, ...], left: int = 5) -> bool:
-        """Does a chain begin with something of Stepwell's: an import of it, or what a call of it made?"""
+        """Whether a chain begins with something of Stepwell's: an import of it, or what a call of it made."""
         if not chain or left <= 0:
             return False
         text, key = self.origin(module, chain)
@@ -186,7 +192,7 @@ class Resolver:
         return False
 
     def is_typed(self, module: Module, node: ast.AST) -> bool:
-        """Do annotations mean something at run time here?
+        """Whether annotations mean something at run time here.
 
         Those of functions that a third-party decorator (a validator, say) or `@f.register` takes; the
         fields of every class that is decorated or has a base, except plain ones of our own.
@@ -199,7 +205,7 @@ class Resolver:
         return False
 
     def is_foreign(self, module: Module, chain: tuple[str, ...]) -> bool:
-        """Does a chain lead to an installed package (not first-party, standard, builtin or Stepwell's)?"""
+        """Whether a chain leads to an installed package (not first-party, standard, builtin or Stepwell's)."""
         text, key = self.origin(module, chain)
         top = text.split(".", 1)[0]
         if key is not None or top == "stepwell" or self.places.is_standard(top):
@@ -216,12 +222,16 @@ class Resolver:
                 hooks = any(isinstance(s, FUNCTIONS) and s.name == "__init_subclass__" for s in above[1].body)
                 if hooks or self._has_fields(*above, left - 1):
                     return True
-            elif text not in _PLAIN_BASES and not hasattr(builtins, text) and not text.startswith("collections.abc."):
+            elif (
+                text not in _PLAIN_BASES
+                and not hasattr(builtins, text)
+                and not text.startswith("collections.abc.")
+            ):
                 return True
         return False
 
     def is_import(self, key: Key) -> bool:
-        """Is a name only another name for something that is imported?"""
+        """Whether a name is only another name for something that is imported."""
         module = self.module(key.module)
         return module is not None and key.name in module.imports and module.kind(key.name) == "import"
 
@@ -265,6 +275,10 @@ class _Walk:
                 self.definition(module, name)
             for imported in imports:
                 self.imported(module, imported, chain[1:])
+            for star in module.stars:  # it may stand below, and win
+                source = self.resolver.module(star.module)
+                if source is not None and source is not module and self.resolver.exports(source, name):
+                    self.attribute(source, chain)
         elif name == DOCSTRING:
             self.into.keys.add(Key(module.name, DOCSTRING))
         elif self.annotation and name in module.typing_imports:
@@ -305,7 +319,9 @@ class _Walk:
             self.inside(imported.module, tail, imported)
         elif self.places.find(top) is not None and self.places.find(top) != found:
             if not imported.guarded:
-                self.into.notes.add(f"{module.name}: `{imported.module}` is not found in the project; it does not count")
+                self.into.notes.add(
+                    f"{module.name}: `{imported.module}` is not found in the project; it does not count"
+                )
         else:
             self.foreign(imported, tail)
 
@@ -371,11 +387,13 @@ class _Walk:
 
 
 def _is_own(module: Module, name: str) -> bool:
-    """Is a name of a package only the submodule of that name (`from . import name`)?"""
+    """Whether a name of a package is only the submodule of that name (`from . import name`)."""
     imports = module.imports.get(name, ())
     same = Import(module.name, name), Import(f"{module.name}.{name}")
-    return bool(imports) and module.kind(name) == "import" and all(
-        Import(i.module, i.name) in same for i in imports
+    return (
+        bool(imports)
+        and module.kind(name) == "import"
+        and all(Import(i.module, i.name) in same for i in imports)
     )
 
 

@@ -31,10 +31,39 @@ COMPUTED = "*"
 """The last link of a chain whose attribute has a computed name: `getattr(helpers, name)`."""
 
 MUTATORS = frozenset(
-    ["add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft", "put", "register", "remove", "reverse", "rotate", "set", "setdefault", "sort", "update"]
+    [
+        "add",
+        "append",
+        "appendleft",
+        "clear",
+        "discard",
+        "extend",
+        "extendleft",
+        "insert",
+        "pop",
+        "popitem",
+        "popleft",
+        "put",
+        "register",
+        "remove",
+        "reverse",
+        "rotate",
+        "set",
+        "setdefault",
+        "sort",
+        "update",
+    ]
 )
 REFLECTIVE = frozenset(
-    ["__doc__", "getdoc", "__annotations__", "get_type_hints", "get_annotations", "return_annotation", "__subclasses__"]
+    [
+        "__doc__",
+        "getdoc",
+        "__annotations__",
+        "get_type_hints",
+        "get_annotations",
+        "return_annotation",
+        "__subclasses__",
+    ]
 )
 """Words that make docstrings, annotations or subclasses count for the code that holds them."""
 
@@ -313,7 +342,9 @@ class _Reader:
             base = _plain_chain(node.args[0])
             if base:
                 name = node.args[1]
-                link = name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else COMPUTED
+                link = (
+                    name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else COMPUTED
+                )
                 self.found.uses.update(self.lookup((*base, link), scope))
                 self.found.words.update(REFLECTIVE.intersection([link]))
                 if last in ("setattr", "delattr"):
@@ -376,7 +407,9 @@ class _Reader:
         self.push([*args.defaults, *args.kw_defaults], scope)
         self.push((a.annotation for a in _all_args(args)), scope, True)
 
-    def inner(self, args: ast.arguments, body: list[ast.stmt] | list[ast.expr], scope: _Scope | None) -> _Scope:
+    def inner(
+        self, args: ast.arguments, body: list[ast.stmt] | list[ast.expr], scope: _Scope | None
+    ) -> _Scope:
         made = self.scope(body, scope, is_class=False)
         made.bound.update(a.arg for a in _all_args(args))
         return made
