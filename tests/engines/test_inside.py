@@ -8,7 +8,7 @@ POOLS = """
     from stepwell import log
 
     def square(n):
-        print("square", n)
+        print(f"square {n}\\n", end="", flush=True)  # a pool ends its processes without waiting for their buffers
         return n * n
 
     def pool(method):

@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from stepwell.errors import ArtifactGone, DiskFull, StoreError, StoreReadOnly
 from stepwell.stores import blobs as module
+from stepwell.stores import durable
 from stepwell.stores.blobs import BESIDE, BLOCK, INLINE, Blobs
 
 
@@ -147,9 +148,41 @@ def test_parts_are_files_whatever_their_size(blobs, tmp_path, size):
 
 
 def test_a_part_that_is_not_there_cannot_be_taken(blobs, tmp_path):
-    with blobs.sink() as sink, pytest.raises(StoreError):
-        sink.take(tmp_path / "absent")
+    with blobs.sink() as sink:
+        with pytest.raises(FileNotFoundError):
+            sink.take(tmp_path / "absent")
+        with pytest.raises(IsADirectoryError):
+            sink.take(tmp_path)
+        sink.write(b"the sink is still good")
+        assert sink.finish().size == 22
     assert files(blobs) == []
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_many_parts_are_synced_at_once(blobs, tmp_path, monkeypatch, trusted):
+    monkeypatch.setattr(durable, "_reports_errors", lambda: trusted)
+    synced = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(fd) or fsync(fd))
+    sources = [tmp_path / f"part{i}" for i in range(100)]
+    with blobs.sink() as sink:
+        for i, source in enumerate(sources):
+            source.write_bytes(b"%d" % (i % 90))
+            sink.take(source)
+        assert list(blobs.all()) == []  # nothing has its name before it is durable
+        sink.finish()
+    assert len(list(blobs.all())) == 90
+    assert all(blobs.check(digest, again=True) == "" for digest in blobs.all())
+    assert files(blobs) == []
+    assert (len(synced) >= 100) is (not trusted or os.uname().sysname != "Linux")
+
+
+def test_parts_of_what_is_given_up_leave_nothing(blobs, tmp_path):
+    source = tmp_path / "part"
+    source.write_bytes(b"x")
+    with blobs.sink() as sink:
+        sink.take(source)
+    assert files(blobs) == files(blobs, "blobs") == []
 
 
 def test_taking_does_not_need_special_copies(blobs, tmp_path, monkeypatch):

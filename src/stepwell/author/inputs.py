@@ -22,6 +22,8 @@ T = TypeVar("T")
 class Source(Generic[T]):
     """A named external input: where it is, as what it is read, and with which options."""
 
+    __stepwell__ = "source"
+
     def __init__(self, uri: str, kind: object, options: dict[str, object]) -> None:
         frame = user_frame()
         self.uri = uri

@@ -34,6 +34,8 @@ class RunOptions(TypedDict, total=False):
 class Pipeline(Generic[P, R]):
     """A function that composes steps. Made by `@pipeline`; never changed."""
 
+    __stepwell__ = "pipeline"
+
     def __init__(
         self,
         function: Callable[P, R],

@@ -196,9 +196,9 @@ def _cannot_import(target: Target, error: BaseException) -> CannotImport:
 
 def pipelines_of(module: ModuleType) -> dict[str, Pipeline[Any, Any]]:
     """The pipelines that a module holds, by the names that it holds them under."""
-    from stepwell.author.pipelines import Pipeline  # it builds on this module
-
-    return {name: value for name, value in vars(module).items() if isinstance(value, Pipeline)}
+    return {
+        name: value for name, value in vars(module).items() if getattr(type(value), "__stepwell__", "") == "pipeline"
+    }
 
 
 def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:

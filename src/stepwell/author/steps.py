@@ -29,6 +29,8 @@ class Step(Generic[P, R]):
     Call it like the function. `named`, `after` and `options` give a step that differs in that.
     """
 
+    __stepwell__ = "step"
+
     def __init__(
         self,
         function: Callable[P, Any],

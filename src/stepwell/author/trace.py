@@ -384,12 +384,8 @@ def _fields(value: object) -> list[object]:
 
 def _constant(value: object, what: str) -> g.Constant:
     """A constant: plain data as it is, anything else through its codec."""
-    from stepwell.author.inputs import Source
-    from stepwell.author.pipelines import Pipeline
-    from stepwell.author.steps import Step
-
-    if isinstance(value, Source | Step | Pipeline):
-        kind = type(value).__name__.lower()
+    kind = getattr(type(value), "__stepwell__", "")
+    if kind:
         name = getattr(value, "name", None) or getattr(value, "__name__", "it")
         raise BadArguments(
             f"{what} gets the {kind} `{name}` itself, not what it gives",

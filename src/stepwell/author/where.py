@@ -1,20 +1,46 @@
-"""The line of the user's own code that is being executed, for errors and for the plan."""
+"""The line of the user's own code that is being executed, for errors and for the plan.
+
+The user's own is what is neither this package nor a library: `json.dumps(reference)` is a mistake in
+the line that says so, not in `json/encoder.py`.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+from functools import lru_cache
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 
 PACKAGE = str(Path(__file__).resolve().parent.parent)
 
+_OURS = PACKAGE + os.sep
+_STANDARD = os.path.dirname(os.__file__) + os.sep
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
+
+@lru_cache(maxsize=4096)
+def is_library(filename: str) -> bool:
+    """Whether a file is Python's, an installed distribution's, or no file at all (generated code)."""
+    return (
+        filename.startswith(("<", _STANDARD))
+        or filename.startswith(_OURS)
+        or any(part in filename for part in _INSTALLED)
+    )
+
 
 def user_frame() -> FrameType | None:
-    """The innermost frame outside of this package, or None."""
+    """The frame of the user's code that called into this package, libraries between them left out; or None."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
-    return frame
+    nearest = frame
+    while frame is not None and is_library(frame.f_code.co_filename):
+        if frame.f_code.co_filename.startswith(_OURS):
+            return nearest
+        frame = frame.f_back
+    return frame or nearest
 
 
 def user_line() -> str:
@@ -25,16 +51,43 @@ def user_line() -> str:
     return f"{short(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
+class Place:
+    """Where an exception was raised, as far as the user's code goes: the line, and the names that it could use."""
+
+    def __init__(self, raised: TracebackType | None) -> None:
+        steps = [
+            (frame, line)
+            for frame, line in traceback.walk_tb(raised)
+            if not frame.f_code.co_filename.startswith((_OURS, "<frozen"))
+        ]
+        own = [step for step in steps if not is_library(step[0].f_code.co_filename)] or steps
+        self.where = self.line = ""
+        self.names: dict[str, object] = {}
+        if own:
+            frame, number = own[-1]
+            filename = frame.f_code.co_filename
+            summary = traceback.FrameSummary(filename, number, frame.f_code.co_name)
+            self.where = f"{short(filename)}:{number}"
+            self.line = (summary.line or "").strip()
+            self.names = {**frame.f_builtins, **frame.f_globals, **frame.f_locals}
+
+    @property
+    def why(self) -> str:
+        """The line, as a reason; "" if it is not known."""
+        return f"in the line `{self.line}`" if self.line else ""
+
+
 def short(filename: str) -> str:
-    """A file's name as a person would say it: the last two parts at most, relative to where we are if below."""
-    cached = _SHORT.get(filename)
-    if cached is None:
-        try:
-            cached = str(Path(filename).relative_to(Path.cwd()))
-        except (ValueError, OSError):
-            cached = "/".join(Path(filename).parts[-2:])
-        _SHORT[filename] = cached
-    return cached
+    """A file's name as a person would say it: relative to where we are if below, else its last two parts."""
+    try:
+        here = os.getcwd()
+    except OSError:  # it was removed
+        here = os.sep
+    return _short(filename, here)
 
 
-_SHORT: dict[str, str] = {}
+@lru_cache(maxsize=4096)
+def _short(filename: str, here: str) -> str:
+    path = Path(filename)
+    below = len(here) > 1 and path.is_relative_to(here)
+    return str(path.relative_to(here)) if below else "/".join(path.parts[-2:])

@@ -66,7 +66,11 @@ def complete(words: list[str]) -> int:
     here = Path.cwd()
     if "-C" in before[:-1]:
         here = here / before[before.index("-C") + 1]
-    plain = [word for i, word in enumerate(before) if not word.startswith("-") and (i == 0 or before[i - 1] != "-C")]
+    plain = [
+        word
+        for i, word in enumerate(before)
+        if not word.startswith("-") and (i == 0 or before[i - 1] != "-C")
+    ]
     verb = plain[0] if plain else ""
     if not verb:
         found = list(VERBS)
@@ -90,7 +94,9 @@ def _words(verb: str, plain: list[str], here: Path) -> list[str]:
         return [*settings, *(pipelines if named is None and len(pipelines) > 1 else ())]
     if verb == "completion":
         return sorted(SCRIPTS)
-    kinds = {"why": ("step", "run"), "show": ("run",), "logs": ("run", "step"), "get": ("run", "step")}.get(verb, ())
+    kinds = {"why": ("step", "run"), "show": ("run",), "logs": ("run", "step"), "get": ("run", "step")}.get(
+        verb, ()
+    )
     return _stored(kinds[len(plain)], here, plain) if len(plain) < len(kinds) else []
 
 
@@ -112,5 +118,6 @@ def _pipelines(file: Path) -> dict[str, list[str]]:
     return {
         node.name: [arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)]
         for node in tree.body
-        if isinstance(node, ast.FunctionDef) and any("pipeline" in ast.unparse(mark) for mark in node.decorator_list)
+        if isinstance(node, ast.FunctionDef)
+        and any("pipeline" in ast.unparse(mark) for mark in node.decorator_list)
     }

@@ -1,19 +1,22 @@
-"""`stepwell get`: print an artifact, or write it to a file. Never executes what an artifact says."""
+"""`stepwell get`: print an artifact, or write it to a file. Nothing that an artifact names is imported or executed."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import stat
 import sys
 from argparse import ArgumentParser, Namespace
-from json import dumps
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from stepwell.app.names import output_named
-from stepwell.app.values import load, plain
+from stepwell.app.values import glance, load
 from stepwell.cli.options import project_root, stored
-from stepwell.cli.text import clean, print_json, size
-from stepwell.errors import FileInTheWay, StoreReadOnly
+from stepwell.cli.text import as_json, clean, print_json, size
+from stepwell.errors import CannotEncode, DiskFull, FileInTheWay, StepwellError, StoreReadOnly, UnknownOutput
 from stepwell.kernel.ports import Artifact
 from stepwell.stores.local import LocalStore
 
@@ -22,8 +25,9 @@ EXAMPLES = """examples:
   stepwell get r3 split.0 -o fit.arrow
   stepwell get last plot -o plot.png"""
 
-READ = ("json", "text", "file", "folder")
-"""Codecs whose artifacts are read for being shown; of all others the bytes are written as they are."""
+TABLES = ("arrow", "arrow:pandas", "arrow:polars")
+CONVERTED = (".csv", ".parquet")
+"""Suffixes for which a table is converted; under any other name its bytes are written as they are."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -38,25 +42,34 @@ def run(options: Namespace) -> int:
     """Look up, then print or write."""
     with stored(project_root(), looking=True, create=False) as store:
         artifact = _find(store, options.run, options.step)
+        if options.output and options.output != "-":
+            target = _write(store, artifact, Path(options.output), options.overwrite)
+            kind = size(target.stat().st_size) if target.is_file() else "folder" if target.is_dir() else ""
+            print(clean(f"{target}  {kind}".rstrip()), file=sys.stderr)
+        elif not options.json:
+            _print(store, artifact, raw=options.output == "-")
         if options.json:
-            print_json({**artifact._asdict(), "parts": list(artifact.parts), "value": _value(store, artifact)})
-        elif options.output and options.output != "-":
-            _write(store, artifact, Path(options.output), options.overwrite)
-        else:
-            _print(store, artifact, raw=options.output == "-" or not sys.stdout.isatty())
+            print_json(_document(store, artifact))
     return 0
 
 
 def _find(store: LocalStore, run: str, word: str) -> Artifact:
     row = store.runs.run(run)
     ids = [step.id for step in store.runs.steps(row.run)]
-    name, _, output = (word, "", "") if word in ids else word.rpartition(".") if "." in word else (word, "", "")
+    name, _, output = (word, "", "") if word in ids or "." not in word else word.rpartition(".")
     step = store.runs.step(row.run, name)
+    if not step.outputs:
+        raise UnknownOutput(
+            f"`{step.id}` gave nothing in {row.run}",
+            why=f"it is {step.status} there",
+            fixes=[f"stepwell show {row.run}"],
+        )
     return output_named(step.outputs, output, step.id)
 
 
-def _value(store: LocalStore, artifact: Artifact) -> Any:
-    return plain(load(store, artifact)) if artifact.codec in ("json", "text") else None
+def _document(store: LocalStore, artifact: Artifact) -> dict[str, Any]:
+    value = glance(store, artifact) if artifact.codec in ("json", "text") else None
+    return {**artifact._asdict(), "parts": list(artifact.parts), "value": value}
 
 
 def _bytes(store: LocalStore, artifact: Artifact) -> bytes | memoryview:
@@ -65,41 +78,129 @@ def _bytes(store: LocalStore, artifact: Artifact) -> bytes | memoryview:
 
 
 def _print(store: LocalStore, artifact: Artifact, *, raw: bool) -> None:
-    if artifact.codec == "text":
-        text = load(store, artifact)
-        sys.stdout.write(text if raw else clean(text) + "\n")
-    elif artifact.codec == "json":
-        print(dumps(plain(load(store, artifact)), indent=2, ensure_ascii=False))
-    elif artifact.codec in ("file", "folder"):
-        print(load(store, artifact))
+    """Print what can be read, in full where stdout is a file or a pipe, or `raw`."""
+    codec = artifact.codec
+    raw = raw or (not sys.stdout.isatty() and codec != "path")
+    if codec == "json":
+        print(as_json(glance(store, artifact), indent=2))
+    elif raw and codec == "path":
+        file = Path(load(store, artifact))
+        if file.is_dir():
+            raise UnknownOutput(f"`{file.name}` is a folder", fixes=["-o FOLDER copies it"])
+        _pour(file.read_bytes())
     elif raw:
-        sys.stdout.buffer.write(_bytes(store, artifact))
-    elif "arrow" in artifact.codec:
-        print(load(store, artifact))
+        _pour(_bytes(store, artifact))
+    elif codec == "text":
+        print(clean(str(_bytes(store, artifact), "utf-8", "replace")))
+    elif codec == "path":
+        print(clean(str(load(store, artifact))))
+    elif codec in TABLES:
+        print(clean(str(load(store, artifact))))
     else:
-        print(f"{clean(artifact.note) or artifact.codec}, {size(artifact.size)}; -o FILE writes it")
+        print(f"{clean(artifact.note) or codec}, {size(artifact.size)}; -o FILE writes it")
 
 
-def _write(store: LocalStore, artifact: Artifact, target: Path, overwrite: bool) -> None:
-    if target.exists() and not overwrite:
-        raise FileInTheWay(f"`{target}` is there already", fixes=["another name after -o, or -f to replace it"])
+def _pour(data: bytes | memoryview) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+# ---------------------------------------------------------------------------- into a file
+
+
+def _write(store: LocalStore, artifact: Artifact, target: Path, overwrite: bool) -> Path:
+    """Write an artifact to a file or folder; gives its place."""
+    made = Path(load(store, artifact)) if artifact.codec == "path" else None
+    if target.is_dir() and not (made is not None and made.is_dir()):
+        target = target / (made.name if made is not None else f"{artifact.name}{_suffix(artifact)}")
+    if (target.is_file() or target.is_dir()) and not overwrite:
+        raise FileInTheWay(f"`{target}` is there already", fixes=["another name after -o", "-f replaces it"])
     try:
-        if artifact.codec in ("file", "folder"):
-            _copy(Path(load(store, artifact)), target)
-        elif artifact.codec == "json":
-            target.write_text(dumps(plain(load(store, artifact)), indent=2, ensure_ascii=False) + "\n", "utf-8")
-        elif target.suffix in (".csv", ".parquet") and artifact.codec == "arrow:pandas":
-            frame = load(store, artifact)
-            frame.to_csv(target, index=False) if target.suffix == ".csv" else frame.to_parquet(target)
+        if made is not None and made.is_dir():
+            shutil.copytree(made, target, copy_function=_copy, dirs_exist_ok=True)
+            return target
+        with _written(target) as out:
+            if made is not None:
+                with made.open("rb") as file:
+                    shutil.copyfileobj(file, out, 1 << 20)
+            elif artifact.codec == "json":
+                out.write(as_json(glance(store, artifact), indent=2).encode() + b"\n")
+            elif artifact.codec in TABLES and target.suffix in CONVERTED:
+                _convert(load(store, artifact), target.suffix, out)
+            else:
+                out.write(_bytes(store, artifact))
+        if made is not None and target.is_file() and os.access(made, os.X_OK):
+            target.chmod(target.stat().st_mode | 0o111)
+    except (OSError, shutil.Error) as error:
+        raise _unwritable(target, error) from error
+    return target
+
+
+def _suffix(artifact: Artifact) -> str:
+    known = {"json": ".json", "text": ".txt", "png": ".png", "npy": ".npy"}
+    return ".arrow" if artifact.codec in TABLES else known.get(artifact.codec, "")
+
+
+def _copy(source: str, target: str) -> None:
+    shutil.copyfile(source, target)
+    if os.access(source, os.X_OK):
+        os.chmod(target, os.stat(target).st_mode | 0o111)
+
+
+@contextlib.contextmanager
+def _written(target: Path) -> Iterator[BinaryIO]:
+    """A file to write to that appears whole; what is no regular file (a device, a pipe) is written to as it is."""
+    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+        with target.open("wb") as out:
+            yield out
+        return
+    target = target.resolve()  # a link keeps leading where it leads
+    beside = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+    try:
+        with beside.open("xb") as out:
+            yield out
+        if target.exists():
+            beside.chmod(stat.S_IMODE(target.stat().st_mode))
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _convert(frame: Any, suffix: str, out: BinaryIO) -> None:
+    """A table as CSV or Parquet, by the library that it is of."""
+    kind = f"{type(frame).__module__.partition('.')[0]}{suffix}"
+    try:
+        if kind == "pandas.csv":
+            out.write(frame.to_csv(index=type(frame.index).__name__ != "RangeIndex").encode())
+        elif kind == "pandas.parquet":
+            frame.to_parquet(out)
+        elif kind == "polars.csv":
+            frame.write_csv(out)
+        elif kind == "polars.parquet":
+            frame.write_parquet(out)
+        elif suffix == ".csv":
+            import pyarrow.csv
+
+            pyarrow.csv.write_csv(frame, out)
         else:
-            target.write_bytes(_bytes(store, artifact))
-    except OSError as error:
-        raise StoreReadOnly(f"cannot write `{target}`: {error.strerror}", fixes=["another place after -o"]) from error
-    print(f"{target}  {size(target.stat().st_size) if target.is_file() else 'folder'}")
+            import pyarrow.parquet
+
+            pyarrow.parquet.write_table(frame, out)
+    except (OSError, StepwellError):
+        raise
+    except Exception as error:  # a library's refusal
+        raise CannotEncode(
+            f"this {type(frame).__name__} cannot be written as {suffix[1:]}",
+            why=f"{type(error).__name__}: {error}"[:300],
+            fixes=["-o NAME.arrow writes it as it is"],
+        ) from error
 
 
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copyfile(source, target)
+def _unwritable(target: Path, error: OSError) -> StepwellError:
+    from errno import EDQUOT, ENOSPC
+
+    told = error.strerror or str(error)
+    if error.errno in (ENOSPC, EDQUOT):
+        return DiskFull(f"cannot write `{target}`: {told}", fixes=["make room, or another place after -o"])
+    return StoreReadOnly(f"cannot write `{target}`: {told}", fixes=["another place after -o"])

@@ -28,7 +28,9 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 class Live(Lines):
     """`screen.Lines`, with the active steps below them."""
 
-    def __init__(self, plan: Plan, stream: TextIO, expected: dict[str, float], *, quiet: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, stream: TextIO, expected: dict[str, float], *, quiet: bool = False
+    ) -> None:
         super().__init__(plan, stream, quiet=quiet)
         self.expected = expected
         self.active: dict[int, float] = {}
@@ -36,14 +38,21 @@ class Live(Lines):
         self.done = 0
         self.console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
         self.drawing = RichLive(
-            get_renderable=self.draw, console=self.console, refresh_per_second=8, transient=True, redirect_stdout=False, redirect_stderr=False
+            get_renderable=self.draw,
+            console=self.console,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
 
     def __enter__(self) -> Live:
         self.drawing.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
         self.drawing.stop()
 
     def see(self, event: Event, progress: Progress) -> None:
@@ -63,7 +72,7 @@ class Live(Lines):
         self.drawing.stop()
         super().end(run, progress, result)
 
-    def put(self, line: str) -> None:
+    def write(self, line: str) -> None:
         """Print a line above the rows."""
         self.console.print(Text.from_ansi(line))
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from datetime import datetime
 
 from stepwell.cli.options import project_root, stored
+from stepwell.cli.screen import last_words
 from stepwell.cli.text import clean, paint, print_json
+from stepwell.stores.history import LogLine, StepRow
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -20,29 +23,45 @@ def run(options: Namespace) -> int:
     """Look up and print."""
     with stored(project_root(), looking=True, create=False) as store:
         row = store.runs.run(options.run)
-        node = store.runs.step(row.run, options.step).node if options.step else None
-        ids = {step.node: step.id for step in store.runs.steps(row.run)}
-        lines = store.runs.logs(row.run, node)
+        step = store.runs.step(row.run, options.step) if options.step else None
+        ids = {one.node: one.id for one in store.runs.steps(row.run)}
+        pieces = store.runs.logs(row.run, step.node if step is not None else None)
     if options.json:
-        shown = [
-            {
-                "step": ids[line.node],
-                "stream": line.stream,
-                "time": datetime.fromtimestamp(line.time).astimezone().isoformat(timespec="milliseconds"),
-                "text": line.text,
-            }
-            for line in lines
-        ]
-        print_json({"run": row.run, "logs": shown})
+        print_json({"run": row.run, "logs": [_document(piece, ids) for piece in pieces]})
         return 0
-    if not lines:
-        print("the steps of this run printed nothing" if node is None else "this step printed nothing", file=sys.stderr)
-    at_start = True
-    for line in lines:
-        for piece in line.text.splitlines(keepends=True):
-            head = f"{paint(clean(ids[line.node]) + ' │', 'dim')} " if node is None and at_start else ""
-            at_start = piece.endswith("\n")
-            sys.stdout.write(head + clean(piece))
-    if not at_start:
-        sys.stdout.write("\n")
+    if not pieces:
+        print(_nothing(row.run, step), file=sys.stderr)
+    for node, line in _lines(pieces):
+        head = "" if step is not None else f"{paint(f'{clean(ids[node])} │', 'dim')} "
+        print(f"{head}{clean(last_words(line))}")
     return 0
+
+
+def _document(piece: LogLine, ids: dict[int, str]) -> dict[str, str]:
+    when = datetime.fromtimestamp(piece.time).astimezone()
+    return {
+        "step": ids[piece.node],
+        "stream": piece.stream,
+        "time": when.isoformat(timespec="milliseconds"),
+        "text": piece.text,
+    }
+
+
+def _nothing(run: str, step: StepRow | None) -> str:
+    if step is None:
+        return f"no step printed anything in {run}"
+    if step.status == "cached" and step.made_by not in ("", run):
+        return f"`{step.id}` was cached in {run}; what it printed: stepwell logs {step.made_by} {step.id}"
+    return f"`{step.id}` printed nothing in {run}"
+
+
+def _lines(pieces: list[LogLine]) -> Iterator[tuple[int, str]]:
+    """Whole lines, each by the step that wrote it, in the order in which they were finished."""
+    begun: dict[tuple[int, str], str] = {}
+    for piece in pieces:
+        key = (piece.node, piece.stream)
+        *whole, rest = (begun.pop(key, "") + piece.text).split("\n")
+        yield from ((piece.node, line) for line in whole)
+        if rest:
+            begun[key] = rest
+    yield from ((node, rest) for (node, _), rest in begun.items())

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from stepwell.errors import StepwellError, UsageError, nearest
+from stepwell.errors import DiskFull, Interrupted, StepwellError, UsageError, nearest
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -39,20 +39,88 @@ usage: stepwell VERB [-C DIR] [--json] ...
 Pipelines live in pipeline.py: `stepwell new` writes one."""
 
 
+VALUED = ("-C", "--directory", "-j", "--jobs", "--force", "-p", "--pipeline", "--limit", "-o", "--output")
+"""Options whose next word is their value, of all verbs; and `-n`, where a number follows."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out a command line; gives the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    json = "--json" in words[: words.index("--")] if "--" in words else "--json" in words
+    json = "--json" in (words[: words.index("--")] if "--" in words else words)
+    _open_streams()
+    if not json:
+        return _carry_out(words, json=False)
+    from stepwell.cli.text import only_documents
+
+    with only_documents():
+        return _carry_out(words, json=True)
+
+
+def _carry_out(words: list[str], *, json: bool) -> int:
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
     except StepwellError as error:
-        return fail(error, json)
+        return _told(error, json)
     except BrokenPipeError:  # the reader of our output went away: not an error of ours
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         return 0
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        error = Interrupted("interrupted", why="Ctrl-C was pressed", fixes=["the same command again"])
+        return _told(error, json)
+    except Exception as error:  # the last line of defence: nobody is shown Python's own words
+        if os.environ.get("STEPWELL_TRACEBACK"):
+            raise
+        return _told(_unforeseen(error), json)
+
+
+def _open_streams() -> None:
+    """Streams that bear any character, and that are there: else the next file would take a closed one's number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            file = os.open(os.devnull, os.O_RDWR)
+            if file != number:
+                os.dup2(file, number)
+                os.close(file)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+        elif number and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_stdout() -> None:
+    """Let what is still to be written to stdout go nowhere, so that nothing fails at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _told(error: StepwellError, json: bool) -> int:
+    """Render an error, also where even that cannot be written."""
+    try:
+        code = fail(error, json)
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
+        return error.exit_code
+    return code
+
+
+def _unforeseen(error: Exception) -> StepwellError:
+    """What a person is told of an exception that nothing expected."""
+    from errno import EDQUOT, ENOSPC
+
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
+        place = f" for `{error.filename}`" if error.filename else " for the output"
+        return DiskFull(f"no space is left{place}", fixes=["make room, then the same command again"])
+    return StepwellError(
+        f"something failed that should not: {text}",
+        why="this is a mistake in Stepwell, not in your pipeline",
+        fixes=["STEPWELL_TRACEBACK=1 before the command shows where; please report it with that"],
+    )
 
 
 def _dispatch(words: list[str]) -> int:
@@ -67,15 +135,15 @@ def _dispatch(words: list[str]) -> int:
     if verb not in VERBS:
         hint = nearest(verb, VERBS)
         fixes = [f"did you mean `stepwell {hint}`?"] if hint else []
-        raise UsageError(f"there is no verb `{verb}`", fixes=[*fixes, f"verbs are: {', '.join(VERBS)}"])
+        fixes += [f"verbs are: {', '.join(VERBS)}", "stepwell --help"]
+        raise UsageError(f"there is no verb `{verb}`", fixes=fixes)
     if verb == "version" and not words:
         return _version()
     from importlib import import_module
 
     module = import_module(f"stepwell.cli.{_MODULES.get(verb, verb)}")
     options = _parse(verb, module, words)
-    if options.folder:
-        _enter(options.folder)
+    _enter(options.folder)
     code: int = module.run(options)
     return code
 
@@ -85,13 +153,11 @@ _MODULES = {"run": "run_", "new": "new_"}
 
 def _verb_at(words: list[str]) -> int | None:
     """Where the verb is: the first word that is no option and no option's value."""
-    skip = False
+    before = ""
     for i, word in enumerate(words):
-        if skip:
-            skip = False
-        elif word in ("-C", "--directory"):
-            skip = True
-        elif not word.startswith("-"):
+        value = before in VALUED or (before == "-n" and word.isdigit())
+        before = "" if value else word
+        if not value and not word.startswith("-"):
             return i
     return None
 
@@ -154,22 +220,25 @@ def _usage(parser: ArgumentParser, verb: str, message: str) -> UsageError:
     return UsageError(message, fixes=fixes)
 
 
-def _enter(folder: str) -> None:
+def _enter(folder: str | None) -> None:
     try:
-        os.chdir(folder)
-    except OSError as error:
-        raise UsageError(f"cannot work in `{folder}`: {error.strerror}", fixes=["check the folder after -C"]) from None
+        os.chdir(folder) if folder else os.getcwd()
+    except (OSError, ValueError) as error:
+        if not folder:
+            raise UsageError(
+                "the working folder is gone", fixes=["cd to a folder that is there, or -C DIR"]
+            ) from None
+        told = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"cannot work in `{folder}`: {told}", fixes=["check the folder after -C"]) from None
 
 
 def fail(error: StepwellError, json: bool) -> int:
     """Render an error, as JSON on stdout or as text on stderr; gives its exit code."""
+    from stepwell.cli.text import clean, print_json
+
     if json:
-        from json import dumps
-
-        print(dumps({"error": error.as_dict()}, ensure_ascii=False))
+        print_json({"error": error.as_dict()})
     else:
-        from stepwell.cli.text import clean
-
         print(clean(str(error)), file=sys.stderr)
     return error.exit_code
 

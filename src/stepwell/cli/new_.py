@@ -42,7 +42,9 @@ if __name__ == "__main__":
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("file", nargs="?", default="pipeline.py", metavar="FILE", help="the file to write (pipeline.py)")
+    parser.add_argument(
+        "file", nargs="?", default="pipeline.py", metavar="FILE", help="the file to write (pipeline.py)"
+    )
 
 
 def run(options: Namespace) -> int:
@@ -50,17 +52,26 @@ def run(options: Namespace) -> int:
     file = Path(options.file)
     file = file / "pipeline.py" if file.is_dir() else file if file.suffix else file / "pipeline.py"
     if file.suffix != ".py" or not file.stem.isidentifier():
-        raise UsageError(f"`{file.name}` cannot be a pipeline file", fixes=["a Python name ending in .py, for example pipeline.py"])
+        raise UsageError(
+            f"`{file.name}` cannot be a pipeline file",
+            fixes=["a Python name ending in .py, for example pipeline.py"],
+        )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as out:
             out.write(TEMPLATE)
     except FileExistsError:
-        raise FileInTheWay(f"`{file}` is there already", fixes=["stepwell new other.py", f"stepwell plan {file}"]) from None
+        raise FileInTheWay(
+            f"`{file}` is there already", fixes=["stepwell new other.py", f"stepwell plan {file}"]
+        ) from None
     except OSError as error:
-        raise StoreReadOnly(f"cannot write `{file}`: {error.strerror}", fixes=["another folder: stepwell new DIR"]) from None
+        raise StoreReadOnly(
+            f"cannot write `{file}`: {error.strerror}", fixes=["another folder: stepwell new DIR"]
+        ) from None
     if options.json:
         print_json({"file": str(file)})
     else:
-        print(f"wrote {file}; now: stepwell plan{'' if file.name == 'pipeline.py' and file.parent == Path() else f' {file}'}")
+        print(
+            f"wrote {file}; now: stepwell plan{'' if file.name == 'pipeline.py' and file.parent == Path() else f' {file}'}"
+        )
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stepwell.app.session import Settings, Work, prepare, stored
+from stepwell.app.session import DEFAULTS, Settings, Work, prepare, stored
 from stepwell.author.params import from_words
 from stepwell.author.project import Loaded, find, load
 from stepwell.errors import UsageError
@@ -31,35 +31,51 @@ def words(given: Sequence[str]) -> Words:
 
 def pipeline_arguments(parser: ArgumentParser) -> None:
     """The arguments of `plan` and `run`."""
-    parser.add_argument("words", nargs="*", metavar="[PIPELINE] [name=value ...]", help="a name, path.py, path.py:name or package.module:name; parameters of the pipeline")
-    parser.add_argument("-j", "--jobs", type=_count, default=0, metavar="N", help="workers (one a processor)")
-    parser.add_argument("-k", "--keep-going", action="store_true", help="a failure stops only what depends on it")
-    parser.add_argument("--in-process", action="store_true", help="run steps in this process, one at a time (for debuggers)")
-    parser.add_argument("--force", action="append", default=[], metavar="STEP", help="run this step in any case (* for all)")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="[PIPELINE] [name=value ...]",
+        help="a name, path.py, path.py:name or package.module:name; parameters of the pipeline",
+    )
+    parser.add_argument("-j", "--jobs", type=count, default=0, metavar="N", help="workers (one a processor)")
+    parser.add_argument(
+        "-k", "--keep-going", action="store_true", help="a failure stops only what depends on it"
+    )
+    parser.add_argument(
+        "--in-process", action="store_true", help="run steps in this process, one at a time (for debuggers)"
+    )
+    parser.add_argument(
+        "--force", action="append", default=[], metavar="STEP", help="run this step in any case (* for all)"
+    )
     parser.add_argument("--refresh", action="store_true", help="ask https:// sources again")
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """A word of the command line as a number from 1 to 4096."""
     from argparse import ArgumentTypeError
 
     if not text.isdigit() or not 1 <= int(text) <= 4096:
-        raise ArgumentTypeError(f"`{text}` is not a number of workers from 1 to 4096")
+        raise ArgumentTypeError(f"`{text}` is not a number from 1 to 4096")
     return int(text)
 
 
 def settings(options: Namespace) -> Settings:
     """The settings of a run."""
-    return Settings(options.jobs, options.keep_going, options.in_process, tuple(options.force), options.refresh)
+    return Settings(
+        options.jobs, options.keep_going, options.in_process, tuple(options.force), options.refresh
+    )
 
 
 def loaded(plain: Sequence[str]) -> Loaded:
     """The pipeline that the words name, or the default one."""
     if len(plain) > 1:
-        raise UsageError(f"two pipelines are named: {plain[0]} and {plain[1]}", fixes=["parameters are written name=value"])
+        raise UsageError(
+            f"two pipelines are named: {plain[0]} and {plain[1]}", fixes=["parameters are written name=value"]
+        )
     return load(find(plain[0] if plain else "", Path.cwd()))
 
 
-def planned(found: Loaded, given: Sequence[str], store: LocalStore, how: Settings = Settings()) -> Work:
+def planned(found: Loaded, given: Sequence[str], store: LocalStore, how: Settings = DEFAULTS) -> Work:
     """The plan of a pipeline with `name=value` words as parameters."""
     return prepare(found, from_words(found.pipeline, given), store, how)
 
@@ -71,4 +87,14 @@ def project_root(plain: Sequence[str] = ()) -> Path:
     return root_of(Path.cwd())
 
 
-__all__ = ["Words", "loaded", "pipeline_arguments", "planned", "project_root", "settings", "stored", "words"]
+__all__ = [
+    "Words",
+    "count",
+    "loaded",
+    "pipeline_arguments",
+    "planned",
+    "project_root",
+    "settings",
+    "stored",
+    "words",
+]

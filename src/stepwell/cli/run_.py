@@ -10,7 +10,7 @@ from stepwell.app.documents import run_document
 from stepwell.cli import plan
 from stepwell.cli.options import loaded, pipeline_arguments, planned, settings, stored, words
 from stepwell.cli.screen import view
-from stepwell.cli.text import print_json
+from stepwell.cli.text import clean, print_json
 
 EXAMPLES = """examples:
   stepwell run                    the only pipeline of pipeline.py
@@ -36,8 +36,9 @@ def run(options: Namespace) -> int:
     with stored(found.target.root) as store:
         work = planned(found, given.settings, store, how)
         for note in store.notes:
-            print(f"note: {note}", file=sys.stderr)
-        expected = store.runs.expected(step.full_name for step in work.graph.steps) if sys.stderr.isatty() else {}
+            print(f"note: {clean(note)}", file=sys.stderr)
+        watched = sys.stderr.isatty() or sys.stdout.isatty()
+        expected = store.runs.expected(step.full_name for step in work.graph.steps) if watched else {}
         with view(work.plan, json=options.json, expected=expected) as shown:
             run, progress, result = finish(work, how, shown)
         if options.json:

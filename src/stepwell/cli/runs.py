@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from datetime import datetime
 
 from stepwell.app.values import number, plain
-from stepwell.cli.options import project_root, stored
+from stepwell.cli.options import count, project_root, stored
 from stepwell.cli.text import clean, paint, pairs, print_json, seconds, table
+from stepwell.errors import UnknownPipeline, nearest
 from stepwell.stores.history import RunRow
 
 COLOUR = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
@@ -16,14 +18,18 @@ COLOUR = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "runni
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("pipeline", nargs="?", help="only runs of this pipeline")
-    parser.add_argument("-n", "--limit", type=int, default=0, metavar="N", help="the newest N (20 on a terminal, else all)")
+    parser.add_argument(
+        "-n", "--limit", type=count, default=0, metavar="N", help="the newest N (20 on a terminal, else all)"
+    )
 
 
 def run(options: Namespace) -> int:
     """List and print."""
     with stored(project_root(), looking=True, create=False) as store:
-        limit = options.limit or (None if options.json else 20)
-        rows = store.runs.runs(limit, options.pipeline)
+        shown = None if options.json or not sys.stdout.isatty() else 20
+        rows = store.runs.runs(options.limit or shown, options.pipeline)
+        if options.pipeline and not rows:
+            raise _unknown_pipeline(options.pipeline, store.runs.complete("pipeline"))
     if options.json:
         print_json({"runs": [run_row(row) for row in rows]})
         return 0
@@ -33,6 +39,13 @@ def run(options: Namespace) -> int:
     for line in table([_cells(row) for row in rows], head if rows else ()):
         print(line)
     return 0
+
+
+def _unknown_pipeline(name: str, known: list[str]) -> UnknownPipeline:
+    hint = nearest(name, known)
+    fixes = [f"did you mean `{hint}`?"] if hint else []
+    told = f"runs are of: {', '.join(known)}" if known else "there is no run yet: stepwell run"
+    return UnknownPipeline(f"no run is of a pipeline `{name}`", fixes=[*fixes, told])
 
 
 def run_row(row: RunRow) -> dict[str, object]:
@@ -51,8 +64,16 @@ def run_row(row: RunRow) -> dict[str, object]:
 
 
 def _cells(row: RunRow) -> list[str]:
-    when = datetime.fromtimestamp(row.started).strftime("%Y-%m-%d %H:%M:%S")
+    when = datetime.fromtimestamp(row.started).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     commit = f"{row.commit[:7]}{'+' if row.dirty else ''}" if row.commit else ""
     metrics = dict(list(row.metrics.items())[:4])
     told = "  ".join(part for part in (paint(pairs(row.params), "dim"), pairs(metrics)) if part)
-    return [row.run, clean(row.pipeline), paint(row.status, COLOUR[row.status]), when, seconds(row.seconds), commit, told]
+    return [
+        row.run,
+        clean(row.pipeline),
+        paint(row.status, COLOUR[row.status]),
+        when,
+        seconds(row.seconds),
+        commit,
+        told,
+    ]

@@ -14,21 +14,35 @@ from typing import Any, Protocol, TextIO
 
 from stepwell.app.documents import Outcome, Progress
 from stepwell.cli.text import clean, number, paint, pairs, seconds, short, table
-from stepwell.kernel.events import Event, StepFailed, StepFinished, StepRepaired, StepReused, StepStarted
+from stepwell.kernel.events import Event, StepFailed, StepFinished, StepRepaired, StepReused
 from stepwell.kernel.plan import Decision, Plan
 from stepwell.kernel.ports import Failure, Said
 
-COLOUR = {"run": "yellow", "maybe": "cyan", "cached": "dim", "blocked": "red", "skip": "dim", "dynamic": "cyan"}
-MARK = {"succeeded": ("✓", "green"), "failed": ("✗", "red"), "cached": ("·", "dim"), "blocked": ("-", "red"), "skipped": ("-", "dim"), "interrupted": ("!", "yellow")}
+COLOUR = {
+    "run": "yellow",
+    "maybe": "cyan",
+    "cached": "dim",
+    "blocked": "red",
+    "skip": "dim",
+    "dynamic": "cyan",
+}
+MARK = {
+    "succeeded": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "cached": ("·", "dim"),
+    "blocked": ("-", "red"),
+    "skipped": ("-", "dim"),
+    "interrupted": ("!", "yellow"),
+}
 MANY = 40
 """Steps above which a plan or a run shows only what is of interest."""
 
 
-def title(plan: Plan) -> str:
-    """The pipeline and its parameters on one line."""
+def title(plan: Plan, stream: TextIO | None = None) -> str:
+    """The pipeline and its parameters on one line; painted if the stream (stdout) shows colours."""
     graph = plan.graph
     params = pairs({name: value for name, value, _ in graph.params})
-    return paint(graph.pipeline, "bold") + (f"  {params}" if params else "")
+    return paint(clean(graph.pipeline), "bold", stream) + (f"  {params}" if params else "")
 
 
 def plan_text(plan: Plan) -> str:
@@ -64,7 +78,11 @@ def _plan_row(plan: Plan, decision: Decision) -> list[str]:
     texts = dict.fromkeys(clean(reason.text) for reason in decision.reasons)
     told = "; ".join(list(texts)[:3]) + (f"; and {len(texts) - 3} more" if len(texts) > 3 else "")
     node = plan.graph.nodes[decision.node]
-    return [clean(node.id), paint(decision.verb, COLOUR[decision.verb]), paint(told, "dim") if decision.verb == "cached" else told]
+    return [
+        clean(node.id),
+        paint(decision.verb, COLOUR[decision.verb]),
+        paint(told, "dim") if decision.verb == "cached" else told,
+    ]
 
 
 def counts_text(plan: Plan) -> str:
@@ -72,7 +90,11 @@ def counts_text(plan: Plan) -> str:
     words = {"run": "to run", "skip": "left out"}
     found = plan.counts()
     order = ["run", "maybe", "dynamic", "blocked", "cached", "skip"]
-    return " · ".join(f"{found[verb]:,} {words.get(verb, verb)}" for verb in order if found.get(verb) or verb in ("run", "cached"))
+    return " · ".join(
+        f"{found[verb]:,} {words.get(verb, verb)}"
+        for verb in order
+        if found.get(verb) or verb in ("run", "cached")
+    )
 
 
 class View(Protocol):
@@ -92,7 +114,11 @@ class View(Protocol):
 def view(plan: Plan, *, json: bool = False, expected: dict[str, float] | None = None) -> Iterator[View]:
     """The view that fits where output goes: live on a terminal, lines elsewhere; on stderr with `json`."""
     stream = sys.stderr if json else sys.stdout
-    lively = stream.isatty() and not any(name in os.environ for name in ("CI", "NO_COLOR")) and os.environ.get("TERM") != "dumb"
+    lively = (
+        stream.isatty()
+        and not any(os.environ.get(name) for name in ("CI", "NO_COLOR"))
+        and os.environ.get("TERM") != "dumb"
+    )
     if not lively:
         yield Lines(plan, stream, quiet=json)
         return
@@ -114,10 +140,11 @@ class Lines:
         self.told = 0
         self.reused = 0
         self.shown_at = time.monotonic()
+        self.deaf = False
 
     def begin(self, run: str) -> None:
         """Print the pipeline, its parameters and the run."""
-        self.put(f"{title(self.plan)}  {paint(run, 'dim')}")
+        self.put(f"{title(self.plan, self.stream)}  {paint(run, 'dim', self.stream)}")
 
     def see(self, event: Event, progress: Progress) -> None:
         """Print what the event is worth."""
@@ -127,7 +154,10 @@ class Lines:
             self.put(f"  ! {clean(self.id(event.node))}: {clean(event.why)}; it runs again")
         elif isinstance(event, StepReused) and len(self.plan.decisions) > MANY:
             self.reused += 1
-        elif isinstance(event, StepFinished | StepReused | StepFailed) or type(event).__name__ in ("StepBlocked", "StepInterrupted"):
+        elif isinstance(event, StepFinished | StepReused | StepFailed) or type(event).__name__ in (
+            "StepBlocked",
+            "StepInterrupted",
+        ):
             self._flush(event.node)
             self._ended(event.node, progress.outcomes[event.node], progress)
 
@@ -135,11 +165,25 @@ class Lines:
         """Print the summary."""
         if self.reused:
             self.put(f"  · {self.reused:,} steps are up to date")
-        for line in summary(run, progress, result, quiet=self.quiet):
+        for line in summary(run, progress, result, self.stream, quiet=self.quiet):
             self.put(line)
 
     def put(self, line: str) -> None:
-        """Print a line."""
+        """Print a line. A run goes on when nobody reads what it says any more."""
+        if self.deaf:
+            return
+        try:
+            self.write(line)
+        except OSError as error:
+            self.deaf = True
+            if not isinstance(error, BrokenPipeError) and self.stream is not sys.stderr:
+                print(
+                    f"note: what this run says cannot be written ({error.strerror}); it goes on",
+                    file=sys.stderr,
+                )
+
+    def write(self, line: str) -> None:
+        """Write a line to the stream."""
         self.stream.write(line + "\n")
         self.stream.flush()
 
@@ -155,11 +199,11 @@ class Lines:
                     self.shown_at = time.monotonic()
                     self.put(f"  … {len(progress.outcomes):,} of {len(self.plan.decisions):,}")
                 return
-        self.put(step_line(self.id(node), outcome, self.width))
+        self.put(step_line(self.id(node), outcome, self.width, self.stream))
         for note in outcome.notes:
             self.put(f"      note: {clean(note)}")
         if outcome.failure is not None:
-            for line in failure_lines(outcome.failure):
+            for line in failure_lines(outcome.failure, self.stream):
                 self.put(f"    {line}")
 
     def _said(self, event: Said) -> None:
@@ -173,17 +217,23 @@ class Lines:
             self._say(event.node, line)
 
     def _say(self, node: int, line: str) -> None:
-        self.put(f"  {paint(clean(self.id(node)) + ' │', 'dim')} {clean(line.rpartition(chr(13))[2] if not line.endswith(chr(13)) else line[:-1])[:2000]}")
+        name = paint(f"{clean(self.id(node))} │", "dim", self.stream)
+        self.put(f"  {name} {clean(last_words(line))[:2000]}")
 
     def _flush(self, node: int) -> None:
         for key in [key for key in self.partial if key[0] == node]:
             self._say(node, self.partial.pop(key))
 
 
-def step_line(id: str, outcome: Outcome, width: int) -> str:
+def last_words(line: str) -> str:
+    """What stands on a line after all its returns to the beginning: the last state of a progress bar."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
+def step_line(name: str, outcome: Outcome, width: int, stream: TextIO | None = None) -> str:
     """One line on a step that ended: mark, id, time or `cached`, metrics or what it gave."""
     mark, colour = MARK[outcome.status]
-    name = clean(id) + " " * (width - len(id))
+    padded = clean(name).ljust(width)
     if outcome.status == "cached":
         since = outcome.decision.result.run if outcome.decision.result is not None else ""
         when = f"cached{f' ({since})' if since else ''}"
@@ -192,7 +242,8 @@ def step_line(id: str, outcome: Outcome, width: int) -> str:
     else:
         when = outcome.status
     told = told_of(outcome)
-    line = f"  {paint(mark, colour)} {name}  {paint(when, 'dim') if outcome.status == 'cached' else when:<8}"
+    when = paint(when, "dim", stream) if outcome.status == "cached" else f"{when:<8}"
+    line = f"  {paint(mark, colour, stream)} {padded}  {when}"
     return f"{line}  {told}".rstrip()
 
 
@@ -207,20 +258,24 @@ def told_of(outcome: Outcome) -> str:
     return short(", ".join(notes), 90)
 
 
-def failure_lines(failure: Failure) -> list[str]:
+def failure_lines(failure: Failure, stream: TextIO | None = None) -> list[str]:
     """A failure: what, why, the user's own traceback, what to type next."""
-    lines = [paint(f"error[{failure.code}]", "red") + f" {clean(failure.what)}"]
+    lines = [paint(f"error[{failure.code}]", "red", stream) + f" {clean(failure.what)}"]
     if failure.why:
         lines.append(f"  why   {clean(failure.why)}")
     if failure.traceback:
-        lines += [f"  {paint(clean(line), 'dim')}" for line in failure.traceback.rstrip().splitlines()[-30:]]
+        lines += [
+            f"  {paint(clean(line), 'dim', stream)}" for line in failure.traceback.rstrip().splitlines()[-30:]
+        ]
     lines += [f"  {'fix ' if i == 0 else '    '}  {clean(fix)}" for i, fix in enumerate(failure.fixes)]
     if failure.docs:
         lines.append(f"  docs  {failure.docs}")
     return lines
 
 
-def summary(run: str, progress: Progress, result: Any, *, quiet: bool = False) -> list[str]:
+def summary(
+    run: str, progress: Progress, result: Any, stream: TextIO | None = None, *, quiet: bool = False
+) -> list[str]:
     """The last lines of a run: result, counts, what to do next."""
     statuses: dict[str, int] = {}
     for outcome in progress.outcomes.values():
@@ -231,24 +286,31 @@ def summary(run: str, progress: Progress, result: Any, *, quiet: bool = False) -
     if result is not None and not quiet:
         lines += _result_lines(result)
     parts = [f"{ran:,} ran", f"{statuses.get('cached', 0):,} cached"]
-    parts += [f"{statuses[word]:,} {word}" for word in ("failed", "blocked", "interrupted", "skipped") if statuses.get(word)]
-    lines.append(f"{run} {paint(progress.status, colour)} in {seconds(progress.seconds)}: {', '.join(parts)}")
+    parts += [
+        f"{statuses[word]:,} {word}"
+        for word in ("failed", "blocked", "interrupted", "skipped")
+        if statuses.get(word)
+    ]
+    lines.append(
+        f"{run} {paint(progress.status, colour, stream)} in {seconds(progress.seconds)}: {', '.join(parts)}"
+    )
     if progress.status == "interrupted":
         lines.append("resume with the same command: what is done is kept")
     return lines
 
 
 def _result_lines(result: Any) -> list[str]:
-    found = {name: value for name, value in result.items() if value is not None} if isinstance(result, dict) else result
-    if not isinstance(found, dict):
-        return [f"result  {number(found) if isinstance(found, int | float) else short(found, 200)}"]
+    if not isinstance(result, dict):
+        return [f"result  {_shown(result, 200)}"]
     lines = []
-    for name, value in found.items():
+    for name, value in result.items():
         if isinstance(value, dict):
-            lines.append(f"{clean(str(name))}")
-            lines += [f"  {line}" for line in table([[clean(str(k)), number(v) if isinstance(v, int | float) else short(v)] for k, v in value.items()])]
-        else:
-            lines.append(f"{clean(str(name))}  {number(value) if isinstance(value, int | float) else short(value)}")
+            rows = table([[clean(str(key)), _shown(item)] for key, item in value.items()])
+            lines += [clean(str(name)), *(f"  {row}" for row in rows)]
+        elif value is not None:
+            lines.append(f"{clean(str(name))}  {_shown(value)}")
     return lines if len(lines) <= 30 else [*lines[:30], f"… {len(lines) - 30} more"]
 
 
+def _shown(value: object, width: int = 60) -> str:
+    return number(value) if isinstance(value, int | float) else short(value, width)

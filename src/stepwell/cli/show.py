@@ -58,7 +58,9 @@ def _document(step: StepRow) -> dict[str, Any]:
 
 def _head(row: RunRow) -> list[str]:
     commit = f"  commit {row.commit[:12]}{' and other changes' if row.dirty else ''}" if row.commit else ""
-    lines = [f"{paint(row.run, 'bold')}  {clean(row.pipeline)}  {paint(row.status, COLOUR[row.status])}  {seconds(row.seconds)}{commit}"]
+    lines = [
+        f"{paint(row.run, 'bold')}  {clean(row.pipeline)}  {paint(row.status, COLOUR[row.status])}  {seconds(row.seconds)}{commit}"
+    ]
     if row.params:
         lines.append(f"  {pairs(row.params)}")
     if row.metrics:
@@ -70,5 +72,7 @@ def _cells(step: StepRow) -> list[str]:
     took = "" if step.seconds is None else seconds(step.seconds)
     memory = size(step.memory) if step.memory else ""
     reasons = "; ".join(dict.fromkeys(clean(reason.text) for reason in step.reasons[:3]))
-    gave = ", ".join(f"{'' if a.name == 'result' else a.name + ': '}{a.note or size(a.size)}" for a in step.outputs[:3])
+    gave = ", ".join(
+        f"{'' if a.name == 'result' else a.name + ': '}{a.note or size(a.size)}" for a in step.outputs[:3]
+    )
     return [clean(step.id), step.status, took, memory, paint(reasons, "dim"), clean(gave)]

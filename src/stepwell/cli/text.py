@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2", "bold": "1"}
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_NOT_IN_JSON = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON's own escapes leave as it is and a terminal, or UTF-8, does not bear."""
 
 
 def clean(text: str) -> str:
-    """Text without control characters, which could command the terminal: they are shown as `\\x1b`."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    r"""Text without control characters, which could command the terminal: they are shown as `\x1b`."""
+    return _CONTROL.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """A value as JSON that any terminal and any encoding bears."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    return _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def coloured(stream: TextIO) -> bool:
     """Whether a stream is a terminal that wants colours (`NO_COLOR`, `TERM=dumb` say no)."""
-    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
@@ -32,10 +46,41 @@ def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
     return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
 
 
-def print_json(document: Any) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+_aside: list[int] = []
+"""Where the true stdout is while `only_documents` holds."""
+
+
+@contextlib.contextmanager
+def only_documents() -> Iterator[None]:
+    """Nothing but `print_json` writes to stdout for a while: what else would, also user code, goes to stderr."""
+    try:
+        ours = sys.stdout.fileno() == 1
+    except (OSError, ValueError):
+        ours = False
+    if not ours or _aside:
+        yield
+        return
     sys.stdout.flush()
+    _aside.append(os.dup(1))
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os.dup2(_aside[-1], 1)
+        os.close(_aside.pop())
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout, in UTF-8 whatever the terminal's encoding is."""
+    data = memoryview(as_json(document).encode() + b"\n")
+    if not _aside:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    while _aside and data:
+        data = data[os.write(_aside[-1], data) :]
 
 
 def seconds(value: float | None) -> str:
@@ -79,13 +124,18 @@ def short(value: object, width: int = 60) -> str:
 
 def pairs(values: Any) -> str:
     """`name=value` for each item of a mapping."""
-    return "  ".join(f"{clean(str(name))}={number(value) if not isinstance(value, str) else short(value)}" for name, value in values.items())
+    return "  ".join(
+        f"{clean(str(name))}={number(value) if isinstance(value, int | float) else short(value)}"
+        for name, value in values.items()
+    )
 
 
 def wide(text: str) -> int:
     """Columns that text takes on a terminal, colours not counted, East Asian wide characters counted twice."""
     bare = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in bare)
+    return sum(
+        2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in bare
+    )
 
 
 def table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> list[str]:

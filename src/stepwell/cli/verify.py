@@ -13,7 +13,9 @@ INTEGRITY = 6
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("--quick", action="store_true", help="only look whether blobs are there; do not read them")
+    parser.add_argument(
+        "--quick", action="store_true", help="only look whether blobs are there; do not read them"
+    )
 
 
 def run(options: Namespace) -> int:
@@ -27,5 +29,6 @@ def run(options: Namespace) -> int:
     else:
         for finding in found:
             print(f"{finding.kind}: {clean(finding.what)}\n  next  {clean(finding.next)}")
-        print(f"{len(wrong)} problems" if wrong else "the store is sound")
+        many = f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}"
+        print(many if wrong else "the store is sound")
     return INTEGRITY if wrong else 0

@@ -20,7 +20,9 @@ EXAMPLES = """examples:
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("words", nargs="+", metavar="STEP [RUN] [name=value ...]", help="a step's id or name; a run")
+    parser.add_argument(
+        "words", nargs="+", metavar="STEP [RUN] [name=value ...]", help="a step's id or name; a run"
+    )
     parser.add_argument("-p", "--pipeline", default="", help="the pipeline, where it is not the default one")
 
 
@@ -30,7 +32,10 @@ def run(options: Namespace) -> int:
     if not given.plain:
         raise UsageError("no step is named", fixes=["stepwell why STEP"])
     if len(given.plain) > 2:
-        raise UsageError(f"`why` takes one step and one run, and got {', '.join(given.plain)}", fixes=["stepwell why STEP [RUN]"])
+        raise UsageError(
+            f"`why` takes one step and one run, and got {', '.join(given.plain)}",
+            fixes=["stepwell why STEP [RUN]"],
+        )
     if len(given.plain) == 2:
         found = _then(*given.plain)
     else:

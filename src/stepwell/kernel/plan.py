@@ -330,8 +330,7 @@ class Judge:
         elif exact is not None:
             reasons = (Reason("missing", exact.lost, before=exact.key),)
         elif past is None:
-            older = " for these inputs" if self._planned is None and self.past.recent(step) else ""
-            reasons = (Reason("new", f"no earlier result{older}"),)
+            reasons = (self._new(node, step),)
         else:
             identity = self.known.identities[call.step]
             reasons = (
@@ -385,6 +384,13 @@ class Judge:
         return found
 
     # ------------------------------------------------------------------ reasons
+
+    def _new(self, node: int, step: str) -> Reason:
+        planned = self._planned[node].reasons[0] if self._planned is not None else None
+        if planned is not None and planned.kind == "new":
+            return planned
+        older = " for these inputs" if self.past.recent(step) else ""
+        return Reason("new", f"no earlier result{older}")
 
     def _code_reasons(self, result: Result, identity: Identity) -> tuple[Reason, ...]:
         if result.code == identity.code:

@@ -152,6 +152,9 @@ class _Drive:
                 yield from self._take(report)
             self.store.commit()
             self._look_elsewhere()
+        if self.stopped:  # what has ended by now is kept; closing the engine ends the rest
+            for report in self.engine.wait(0):
+                yield from self._take(report)
         yield from self._leave_the_rest()
 
     def _halted(self) -> bool:
@@ -168,6 +171,8 @@ class _Drive:
                 decision = self._decide(node)
                 if decision is None:
                     continue
+            if node in self.claimed and (decision.verb != "run" or decision.key != self.decisions[node].key):
+                self._unclaim(self.decisions[node])
             self.decisions[node] = decision
             if decision.verb == "run":
                 self.open.add(node)
@@ -212,8 +217,9 @@ class _Drive:
         if maker != node and self.decisions[maker].key == decision.key:
             given = self.given[maker]
             if maker in self.open:
-                self.open.add(node)
+                self._unclaim(self.decisions[node])
                 self.decisions[node] = decision
+                self.open.add(node)
                 self.twins.setdefault(maker, []).append(node)
                 return None
             if given is not None and given.verb == "blocked":
@@ -427,7 +433,10 @@ class _Drive:
     # ------------------------------------------------------------------ other runs, and the end
 
     def _look_elsewhere(self) -> None:
-        """Results that another run was computing: go on with those that appeared or were given up."""
+        """Results that another run was computing: judge again those that came to something, or to nothing.
+
+        Asked in this order, no result is overlooked: what is claimed is looked for after the claim.
+        """
         if not self.elsewhere or self._halted():
             return
         waiting = list(self.elsewhere.values())
@@ -435,12 +444,9 @@ class _Drive:
         for decision, mine in zip(waiting, claims, strict=True):
             if mine:
                 self.claimed.add(decision.node)
-                self.queue.append(decision)
-            elif decision.node in self.stale or self.store.result(str(decision.key)) is not None:
+            if mine or decision.node in self.stale or self.store.result(str(decision.key)) is not None:
                 self.ready[decision.node] = None
-            else:
-                continue
-            del self.elsewhere[decision.node]
+                del self.elsewhere[decision.node]
 
     def _leave_the_rest(self) -> Iterator[Event]:
         """Say of every node that was not reached, or not made again, what became of it."""

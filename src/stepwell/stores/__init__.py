@@ -24,6 +24,6 @@ records alike, in one transaction. If the loop above is left early, call `record
     store.blobs     files under their digests, also made in workers: `Blobs(folder)`
     store.notes     things a person should be told once
 
-Read on: `blobs` (files), `schema` (tables), `database` (one connection, one transaction), `results`,
+Read on: `blobs` (files), `durable` (syncing), `schema` (tables), `database` (one connection, one transaction), `results`,
 `leases`, `record`, `history`, `memo`, `verify`. Format and trade-offs: `docs/internals/store.md`.
 """

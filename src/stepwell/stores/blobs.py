@@ -29,7 +29,8 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 from stepwell.errors import ArtifactGone, StoreError
-from stepwell.stores.filesystem import refusal, sync_folder
+from stepwell.stores import durable
+from stepwell.stores.filesystem import refusal
 
 INLINE = 64 * 1024
 """Bytes up to which a blob is kept in the database, and above which it is a file. Part of the format."""
@@ -174,29 +175,30 @@ class Blobs:
         """A new name on the same file system; the process id tells whose leftover it would be."""
         return os.path.join(self.folder, "tmp", f"{os.getpid()}-{uuid.uuid4().hex}")
 
-    def place(self, temporary: str, digest: str, size: int) -> str:
-        """Give a complete, durable file its name, unless a good one has it; the folder that must be synced.
+    def place(self, temporary: str, digest: str, size: int) -> set[str]:
+        """Give a complete, durable file its name, unless a good one has it; the folders that must be synced.
 
         Raises `OSError`. The temporary name is gone afterwards.
         """
         path = self._path(digest)
         folder = path.rpartition("/")[0]
+        changed = {folder}
         try:
-            _link(temporary, path)
+            durable.link(temporary, path)
         except FileExistsError:
             if self.size(digest) != size or self.check(digest):
                 self.quarantine(digest)
-                _link(temporary, path)
+                durable.link(temporary, path)
         except FileNotFoundError:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)
-            sync_folder(self._root)
+            changed.add(self._root)
             with contextlib.suppress(FileExistsError):
-                _link(temporary, path)
+                durable.link(temporary, path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         self._verified.add(digest, _signature(os.stat(path)))
-        return folder
+        return changed
 
 
 class BlobSink:
@@ -215,7 +217,7 @@ class BlobSink:
         self._fd = -1
         self._temporary = ""
         self._sent = 0  # bytes for which writeback was asked
-        self._folders: set[str] = set()
+        self._taken: dict[str, tuple[str, int]] = {}  # temporary name: digest and size
         self._over = False
 
     def __enter__(self) -> BlobSink:
@@ -281,18 +283,16 @@ class BlobSink:
     def take(self, path: Path) -> tuple[str, int]:
         """Copy a file into the store as a further blob, always a file: its digest and size.
 
-        Durable after `finish`. Blocks are shared where the file system can do that.
+        Durable after `finish`. Blocks are shared where the file system can do that. Raises `OSError`
+        where the file cannot be opened, else as `write`.
         """
-        temporary = self._blobs.temporary()
-        try:
-            with _system_errors(temporary):
-                size = _copy(path, temporary)
-                digest = hash_file(temporary)
-                self._folders.add(self._blobs.place(temporary, digest, size))
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        self._must_be_open()
+        with open(path, "rb", buffering=0) as source, self._tidy():
+            temporary = self._blobs.temporary()
+            self._taken[temporary] = ("", 0)
+            size = durable.copy(source.fileno(), temporary)
+            digest = hash_file(temporary)
+            self._taken[temporary] = (digest, size)
         return digest, size
 
     # ------------------------------------------------------------------ the end
@@ -301,9 +301,10 @@ class BlobSink:
         """Complete the blob; it and what was taken are durable now. Raises `DiskFull`, `StoreReadOnly`, `StoreError`."""
         self._must_be_open()
         with self._tidy():
+            changed = self._place_taken()
             if self._fd < 0:
                 data = bytes(self._head)
-                stored = Stored(f"b3:{blake3()(data).hexdigest()}", len(data), data)
+                stored = Stored(digest_of(data), len(data), data)
             else:
                 self._flush()
                 os.fchmod(self._fd, 0o444)
@@ -311,12 +312,24 @@ class BlobSink:
                 os.close(self._fd)
                 self._fd = -1
                 stored = Stored(f"b3:{self._hash.hexdigest()}", self._size, None)
-                self._folders.add(self._blobs.place(self._temporary, stored.digest, self._size))
+                changed |= self._blobs.place(self._temporary, stored.digest, self._size)
                 self._temporary = ""
-            for folder in self._folders:
-                sync_folder(folder)
+            durable.sync_folders(changed)
         self.discard()
         return stored
+
+    def _place_taken(self) -> set[str]:
+        """Give the files that were taken their names; the folders that must be synced."""
+        changed: set[str] = set()
+        durable.sync(self._taken)
+        while self._taken:
+            temporary, (digest, size) = self._taken.popitem()
+            try:
+                changed |= self._blobs.place(temporary, digest, size)
+            except BaseException:
+                self._taken[temporary] = (digest, size)
+                raise
+        return changed
 
     def discard(self) -> None:
         """Remove what was written. Nothing happens after `finish`."""
@@ -328,6 +341,10 @@ class BlobSink:
             with contextlib.suppress(OSError):
                 os.unlink(self._temporary)
             self._temporary = ""
+        for temporary in self._taken:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        self._taken.clear()
         self._head = bytearray()
 
     def _must_be_open(self) -> None:
@@ -374,7 +391,7 @@ class BlobSink:
             view = view[os.write(self._fd, view) :]
         here = os.lseek(self._fd, 0, os.SEEK_CUR)
         if here - self._sent >= SLICE:
-            _begin_writeback(self._fd, self._sent, here - self._sent)
+            durable.begin_writeback(self._fd, self._sent, here - self._sent)
             self._sent = here
 
 
@@ -517,76 +534,3 @@ def _system_errors(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise refusal(error, path) from error
-
-
-def _link(temporary: str, path: str) -> None:
-    """Give a file a second name that nobody has. Raises `FileExistsError`.
-
-    Where there are no links the file is renamed: whatever it could replace has the same content.
-    """
-    try:
-        os.link(temporary, path)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-            raise
-        if os.path.exists(path):
-            raise FileExistsError(errno.EEXIST, "exists", path) from None
-        os.rename(temporary, path)
-
-
-def _copy(source: Path, target: str) -> int:
-    """Copy a file's bytes to a new, durable file of mode 0444; how many."""
-    with open(source, "rb", buffering=0) as old:
-        fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            if not _share_blocks(old.fileno(), fd):
-                _copy_bytes(old.fileno(), fd)
-            os.fchmod(fd, 0o444)
-            os.fsync(fd)
-            return os.fstat(fd).st_size
-        finally:
-            os.close(fd)
-
-
-def _share_blocks(old: int, new: int) -> bool:
-    """FICLONE: a copy that costs nothing, on btrfs, XFS, APFS over Linux and the like."""
-    import fcntl
-
-    try:
-        fcntl.ioctl(new, 0x40049409, old)
-    except OSError:
-        return False
-    return True
-
-
-def _copy_bytes(old: int, new: int) -> None:
-    """Copy inside the kernel where it can, else through a buffer."""
-    copy = getattr(os, "copy_file_range", None)
-    if copy is not None:
-        try:
-            while copy(old, new, 1 << 30):
-                pass
-        except OSError as error:
-            if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise
-        # Some file systems (/proc, sysfs) give nothing this way: whatever is left comes by the buffer.
-    while block := os.read(old, BLOCK):
-        view = memoryview(block)
-        while view.nbytes:
-            view = view[os.write(new, view) :]
-
-
-_sync_file_range: Any = None
-
-
-def _begin_writeback(fd: int, start: int, count: int) -> None:
-    """Ask the kernel to begin writing a range to the disk. Only a hint, and only on Linux."""
-    global _sync_file_range  # noqa: PLW0603 - looked up once, and only for large blobs
-    if _sync_file_range is None:
-        import ctypes
-
-        found = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
-        if found is not None:
-            found.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-        _sync_file_range = found or (lambda *_: 0)
-    _sync_file_range(fd, start, count, 2)  # SYNC_FILE_RANGE_WRITE

@@ -38,7 +38,8 @@ from stepwell.errors import (
     StoreTooNew,
 )
 from stepwell.stores import schema
-from stepwell.stores.filesystem import disk_full, is_local, kind_of, read_only, refusal, sync_folder
+from stepwell.stores.durable import sync_folder
+from stepwell.stores.filesystem import disk_full, is_local, kind_of, read_only, refusal
 
 PATIENCE = 120.0
 """Seconds that a writer waits for others before it gives up."""

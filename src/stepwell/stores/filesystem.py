@@ -132,15 +132,3 @@ def read_only(path: str) -> StoreReadOnly:
         why="its folder belongs to somebody else, or its disk is mounted read-only",
         fixes=["STEPWELL_STORE=/a/folder/of/yours stepwell run"],
     )
-
-
-def sync_folder(path: str) -> None:
-    """Make the names in a folder durable. Raises `OSError`; a system that cannot do it is let off."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(fd)

@@ -2,7 +2,7 @@
 
 from doit.tools import run_once
 
-PRIME = 2_147_483_647
+PRIME = 1_000_000_007
 DOIT_CONFIG = {"verbosity": 0, "reporter": "zero"}
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-PRIME = 2_147_483_647
+PRIME = 1_000_000_007
 
 
 def start(number: int) -> int:

@@ -1,6 +1,6 @@
 from stepwell import pipeline, step
 
-PRIME = 2_147_483_647
+PRIME = 1_000_000_007
 
 
 @step

@@ -1,0 +1,127 @@
+"""A graph: in an execution order whatever order it was written in, and refused where it cannot work."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stepwell.errors import PipelineCycle, SameName, SameOutputFile
+from stepwell.kernel.graph import (
+    Constant,
+    FromSource,
+    FromStep,
+    Node,
+    Pack,
+    StepDef,
+    build,
+    dependencies,
+    id_for,
+    leaves,
+)
+
+STEP = StepDef("f", "m", "f")
+ONE = Constant(1, "1")
+
+
+def graph(*nodes, result=FromStep(0)):
+    return build(pipeline="p", nodes=nodes, steps=[STEP], result=result)
+
+
+def node(id, *inputs, after=(), out=""):
+    named = tuple((f"x{i}", binding) for i, binding in enumerate(inputs))
+    return Node(id, 0, named, tuple(after), out, where=f"pipeline.py:{id}")
+
+
+def test_nodes_that_are_in_order_stay_as_they_are():
+    nodes = (node("a"), node("b", FromStep(0)), node("c", FromStep(0), after=[1]))
+    assert graph(*nodes).nodes == nodes
+
+
+def test_nodes_move_behind_what_they_wait_for_and_their_references_with_them():
+    deep = Pack("list", (ONE, Pack("tuple", (FromStep(2, "left", (0, "k")),))))
+    made = graph(node("a", deep), node("b", after=[0]), node("c"), result=Pack("tuple", (FromStep(1),)))
+    assert [one.id for one in made.nodes] == ["c", "a", "b"]
+    moved = Pack("list", (ONE, Pack("tuple", (FromStep(0, "left", (0, "k")),))))
+    assert made.nodes[1].inputs == (("x0", moved),)
+    assert made.nodes[2].after == (1,)
+    assert made.result == Pack("tuple", (FromStep(2),))
+
+
+@given(st.data())
+def test_any_graph_without_a_circle_gets_an_order(data):
+    count = data.draw(st.integers(1, 12))
+    places = data.draw(st.permutations(range(count)))
+    edges = [data.draw(st.lists(st.integers(0, i - 1), max_size=3)) if i else [] for i in range(count)]
+    nodes = [None] * count
+    for i, earlier in enumerate(edges):
+        inputs = [FromStep(places[one]) for one in earlier[:2]]
+        nodes[places[i]] = node(str(i), *inputs, after=[places[one] for one in earlier[2:]])
+    made = graph(*nodes)
+    assert all(before < i for i, one in enumerate(made.nodes) for before in dependencies(one))
+    names = [one.id for one in made.nodes]
+    for i, earlier in enumerate(edges):
+        found = made.nodes[names.index(str(i))]
+        assert {names[before] for before in dependencies(found)} == {str(one) for one in earlier}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "circle"),
+    [
+        ([node("a", FromStep(0))], "a -> a"),
+        ([node("a", FromStep(1)), node("b", FromStep(0))], "a -> b -> a"),
+        ([node("a"), node("b", FromStep(0), after=[2]), node("c", Pack("list", (FromStep(1),)))], "b -> c -> b"),
+    ],
+)
+def test_a_circle_is_named(nodes, circle):
+    with pytest.raises(PipelineCycle, match=circle) as raised:
+        graph(*nodes)
+    assert raised.value.where.startswith("pipeline.py:")
+
+
+def test_two_nodes_with_one_id_are_refused():
+    twice = node("a")
+    with pytest.raises(SameName, match="`a`.*pipeline.py:a and pipeline.py:a"):
+        graph(twice, twice)
+
+
+def test_two_nodes_that_claim_one_file_are_refused():
+    with pytest.raises(SameOutputFile, match="`a` and `b` both write `out.csv`"):
+        graph(node("a", out="out.csv"), node("b", out="out.csv"), node("c", out="other.csv"))
+
+
+def test_a_node_waits_for_each_other_node_once():
+    both = Pack("dict", (FromStep(0), FromStep(1), FromSource(0)), ("'a'", "'b'", "'c'"))
+    assert dependencies(node("c", both, FromStep(1), ONE, after=[0, 2])) == [0, 1, 2]
+    assert dependencies(node("a", ONE)) == []
+    assert graph(node("a"), node("b", FromStep(0), FromStep(0))).consumers() == [[1], []]
+
+
+def test_leaves_are_listed_left_to_right():
+    nested = Pack("tuple", (FromStep(0), Pack("list", (ONE, FromSource(2)))))
+    assert list(leaves(nested)) == [FromStep(0), ONE, FromSource(2)]
+
+
+def test_a_name_means_one_id_or_all_calls_of_a_step():
+    steps = [STEP, StepDef("g", "m", "g")]
+    nodes = [Node("f", 0), Node("inner/f", 0), Node("g", 1), Node("f[2]", 0)]
+    made = build(pipeline="p", nodes=nodes, steps=steps)
+    assert made.find("f") == (0,)
+    assert made.find("inner/f") == (1,)
+    assert made.find("h") == ()
+    other = build(pipeline="p", nodes=[Node("one", 0), Node("two", 0), Node("g", 1)], steps=steps)
+    assert other.find("f") == (0, 1)
+    assert other.step_of(2).full_name == "m:g"
+
+
+@pytest.mark.parametrize(
+    ("path", "taken", "id"),
+    [
+        ([], {}, "train"),
+        ([], {"train": 1}, "train[2]"),
+        (["training"], {"train": 5}, "training/train"),
+        (["a", "b"], {"a/b/train": 2}, "a/b/train[3]"),
+    ],
+)
+def test_ids_count_the_calls_of_one_name_at_one_place(path, taken, id):
+    assert id_for("train", path, taken) == id
