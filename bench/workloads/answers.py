@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from machine import STEPWELL
 from measure import environment
 
-from workloads.shape import Verdict
+from workloads.shape import Check, Verdict
 
 
-def ran(result: object, *arguments: str, status: str, steps: int) -> Callable[[Path, str], Verdict]:
+def ran(result: object, *arguments: str, status: str, steps: int) -> Check:
     """Check that the newest run has so many steps, each of that status, and leads to that result.
 
     The facts of the verdict are the seconds that the run says for each of its steps, where these are few.
@@ -33,7 +32,7 @@ def ran(result: object, *arguments: str, status: str, steps: int) -> Callable[[P
     return check
 
 
-def planned(*arguments: str, decision: str, steps: int) -> Callable[[Path, str], Verdict]:
+def planned(*arguments: str, decision: str, steps: int) -> Check:
     """Check that a plan decides so for so many steps, all of them."""
 
     def check(folder: Path, _output: str) -> Verdict:

@@ -2,7 +2,7 @@
 
 What it measures is the tool, not the work. Every tool does it in its own cheapest native way and
 keeps what it keeps: ninja and make one small file a step, written by the shell; doit the value in
-its database; a bare loop nothing. Sums are taken modulo a prime, so that values stay small and no
+its database, or a file; a bare loop nothing. Sums are taken modulo a prime, so that values stay small and no
 two steps of the graph have the same inputs.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from machine import CORES, PYTHON, STEPWELL, doit
 
 from workloads.answers import planned, ran
-from workloads.shape import Budget, Contender, Phase, Verdict, Workload, project
+from workloads.shape import Budget, Check, Contender, Phase, Verdict, Workload, project
 
 PRIME = 1_000_000_007
 
@@ -35,7 +35,7 @@ def layered(steps: int, *, quick: bool) -> Workload:
     if shutil.which("make"):
         contenders.append(make(width, times))
     if doit():
-        contenders.append(by_doit(width, times))
+        contenders += [doit_values(width, times), doit_files(width, times)]
     return Workload(
         name=f"layered-{steps}",
         title=f"Layered graph of {width:,} × {width:,} = {width * width:,} trivial steps",
@@ -69,9 +69,9 @@ def budgets(steps: int) -> tuple[Budget, ...]:
             least=True,
         ),
         Budget(
-            "cold run against doit, steps/s",
+            "cold run against doit (values), steps/s",
             2.5,
-            lambda rows: rows["doit", "cold"].wall / rows["stepwell", "cold"].wall,
+            lambda rows: rows["doit, values", "cold"].wall / rows["stepwell", "cold"].wall,
             least=True,
         ),
         Budget(
@@ -152,25 +152,36 @@ def make(width: int, times: int) -> Contender:
     return files("make", width, times, prepare, command, (*command, "-n"), idle="Nothing to be done")
 
 
-def by_doit(width: int, times: int) -> Contender:
+def doit_values(width: int, times: int) -> Contender:
     """Python functions in doit's own process, values handed on through its database."""
+
+    def right(folder: Path, _output: str) -> Verdict:
+        return printed(last_row(width))(folder, (folder / "row.txt").read_text())
+
+    return by_doit("doit, values", "dodo_values.py", width, times, right)
+
+
+def doit_files(width: int, times: int) -> Contender:
+    """Python functions in doit's own process, a file a step."""
+    return by_doit("doit, files", "dodo_files.py", width, times, lambda folder, _: made(folder, width))
+
+
+def by_doit(name: str, file: str, width: int, times: int, right: Check) -> Contender:
+    """One way to say it in doit."""
 
     def prepare(folder: Path) -> None:
         project("layered", folder)
-        settings = f"WIDTH = {width}\n"
-        (folder / "dodo.py").write_text(settings + (folder / "dodo_body.py").read_text())
+        (folder / "v").mkdir()
 
-    command = (str(doit()), "-m", "doit")
-    right = written(folder_file="row.txt", row=last_row(width))
-    return Contender(
-        "doit",
-        (
-            Phase("cold", command, right, fresh=True),
-            Phase("unchanged", command, right, times=times),
-            Phase("plan", (*command, "list", "--all", "--status", "--quiet"), right, times=times),
-        ),
-        prepare,
+    python, given = str(doit()), f"width={width}"
+    run = (python, "-m", "doit", "run", "-f", file, given)
+    plan = (python, "-m", "doit", "list", "-f", file, "--all", "--status", "--quiet", given)
+    phases = (
+        Phase("cold", run, right, fresh=True),
+        Phase("unchanged", run, right, times=times),
+        Phase("plan", plan, right, times=times),
     )
+    return Contender(name, phases, prepare)
 
 
 def files(
@@ -184,15 +195,9 @@ def files(
     idle: str,
 ) -> Contender:
     """A tool that leaves a file a step; `idle` is what it says where there is nothing to do."""
-    row = last_row(width)
-
-    def made(folder: Path, _output: str) -> Verdict:
-        count = sum(1 for _ in (folder / "v").iterdir())
-        last = [int((folder / "v" / f"{width - 1}_{i}").read_text()) for i in range(width)]
-        return Verdict("" if count == width * width and last == row else f"wrong result, {count:,} files")
 
     def unchanged(folder: Path, output: str) -> Verdict:
-        return made(folder, output) if idle in output else Verdict("did something")
+        return made(folder, width) if idle in output else Verdict("did something")
 
     def all_planned(_folder: Path, output: str) -> Verdict:
         lines = output.count("\n")
@@ -202,7 +207,7 @@ def files(
         name,
         (
             Phase("plan of nothing", plan, all_planned, fresh=True),
-            Phase("cold", run, made, fresh=True),
+            Phase("cold", run, lambda folder, _: made(folder, width), fresh=True),
             Phase("unchanged", run, unchanged, times=times),
             Phase("plan", plan, unchanged, times=times),
         ),
@@ -219,11 +224,14 @@ def nodes(width: int) -> Iterator[tuple[str, tuple[str, ...], int]]:
             yield f"v/{layer}_{i}", (f"v/{layer - 1}_{i}", f"v/{layer - 1}_{(i + 1) % width}"), 0
 
 
-def printed(row: list[int]) -> Callable[[Path, str], Verdict]:
+def made(folder: Path, width: int) -> Verdict:
+    """Whether there is a file for every step, and those of the last layer are right."""
+    count = sum(1 for _ in (folder / "v").iterdir())
+    last = [int((folder / "v" / f"{width - 1}_{i}").read_text()) for i in range(width)]
+    right = count == width * width and last == last_row(width)
+    return Verdict("" if right else f"wrong result, {count:,} files")
+
+
+def printed(row: list[int]) -> Check:
     """Check that these numbers were printed."""
     return lambda _folder, output: Verdict("" if output.split() == [*map(str, row)] else "wrong result")
-
-
-def written(folder_file: str, row: list[int]) -> Callable[[Path, str], Verdict]:
-    """Check that a file holds these numbers."""
-    return lambda folder, _output: printed(row)(folder, (folder / folder_file).read_text())

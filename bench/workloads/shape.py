@@ -17,15 +17,16 @@ class Verdict(NamedTuple):
     facts: Mapping[str, float] = {}
 
 
-class Phase(NamedTuple):
-    """One command to measure, `times` times a round; in a newly made folder each time where `fresh`.
+Check = Callable[[Path, str], Verdict]
+"""Looks at the folder and at what was printed, right after a command and unmeasured."""
 
-    `check` is given the folder and what was printed, right after the command and unmeasured.
-    """
+
+class Phase(NamedTuple):
+    """One command to measure, `times` times a round; in a newly made folder each time where `fresh`."""
 
     name: str
     command: tuple[str, ...]
-    check: Callable[[Path, str], Verdict] = lambda _folder, _output: Verdict()
+    check: Check = lambda _folder, _output: Verdict()
     fresh: bool = False
     times: int = 1
 

@@ -1,4 +1,7 @@
-"""Same meaning, same text: golden vectors that no interpreter and no version may change, and properties."""
+"""Same meaning, same text: golden vectors that no interpreter and no version may change, and properties.
+
+The digests were made by `b2sum -l 256` (sites: 128) from texts written by hand, not by the code that they test.
+"""
 
 from __future__ import annotations
 
@@ -150,17 +153,12 @@ LONG = "x" * (LONGEST - 2)
     [
         (1, "1"),
         (LONG, f'"{LONG}"'),
-        (LONG + "x", "#3dfd9e31e0e0c8f4ee3a48e1a3cb3a7bafb5b1ec04dd0ed0bf6a0fabf0a4a4a9"),
-        (list(range(1000)), "#"),
+        (LONG + "x", "#3c63cf7bb6b92554b4024280d98199461d626851bfbb1299bb8193624cf024e6"),
+        (list(range(1000)), "#60f233d171ec975623a3c056056d2127d3d5dfa0a4e9ec675193bf1b8b6e1de2"),
     ],
 )
 def test_golden_tokens(value, expected):
     assert token(value) == expected
-
-
-KEYS = [
-    ("", "m:f", "c", "e", (), ()),
-]
 
 
 def test_golden_digests():
@@ -172,8 +170,8 @@ def test_golden_digests():
 def test_golden_keys():
     inputs = [("depth", "6"), ("table", "arrow:b3:" + "0" * 64), ("*rest", "[1,2]")]
     key = key_of("pipeline:train", "c0de", "e4f", inputs, [("TZ", '"UTC"'), ("A B", "None")])
-    assert key == "K"
-    assert site_of("pipeline:train", inputs) == "S"
+    assert key == "27ffbf4b427cd14230497c4f141ea2ddc1862d671ab958f2299cb9ae1dba4e16"
+    assert site_of("pipeline:train", inputs) == "33c72ec3e0b400dd6021feac16c1cb1b"
 
 
 PARTS = [

@@ -17,7 +17,7 @@ from stepwell.stores.verify import verify
 from stepwell.testing.contracts import made, result_of
 
 PROCESSES = 8
-SECONDS = 3
+SECONDS = 2
 
 
 def hammer(arguments):

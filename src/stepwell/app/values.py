@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stepwell.codecs import choose
+from stepwell.codecs import plain as plain_data
 from stepwell.errors import CannotDecode
 from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Graph
 from stepwell.kernel.ports import Artifact, Outside, Stored
@@ -30,6 +31,16 @@ def load(store: LocalStore, artifact: Artifact) -> Any:
     data = store.results.data(artifact)
     blob = store.blobs.open(artifact.digest) if data is None else store.blobs.held(data)
     return choose.load(blob, artifact.codec)
+
+
+def preview(store: LocalStore, artifact: Artifact) -> Any:
+    """An artifact of plain data as plain data for JSON, without importing the classes that it names.
+
+    Raises `ArtifactGone`, `CannotDecode`.
+    """
+    data = store.results.data(artifact)
+    held = store.blobs.open(artifact.digest).data if data is None else data
+    return plain(str(held, "utf-8", "surrogatepass") if artifact.codec == "text" else plain_data.preview(held))
 
 
 def returned(graph: Graph, outputs: Outputs, digests: Sequence[str], store: LocalStore, root: Any) -> Any:
@@ -172,7 +183,7 @@ def _instant(state: list[Any]) -> str:
     """A moment of pandas: (unit, number since 1970, zone)."""
     import datetime as dt
 
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + _span(state)
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + _span(state)
     return (
         moment.replace(tzinfo=None) if state[2] is None else moment.astimezone(_zone(state[2]))
     ).isoformat()

@@ -9,21 +9,37 @@ from __future__ import annotations
 import ast
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Literal
 
-from stepwell.cli.main import VERBS
+from stepwell.cli.main import VALUED, VERBS
+from stepwell.cli.text import clean
+
+DEFAULT_FILE = "pipeline.py"
+
+Kind = Literal["run", "step", "pipeline"]
 
 BASH = """_stepwell() {
-  local IFS=$'\\n'
-  COMP_WORDBREAKS=${COMP_WORDBREAKS//[=:]/}
-  COMPREPLY=($(stepwell __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-  [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
+  local line="${COMP_LINE:0:COMP_POINT}" words
+  read -ra words <<< "$line"
+  [[ "$line" == *[[:space:]] ]] && words+=("")
+  local last="${words[${#words[@]}-1]}" IFS=$'\\n'
+  local seen="${last%"${last##*[=:]}"}"
+  COMPREPLY=($("$1" __complete "${words[@]:1}" 2>/dev/null))
+  local i
+  for ((i = 0; i < ${#COMPREPLY[@]}; i++)); do
+    [[ "${COMPREPLY[i]}" == *= ]] || COMPREPLY[i]+=" "
+    COMPREPLY[i]="${COMPREPLY[i]#"$seen"}"
+  done
 }
-complete -o default -F _stepwell stepwell"""
+complete -o default -o nospace -F _stepwell stepwell"""
 ZSH = """#compdef stepwell
 _stepwell() {
-  local -a found
-  found=("${(@f)$(stepwell __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  [[ -n "$found" ]] && compadd -S '' -- $found || _files
+  local -a found open done
+  found=("${(@f)$(${words[1]} __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  [[ -z "$found" ]] && { _files; return }
+  open=(${(M)found:#*=}) done=(${found:#*=})
+  compadd -S '' -- $open
+  compadd -- $done
 }
 compdef _stepwell stepwell"""
 FISH = """complete -c stepwell -f -a '(stepwell __complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'"""
@@ -34,14 +50,24 @@ EXAMPLES = """examples:
   eval "$(stepwell completion zsh)"       in ~/.zshrc
   stepwell completion fish | source       in config.fish"""
 
+RUNNING = ["--jobs", "--keep-going", "--in-process", "--force", "--refresh"]
 OPTIONS = {
-    "plan": ["--jobs", "--keep-going", "--in-process", "--force", "--refresh"],
-    "run": ["--jobs", "--keep-going", "--in-process", "--force", "--refresh", "--dry-run"],
+    "plan": RUNNING,
+    "run": [*RUNNING, "--dry-run"],
     "why": ["--pipeline"],
     "runs": ["--limit"],
     "get": ["--output", "--overwrite"],
     "verify": ["--quick"],
 }
+
+POSITIONS: dict[str, tuple[Kind, ...]] = {
+    "why": ("step", "run"),
+    "runs": ("pipeline",),
+    "show": ("run",),
+    "logs": ("run", "step"),
+    "get": ("run", "step"),
+}
+"""What stands where, for the verbs whose words are names of the store."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -63,44 +89,64 @@ def run(options: Namespace) -> int:
 def complete(words: list[str]) -> int:
     """Print what the last of the words could become, one a line."""
     *before, prefix = words or [""]
-    here = Path.cwd()
-    if "-C" in before[:-1]:
-        here = here / before[before.index("-C") + 1]
-    plain = [
-        word
-        for i, word in enumerate(before)
-        if not word.startswith("-") and (i == 0 or before[i - 1] != "-C")
-    ]
-    verb = plain[0] if plain else ""
-    if not verb:
-        found = list(VERBS)
-    elif prefix.startswith("-"):
-        found = [*OPTIONS.get(verb, []), "--json", "--help", "-C"]
-    else:
-        found = _words(verb, plain[1:], here)
-    for word in dict.fromkeys(found):
-        if word.startswith(prefix):
-            print(word)
+    found = [word for word in dict.fromkeys(_candidates(before, prefix)) if word.startswith(prefix)]
+    if found:
+        print("\n".join(clean(word) for word in found))
     return 0
 
 
-def _words(verb: str, plain: list[str], here: Path) -> list[str]:
+def _candidates(before: list[str], prefix: str) -> list[str]:
+    plain, values = [], {}
+    option = ""
+    for word in before:
+        if option in VALUED:
+            values[option] = word
+            option = ""
+        else:
+            option = word
+            if not word.startswith("-"):
+                plain.append(word)
+    here = Path.cwd() / values.get("-C", values.get("--directory", ""))
+    if option in ("-C", "--directory", "-o", "--output", "-j", "--jobs", "--limit"):
+        return []
+    if option == "--force":
+        return _stored("step", here, [])
+    if option in ("-p", "--pipeline"):
+        return list(_pipelines(here / DEFAULT_FILE))
+    if not plain:
+        return ["--help", "--json", "--version", "-C"] if prefix.startswith("-") else list(VERBS)
+    verb = plain.pop(0)
+    if prefix.startswith("-"):
+        return [*OPTIONS.get(verb, []), "--json", "--help", "-C"]
     if verb in ("plan", "run"):
-        pipelines = _pipelines(here / "pipeline.py")
-        used = {word.partition("=")[0] for word in plain}
-        named = next((pipelines[word] for word in plain if word in pipelines), None)
-        params = named if named is not None else [name for names in pipelines.values() for name in names]
-        settings = [f"{name}=" for name in params if name not in used]
-        return [*settings, *(pipelines if named is None and len(pipelines) > 1 else ())]
+        return _runnable(here, plain, prefix)
     if verb == "completion":
         return sorted(SCRIPTS)
-    kinds = {"why": ("step", "run"), "show": ("run",), "logs": ("run", "step"), "get": ("run", "step")}.get(
-        verb, ()
-    )
-    return _stored(kinds[len(plain)], here, plain) if len(plain) < len(kinds) else []
+    names = [word for word in plain if "=" not in word]
+    kinds = POSITIONS.get(verb, ())
+    found = _stored(kinds[len(names)], here, names) if len(names) < len(kinds) else []
+    return [*found, *_settings(_pipelines(here / DEFAULT_FILE), plain)] if verb == "why" and names else found
 
 
-def _stored(kind: str, here: Path, plain: list[str]) -> list[str]:
+def _runnable(here: Path, plain: list[str], prefix: str) -> list[str]:
+    """Pipelines, where none is named yet, and parameters."""
+    named = next((word for word in plain if "=" not in word), "")
+    place, _, name = (prefix if ":" in prefix and not named else named).rpartition(":")
+    file, name = (name, "") if name.endswith(".py") else (place, name)
+    pipelines = _pipelines(here / (file or DEFAULT_FILE))
+    if place and not named:
+        return [f"{place}:{pipeline}" for pipeline in pipelines]
+    chosen = {name: pipelines[name]} if name in pipelines else pipelines
+    names = list(pipelines) if not named and len(pipelines) > 1 else []
+    return [*_settings(chosen, plain), *names]
+
+
+def _settings(pipelines: dict[str, list[str]], plain: list[str]) -> list[str]:
+    used = {word.partition("=")[0] for word in plain if "=" in word}
+    return [f"{name}=" for names in pipelines.values() for name in names if name not in used]
+
+
+def _stored(kind: Kind, here: Path, plain: list[str]) -> list[str]:
     from stepwell.app.session import stored
     from stepwell.author.project import root_of
 

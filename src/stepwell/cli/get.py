@@ -92,9 +92,7 @@ def _print(store: LocalStore, artifact: Artifact, *, raw: bool) -> None:
         _pour(_bytes(store, artifact))
     elif codec == "text":
         print(clean(str(_bytes(store, artifact), "utf-8", "replace")))
-    elif codec == "path":
-        print(clean(str(load(store, artifact))))
-    elif codec in TABLES:
+    elif codec == "path" or codec in TABLES:
         print(clean(str(load(store, artifact))))
     else:
         print(f"{clean(artifact.note) or codec}, {size(artifact.size)}; -o FILE writes it")

@@ -14,7 +14,15 @@ from typing import Any, Protocol, TextIO
 
 from stepwell.app.documents import Outcome, Progress
 from stepwell.cli.text import clean, number, paint, pairs, seconds, short, table
-from stepwell.kernel.events import Event, StepFailed, StepFinished, StepRepaired, StepReused
+from stepwell.kernel.events import (
+    Event,
+    StepBlocked,
+    StepFailed,
+    StepFinished,
+    StepInterrupted,
+    StepRepaired,
+    StepReused,
+)
 from stepwell.kernel.plan import Decision, Plan
 from stepwell.kernel.ports import Failure, Said
 
@@ -154,10 +162,7 @@ class Lines:
             self.put(f"  ! {clean(self.id(event.node))}: {clean(event.why)}; it runs again")
         elif isinstance(event, StepReused) and len(self.plan.decisions) > MANY:
             self.reused += 1
-        elif isinstance(event, StepFinished | StepReused | StepFailed) or type(event).__name__ in (
-            "StepBlocked",
-            "StepInterrupted",
-        ):
+        elif isinstance(event, StepFinished | StepReused | StepFailed | StepBlocked | StepInterrupted):
             self._flush(event.node)
             self._ended(event.node, progress.outcomes[event.node], progress)
 

@@ -111,8 +111,19 @@ def loads(data: bytes | memoryview, part: Callable[[int], Any] | None = None) ->
 
     Raises `CannotDecode`, whatever the bytes are.
     """
+    return _decoded(data, _decoder if part is None else _decoder_with({**_READERS, "!part": part}))
+
+
+def preview(data: bytes | memoryview) -> Any:
+    """The value as it can be shown without the user's classes, none of which is imported for it.
+
+    A dataclass is a dict of its fields, a named tuple a list, an enum member its name. Raises `CannotDecode`.
+    """
+    return _decoded(data, _decoder_with({**_READERS, **_CLASSLESS}))
+
+
+def _decoded(data: bytes | memoryview, decoder: json.JSONDecoder) -> Any:
     try:
-        decoder = _decoder if part is None else _decoder_with({**_READERS, "!part": part})
         return decoder.decode(str(data, "utf-8", "surrogatepass"))
     except CodecError:
         raise
@@ -526,6 +537,15 @@ def _read_data(state: list[Any]) -> Any:
         for name, item in part.items():
             object.__setattr__(value, name, item)
     return value
+
+
+_CLASSLESS: Mapping[str, Callable[[Any], Any]] = {
+    "!data": lambda state: {name: item for part in state[1:] for name, item in part.items()},
+    "!named": lambda state: state[1],
+    "!enum": lambda state: state[1],
+    "!flag": lambda state: state[1],
+    "!part": lambda number: f"<part {number}>",
+}
 
 
 def _read_named(state: list[Any]) -> Any:

@@ -1,0 +1,216 @@
+"""Where a value comes from: `bind(value, what, trace)` gives the kernel's `Binding` of an argument or a result.
+
+A reference is bound to what it stands for. A list, tuple, dict, named tuple or dataclass that holds
+references becomes a `Pack`. Everything else is a constant, kept as it is at this moment: what the
+pipeline's body does to it afterwards does not reach the step.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any, Union
+
+from stepwell.author.annotations import Shape, fits, shape_of, show
+from stepwell.author.arguments import brief
+from stepwell.author.constants import in_memory
+from stepwell.author.references import Reference
+from stepwell.author.where import user_line
+from stepwell.errors import BadArguments, BadReference, EdgeType, NoCodec, StepwellError
+from stepwell.kernel import graph as g
+from stepwell.kernel.identity import NotPlain, digest, token
+
+_ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes))
+
+
+def bind(value: object, what: str, trace: object) -> g.Binding:
+    """The binding of a value; `what` says for errors where it is used ("`train(depth=...)`").
+
+    Raises `BadReference`, `BadArguments`, `EdgeType`, `NoCodec`.
+    """
+    if type(value) is Reference:
+        if value._stepwell_trace is not trace:
+            raise BadReference(
+                f"{what} gets a reference of another pipeline's trace",
+                why="it was kept from an earlier trace, in a variable that outlives it",
+                fixes=["call the step again inside this pipeline"],
+                where=user_line(),
+            )
+        return value._stepwell_binding
+    if type(value) in _ATOMS:
+        return g.Constant(value, token(value))
+    if holds_references(value):
+        return _pack(value, what, trace)
+    return _constant(value, what)
+
+
+def holds_references(value: object) -> bool:
+    """Whether a reference is somewhere inside a list, tuple, dict, set or dataclass, or is the value itself."""
+    todo, seen = [value], set[int]()
+    while todo:
+        item = todo.pop()
+        kind = type(item)
+        if kind is Reference:
+            return True
+        if kind in _ATOMS or id(item) in seen:
+            continue
+        seen.add(id(item))
+        todo.extend(_inside(item))
+    return False
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, list | tuple | set | frozenset):
+        return value
+    if isinstance(value, dict):
+        return (*value, *value.values())
+    if hasattr(type(value), "__dataclass_fields__"):
+        return [getattr(value, name, None) for name in type(value).__dataclass_fields__]
+    return ()
+
+
+def type_of(value: object) -> object:
+    """The type of a reference, or of a container that holds some, as far as it is known."""
+    if type(value) is Reference:
+        return Any if value._stepwell_type is None else value._stepwell_type
+    if type(value) is list:
+        return list[_either(value)] if value else list
+    if type(value) is tuple:
+        return tuple[tuple(map(type_of, value))] if value else tuple  # type: ignore[misc]
+    if type(value) is dict:
+        return dict[_either(value), _either(value.values())] if value else dict  # type: ignore[misc]
+    return type(value)
+
+
+def _either(values: Iterable[object]) -> Any:
+    kinds: list[object] = []
+    for value in values:
+        kind = type_of(value)
+        if kind not in kinds:
+            kinds.append(kind)
+    try:
+        return Union[tuple(kinds)]
+    except TypeError:  # an annotation that is no type
+        return Any
+
+
+# --------------------------------------------------------------------------- containers
+
+
+def _pack(value: Any, what: str, trace: object) -> g.Pack:
+    if isinstance(value, dict):
+        if holds_references(list(value)):
+            raise _no_place(what, "the key of a dict", "make it the value of a key that is known")
+        keys = tuple(value)
+        try:
+            names = tuple(map(token, keys))
+        except NotPlain as why:
+            raise BadArguments(
+                f"{what} gets a dict with references and a key that is not plain data",
+                why=str(why),
+                fixes=["use text or numbers as keys"],
+                where=user_line(),
+            ) from None
+        return g.Pack("dict", tuple(bind(item, what, trace) for item in value.values()), names, keys)
+    if isinstance(value, set | frozenset):
+        raise _no_place(what, "a set", "use a list")
+    shape = shape_of(type(value))
+    if shape is not None and shape.kind == "record":
+        return _record(value, shape, what, trace)
+    kind = "list" if isinstance(value, list) else "tuple"
+    return g.Pack(kind, tuple(bind(item, what, trace) for item in value))
+
+
+def _no_place(what: str, place: str, fix: str) -> BadReference:
+    return BadReference(
+        f"{what} has a reference as {place}" if "key" in place else f"{what} has a reference in {place}",
+        why="its place depends on the value itself, which does not exist yet",
+        fixes=[fix],
+        where=user_line(),
+    )
+
+
+def _record(value: object, shape: Shape, what: str, trace: object) -> g.Pack:
+    """A named tuple or dataclass with references in its fields."""
+    kind = type(value)
+    reason = ""
+    if "<locals>" in kind.__qualname__:
+        reason = "its class is defined inside a function, where no worker finds it"
+    elif not shape.whole:
+        reason = "its class has fields that its constructor does not take"
+    if reason:
+        raise BadReference(
+            f"{what} gets a `{kind.__qualname__}` that holds references",
+            why=reason,
+            fixes=["pass its parts one by one", "or make it in a step"],
+            where=user_line(),
+        )
+    parts = [getattr(value, name) for name in shape.names]
+    for name, part, wanted in zip(shape.names, parts, shape.types, strict=True):
+        if wanted is not None and holds_references(part) and not fits(type_of(part), wanted):
+            raise EdgeType(
+                f"`{kind.__qualname__}.{name}` is {show(wanted)}, and gets {show(type_of(part))}",
+                why="the annotation of the one's result does not fit the other's field",
+                fixes=["pass another result, or correct one of the two annotations"],
+                where=user_line(),
+            )
+    return g.Pack("record", tuple(bind(part, what, trace) for part in parts), shape.names, (), shape.record)
+
+
+# --------------------------------------------------------------------------- constants
+
+
+def _constant(value: object, what: str) -> g.Constant:
+    """A constant: plain data as it is, anything else through its codec."""
+    kind = getattr(type(value), "__stepwell__", "")
+    if kind:
+        name = getattr(value, "name", None) or getattr(value, "__name__", "it")
+        raise BadArguments(
+            f"{what} gets the {kind} `{name}` itself, not what it gives",
+            fixes=[f"call it: {name}()" if kind == "source" else f"call it: {name}(...)"],
+            where=user_line(),
+        )
+    try:
+        return g.Constant(_kept(value), token(value))
+    except NotPlain as why:
+        return _coded(value, what, str(why))
+
+
+def _kept(value: Any) -> Any:
+    """A copy that later changes do not reach; much faster than `deepcopy` for what is usual."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if kind is list:
+        return [_kept(item) for item in value]
+    if kind is tuple:
+        return tuple([_kept(item) for item in value])
+    if kind is dict:
+        return {key: _kept(item) for key, item in value.items()}
+    return deepcopy(value)
+
+
+def _coded(value: object, what: str, why: str) -> g.Constant:
+    if inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value):
+        raise BadArguments(
+            f"{what} gets {brief(value)}",
+            why="code that is passed as a value could change without anybody noticing",
+            fixes=[
+                "use it inside the step, where its code is seen",
+                "or pass its name, and look it up in the step",
+            ],
+            where=user_line(),
+        )
+    try:
+        codec, data = in_memory(value)
+    except BadReference:
+        raise
+    except StepwellError as error:
+        raise NoCodec(
+            f"{what} gets {brief(value)}, which has no way to bytes",
+            why=error.what,
+            fixes=error.fixes,
+            where=user_line(),
+        ) from error
+    return g.Constant(data, f"{codec}:#{digest(data)}", codec)
