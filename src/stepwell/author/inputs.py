@@ -55,7 +55,7 @@ class Source(Generic[T]):
 
     @property
     def type_name(self) -> str:
-        """The full name of the type that it is read as, "pandas.DataFrame"; "" if the format decides."""
+        """The full name of the type that it is read as, "pandas.DataFrame"; "" for a path."""
         return type_name(self.kind)
 
     def definition(self) -> SourceDef:
@@ -91,7 +91,7 @@ def source(uri: str, type: Any = None, /, **reader_options: object) -> Source[An
 
     `uri` is a file or folder relative to the project's root, a glob, `https://…`, or
     `package://NAME/path` for data that ships inside an installed package. `type` is what steps get
-    (`pd.DataFrame`, `Path`, `str`, …); without it the format decides. Further keywords are handed
+    (`pd.DataFrame`, `Path`, `str`, …); without it a `Path`. Further keywords are handed
     to the reader (`sep=";"`) and count in the key of each step that reads the source.
 
     Raises `BadSource` where `uri` is not text.

@@ -19,27 +19,27 @@ DEFAULT_FILE = "pipeline.py"
 Kind = Literal["run", "step", "pipeline"]
 
 BASH = """_stepwell() {
-  local line="${COMP_LINE:0:COMP_POINT}" words
+  local line="${COMP_LINE:0:COMP_POINT}" words word
   read -ra words <<< "$line"
   [[ "$line" == *[[:space:]] ]] && words+=("")
-  local last="${words[${#words[@]}-1]}" IFS=$'\\n'
-  local seen="${last%"${last##*[=:]}"}"
-  COMPREPLY=($("$1" __complete "${words[@]:1}" 2>/dev/null))
-  local i
-  for ((i = 0; i < ${#COMPREPLY[@]}; i++)); do
-    [[ "${COMPREPLY[i]}" == *= ]] || COMPREPLY[i]+=" "
-    COMPREPLY[i]="${COMPREPLY[i]#"$seen"}"
-  done
+  word="${words[${#words[@]}-1]}"
+  local seen="${word%"${word##*[=:]}"}"
+  COMPREPLY=()
+  while IFS= read -r word; do
+    [[ "$word" == *= ]] || word+=" "
+    COMPREPLY+=("${word#"$seen"}")
+  done < <("$1" __complete "${words[@]:1}" 2>/dev/null)
 }
 complete -o default -o nospace -F _stepwell stepwell"""
 ZSH = """#compdef stepwell
 _stepwell() {
-  local -a found open done
-  found=("${(@f)$(${words[1]} __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  local -a found settings others
+  found=("${(@f)$(stepwell __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
   [[ -z "$found" ]] && { _files; return }
-  open=(${(M)found:#*=}) done=(${found:#*=})
-  compadd -S '' -- $open
-  compadd -- $done
+  settings=(${(M)found:#*=})
+  others=(${found:#*=})
+  compadd -S '' -- $settings
+  compadd -- $others
 }
 compdef _stepwell stepwell"""
 FISH = """complete -c stepwell -f -a '(stepwell __complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'"""
