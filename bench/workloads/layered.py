@@ -2,8 +2,8 @@
 
 What it measures is the tool, not the work. Every tool does it in its own cheapest native way and
 keeps what it keeps: ninja and make one small file a step, written by the shell; doit the value in
-its database, or a file; a bare loop nothing. Sums are taken modulo a prime, so that values stay small and no
-two steps of the graph have the same inputs.
+its database, or a file; a bare loop nothing. Sums are taken modulo a prime that keeps values small
+and repeats no pair of inputs, which Stepwell would do only once.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Project:
         """Whether a process is there and not a zombie."""
         try:
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return False
 
     @staticmethod

@@ -6,6 +6,9 @@ import pickle
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import pytest
+from hypothesis import given, settings
+
 from stepwell.errors import ArtifactGone
 from stepwell.kernel.events import (
     Event,
@@ -36,6 +39,24 @@ from stepwell.kernel.ports import Done, Failure, Interrupt, Report, Stored, Task
 from stepwell.kernel.run import drive
 from stepwell.testing.engine import FakeEngine, FrozenClock
 from stepwell.testing.memory import MemoryStore
+
+
+def holds(*strategies: Any, few: int = 20, many: int = 3000) -> Callable[..., Any]:
+    """Makes a test of a property: for a few examples, and for many in `make test-deep`."""
+
+    def wrap(promise: Callable[..., None]) -> Callable[..., None]:
+        @pytest.mark.parametrize("examples", [few, pytest.param(many, marks=pytest.mark.deep)])
+        def test(examples: int) -> None:
+            settings(max_examples=examples, deadline=None)(given(*strategies)(promise))()
+
+        test.__name__, test.__qualname__, test.__doc__ = (
+            promise.__name__,
+            promise.__qualname__,
+            promise.__doc__,
+        )
+        return test
+
+    return wrap
 
 
 class Ref(NamedTuple):
@@ -101,10 +122,10 @@ class Engine(FakeEngine):
         answer = self.instead(task) if self.instead is not None else None
         if answer is not None:
             return answer
-        for _, given in task.inputs:
-            if isinstance(given, Stored):
+        for _, handed in task.inputs:
+            if isinstance(handed, Stored):
                 try:
-                    self.store.data(given.artifact)
+                    self.store.data(handed.artifact)
                 except ArtifactGone as gone:
                     return [Done(task.node, failure=Failure(gone.code, gone.what))]
         return self._run(task)

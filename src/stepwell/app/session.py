@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from stepwell.app.git import Question
+from stepwell.app.values import plain
 from stepwell.author.fingerprint import Project
 from stepwell.author.identities import Identified, identify
 from stepwell.author.project import Loaded
@@ -31,6 +32,7 @@ from stepwell.plugins.registry import registry
 from stepwell.sources.pin import Pinned, pin, remember
 from stepwell.sources.web import Shelf
 from stepwell.stores.local import LocalStore, open_store
+from stepwell.stores.record import facts_of
 
 if TYPE_CHECKING:
     from stepwell.sources.memo import Memo  # what goes in as bytes comes out as bytes
@@ -142,9 +144,11 @@ def execute(
     record = None
     try:
         commit = question.answer()
-        record = store.begin(
+        params = {name: plain(value) for name, value, _ in work.graph.params}
+        facts = facts_of(
             work.plan, started=time.time(), commit=commit.id, dirty=commit.dirty, argv=tuple(sys.argv[1:])
         )
+        record = store.begin(facts._replace(params=params))
         for identity in work.identified.identities:
             store.results.add_identity(
                 identity.code,

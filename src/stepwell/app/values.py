@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import enum
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stepwell.codecs import choose
 from stepwell.codecs import plain as plain_data
-from stepwell.errors import CannotDecode
 from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Graph
 from stepwell.kernel.ports import Artifact, Outside, Stored
 from stepwell.stores.local import LocalStore
@@ -40,7 +38,9 @@ def preview(store: LocalStore, artifact: Artifact) -> Any:
     """
     data = store.results.data(artifact)
     held = store.blobs.open(artifact.digest).data if data is None else data
-    return plain(str(held, "utf-8", "surrogatepass") if artifact.codec == "text" else plain_data.preview(held))
+    return plain(
+        str(held, "utf-8", "surrogatepass") if artifact.codec == "text" else plain_data.preview(held)
+    )
 
 
 def returned(graph: Graph, outputs: Outputs, digests: Sequence[str], store: LocalStore, root: Any) -> Any:
@@ -112,123 +112,6 @@ def plain(value: Any) -> Any:
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a NumPy scalar
         return plain(value.item())
     return str(value)
-
-
-# ---------------------------------------------------------------------------- without the classes
-
-
-def glance(store: LocalStore, artifact: Artifact) -> Any:
-    """The value of a `json` or `text` artifact as plain data, from its bytes alone.
-
-    The classes that they name are not imported, so that looking at an artifact never executes code:
-    dataclasses are objects, named tuples lists, members of enums their names. Raises `ArtifactGone`,
-    `CannotDecode`.
-    """
-    data = store.results.data(artifact)
-    found = store.blobs.open(artifact.digest).data if data is None else data
-    try:
-        text = str(found, "utf-8", "surrogatepass")
-        return text if artifact.codec == "text" else json.loads(text, object_hook=_untagged)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise CannotDecode(
-            "the artifact cannot be read as plain data", why=f"{type(error).__name__}: {error}"[:300]
-        ) from error
-
-
-def _untagged(found: dict[str, Any]) -> Any:
-    if len(found) == 1:
-        (tag,) = found
-        if tag[:1] == "!":
-            return _TAGS.get(tag, _itself)(found[tag])
-    return found
-
-
-def _itself(state: Any) -> Any:
-    return state
-
-
-def _second(state: list[Any]) -> Any:
-    return state[1]
-
-
-def _object(pairs: list[list[Any]]) -> dict[str, Any]:
-    return {key if isinstance(key, str) else str(key): item for key, item in pairs}
-
-
-def _fields(state: list[Any]) -> dict[str, Any]:
-    return {name: item for part in state[1:] for name, item in part.items()}
-
-
-def _moment(state: Any) -> str:
-    """A date and time, or a time: its text alone, or (text, fold, zone)."""
-    import datetime as dt
-
-    text, fold, zone = (state, 0, None) if isinstance(state, str) else state
-    if zone is None:
-        return str(text)
-    kind = dt.datetime if "T" in text else dt.time
-    return kind.fromisoformat(text).replace(fold=fold, tzinfo=_zone(zone)).isoformat()
-
-
-def _zone(state: Any) -> Any:
-    import datetime as dt
-    from zoneinfo import ZoneInfo
-
-    if isinstance(state, dict):
-        state = state["pytz"]
-    return ZoneInfo(state) if isinstance(state, str) else dt.timezone(dt.timedelta(microseconds=state[0]))
-
-
-def _instant(state: list[Any]) -> str:
-    """A moment of pandas: (unit, number since 1970, zone)."""
-    import datetime as dt
-
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + _span(state)
-    return (
-        moment.replace(tzinfo=None) if state[2] is None else moment.astimezone(_zone(state[2]))
-    ).isoformat()
-
-
-def _span(state: list[Any]) -> Any:
-    import datetime as dt
-
-    unit, count = state[:2]
-    return dt.timedelta(microseconds=count * {"s": 10**6, "ms": 1000, "us": 1, "ns": 0.001}[unit])
-
-
-def _complex(parts: list[str]) -> str:
-    return str(complex(float(parts[0]), float(parts[1])))
-
-
-_TAGS: Mapping[str, Callable[[Any], Any]] = {
-    "!int": lambda text: plain(int(text, 16)),
-    "!float": lambda text: number(float(text)),
-    "!complex": _complex,
-    "!dict": _object,
-    "!ordered": _object,
-    "!counter": _object,
-    "!defaultdict": lambda state: _object(state[1]),
-    "!deque": _second,
-    "!range": lambda state: str(range(*state)),
-    "!slice": lambda state: str(slice(*state)),
-    "!ellipsis": lambda _: "Ellipsis",
-    "!datetime": _moment,
-    "!time": _moment,
-    "!timedelta": lambda state: str(_span(["us", state[2] + 10**6 * (state[1] + 86400 * state[0])])),
-    "!zone": lambda state: str(_zone(state)),
-    "!fraction": lambda state: f"{state[0]}/{state[1]}" if state[1] != 1 else str(state[0]),
-    "!path": _second,
-    "!enum": _second,
-    "!flag": _second,
-    "!named": _second,
-    "!data": _fields,
-    "!np": lambda state: _complex(state[1]) if isinstance(state[1], list) else state[1],
-    "!timestamp": _instant,
-    "!pdtimedelta": lambda state: str(_span(state)),
-    "!nat": lambda _: "NaT",
-    "!na": lambda _: "<NA>",
-}
-"""How values that JSON does not have are shown, by the tags of the codec `json`; others as what they hold."""
 
 
 def number(value: float) -> float | str:

@@ -6,20 +6,21 @@ understand it accepts. Editors and type checkers see the functions' own types an
 
 from __future__ import annotations
 
+import inspect
+import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
-
-NOTHING = None
-"""The annotation of what has none. (The annotation `None` is kept as `type(None)`.)"""
 
 
 class Shape(NamedTuple):
     """How a value of a type comes apart: "tuple", "record" (named tuple, dataclass) or "dict" (typed dict).
 
     `ordered`: its parts can be unpacked and indexed by number. `record` is "module:qualname".
+    `whole`: made of exactly these parts, so that they can be kept one by one and put together again.
     """
 
     kind: str
@@ -27,45 +28,47 @@ class Shape(NamedTuple):
     types: tuple[object, ...]
     ordered: bool
     record: str = ""
+    whole: bool = True
 
 
 def hints_of(function: Callable[..., Any]) -> dict[str, object]:
     """A function's annotations, resolved one by one; what cannot be resolved is left out."""
-    raw = dict(getattr(function, "__annotations__", {}))
-    if not any(isinstance(value, str) for value in raw.values()):
-        return {name: _none_type(value) for name, value in raw.items()}
+    scope = getattr(inspect.unwrap(function), "__globals__", {})
     out: dict[str, object] = {}
-    scope = getattr(function, "__globals__", {})
-    for name, value in raw.items():
+    for name, value in annotations_of(function).items():
         probe = types.SimpleNamespace(__annotations__={name: value}, __globals__=scope)
         try:
             out[name] = typing.get_type_hints(probe, scope, include_extras=True)[name]  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001  a name that only type checkers see promises nothing at run time
-            out.pop(name, None)
-            _UNRESOLVED[f"{getattr(function, '__qualname__', '?')}.{name}"] = repr(error)
-    return {name: _none_type(value) for name, value in out.items()}
+        except Exception:  # noqa: BLE001, S112  a name that only type checkers see promises nothing at run time
+            continue
+    return out
 
 
-_UNRESOLVED: dict[str, str] = {}
+def annotations_of(thing: Any) -> dict[str, object]:
+    """The annotations of a function or class as they were written; those that cannot be evaluated as text.
+
+    Python 3.14 evaluates them when they are asked for, and would raise for names that only type checkers see.
+    """
+    if sys.version_info >= (3, 14):
+        lazily = import_module("annotationlib")
+        return dict(lazily.get_annotations(thing, format=lazily.Format.FORWARDREF))
+    return dict(getattr(thing, "__annotations__", {}))
 
 
-def _none_type(value: object) -> object:
-    return type(None) if value is None else value
+_WRAPPERS = (typing.Required, typing.NotRequired, typing.Final, typing.ClassVar)
 
 
-def plain(annotation: object) -> object:
+def plain(annotation: Any) -> Any:
     """An annotation without `Annotated`, `Required`, type alias and the like around it."""
     while True:
         origin = get_origin(annotation)
-        if origin is typing.Annotated or origin in (
-            typing.Required,
-            typing.NotRequired,
-            typing.Final,
-            typing.ClassVar,
-        ):
+        if origin is typing.Annotated or origin in _WRAPPERS:
             annotation = get_args(annotation)[0]
         elif type(annotation).__name__ == "TypeAliasType":
-            annotation = annotation.__value__  # type: ignore[attr-defined]
+            annotation = annotation.__value__
+        elif type(origin).__name__ == "TypeAliasType":
+            value = origin.__value__
+            annotation = value[get_args(annotation)] if getattr(value, "__parameters__", ()) else value
         else:
             return annotation
 
@@ -84,33 +87,54 @@ def _shape_of(annotation: object) -> Shape | None:
     origin = get_origin(annotation)
     if origin is tuple:
         args = get_args(annotation)
-        if not args or args == ((),) or Ellipsis in args:
+        if (
+            not args
+            or args == ((),)
+            or Ellipsis in args
+            or any(get_origin(arg) is typing.Unpack for arg in args)
+        ):
             return None
         return Shape("tuple", tuple(str(i) for i in range(len(args))), args, True)
     cls = origin or annotation
     if not isinstance(cls, type):
         return None
     if typing.is_typeddict(cls):
-        fields = _fields(cls, cls.__annotations__)
-        return Shape("dict", tuple(fields), tuple(fields.values()), False) if fields else None
+        fields = _fields(cls, annotations_of(cls))
+        every = _required(cls) >= fields.keys()
+        return Shape("dict", tuple(fields), tuple(fields.values()), False, whole=every) if fields else None
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        fields = _fields(cls, dict.fromkeys(cls._fields))
+        fields = _fields(cls, cls._fields)
         return Shape("record", tuple(fields), tuple(fields.values()), True, _path(cls)) if fields else None
     if hasattr(cls, "__dataclass_fields__"):
-        from dataclasses import fields as dataclass_fields
-
-        found = _fields(cls, {field.name: None for field in dataclass_fields(cls)})
-        return Shape("record", tuple(found), tuple(found.values()), False, _path(cls)) if found else None
+        return _dataclass(cls)
     return None
 
 
-def _fields(cls: type, names: Mapping[str, object]) -> dict[str, object]:
+def _dataclass(cls: Any) -> Shape | None:
+    from dataclasses import fields as dataclass_fields  # whoever has one has paid for the import
+
+    parts = dataclass_fields(cls)
+    found = _fields(cls, [part.name for part in parts])
+    if not found:
+        return None
+    try:
+        taken = set(inspect.signature(cls).parameters)
+    except (TypeError, ValueError):
+        taken = set()
+    whole = taken == {part.name for part in parts if part.init} == found.keys()
+    return Shape("record", tuple(found), tuple(found.values()), False, _path(cls), whole)
+
+
+def _fields(cls: type, names: Iterable[str]) -> dict[str, object]:
     try:
         hints = typing.get_type_hints(cls, include_extras=True)
-    except Exception as error:  # noqa: BLE001  of names that only type checkers see, the parts are known, their types are not
-        _UNRESOLVED[cls.__qualname__] = repr(error)
+    except Exception:  # noqa: BLE001  of names that only type checkers see, the parts are known, their types are not
         hints = {}
     return {name: plain(hints.get(name)) for name in names}
+
+
+def _required(cls: Any) -> frozenset[str]:
+    return frozenset(cls.__required_keys__)
 
 
 def _path(cls: type) -> str:
@@ -136,17 +160,14 @@ def fits(given: object, wanted: object) -> bool:
     given, wanted = plain(given), plain(wanted)
     if given is None or wanted is None or given == wanted or wanted in (Any, object) or given is Any:
         return True
-    if isinstance(given, TypeVar | str) or isinstance(wanted, TypeVar | str):
+    if _is_open(given) or _is_open(wanted):
         return True
     if get_origin(given) in (Union, types.UnionType):
         return all(fits(member, wanted) for member in get_args(given))
+    if get_origin(given) is typing.Literal:
+        return all(_literal_fits(value, wanted) for value in get_args(given))
     if get_origin(wanted) in (Union, types.UnionType):
         return any(fits(given, member) for member in get_args(wanted))
-    if get_origin(given) is typing.Literal:
-        return (
-            all(fits(type(value), wanted) for value in get_args(given))
-            or get_origin(wanted) is typing.Literal
-        )
     if get_origin(wanted) is typing.Literal:
         return any(fits(given, type(value)) for value in get_args(wanted))
     if hasattr(given, "__supertype__"):
@@ -156,19 +177,32 @@ def fits(given: object, wanted: object) -> bool:
     return _class_fits(given, wanted)
 
 
+def _is_open(annotation: object) -> bool:
+    """Whether an annotation stands for a type that is not known here."""
+    return isinstance(annotation, TypeVar | str | typing.ForwardRef | typing.ParamSpec) or (
+        isinstance(annotation, type) and bool(getattr(annotation, "_is_protocol", False))
+    )
+
+
+def _literal_fits(value: object, wanted: object) -> bool:
+    wanted = plain(wanted)
+    if get_origin(wanted) in (Union, types.UnionType):
+        return any(_literal_fits(value, member) for member in get_args(wanted))
+    if get_origin(wanted) is typing.Literal:
+        return any(type(value) is type(option) and value == option for option in get_args(wanted))
+    return fits(type(value), wanted)
+
+
 def _class_fits(given: object, wanted: object) -> bool:
     has, needs = get_origin(given) or given, get_origin(wanted) or wanted
-    if not isinstance(has, type) or not isinstance(needs, type):
+    if not isinstance(has, type) or not isinstance(needs, type) or getattr(needs, "_is_protocol", False):
         return True
-    if getattr(needs, "_is_protocol", False) or typing.is_typeddict(needs):
-        return (
-            not typing.is_typeddict(has)
-            or has is needs
-            or not typing.is_typeddict(needs)
-            or _keys_fit(has, needs)
-        )
+    if typing.is_typeddict(needs):
+        if typing.is_typeddict(has):
+            return _required(needs) <= annotations_of(has).keys()
+        return issubclass(has, Mapping)
     if typing.is_typeddict(has):
-        has = dict
+        has, given = dict, dict
     if has in _PROMOTED.get(needs, ()):
         return True
     try:
@@ -179,19 +213,23 @@ def _class_fits(given: object, wanted: object) -> bool:
     return _arguments_fit(has, get_args(given), needs, get_args(wanted))
 
 
-def _keys_fit(has: type, needs: type) -> bool:
-    return all(name in has.__annotations__ for name in needs.__annotations__)
-
-
 def _arguments_fit(has: type, given: tuple[object, ...], needs: type, wanted: tuple[object, ...]) -> bool:
+    """Whether the arguments in brackets fit, where they mean the same in both types."""
     if not given or not wanted:
         return True
     if has is tuple:
-        members = [arg for arg in given if arg is not Ellipsis]
+        members = [arg for arg in given if arg is not Ellipsis and arg != ()]
         if needs is tuple and Ellipsis not in wanted:
-            return Ellipsis in given or (len(given) == len(wanted) and all(map(fits, given, wanted)))
+            exact = () if wanted == ((),) else wanted
+            return Ellipsis in given or (len(members) == len(exact) and all(map(fits, members, exact)))
         return all(fits(member, wanted[0]) for member in members)
-    alike = has is needs or (len(given) <= 2 and needs.__module__ in ("collections.abc", "typing"))
+    if has is dict and len(wanted) == 1:
+        given = given[:1]  # iterating a mapping gives its keys
+    alike = has is needs or (has.__module__ in _CONTAINERS and needs.__module__ in _CONTAINERS)
     if not alike or len(given) != len(wanted) or Ellipsis in (*given, *wanted):
         return True
     return all(isinstance(a, list) or fits(a, b) for a, b in zip(given, wanted, strict=True))
+
+
+_CONTAINERS = ("builtins", "collections", "collections.abc")
+"""Modules whose generic classes all mean the same by their arguments: the items, or keys and values."""

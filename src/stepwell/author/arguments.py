@@ -22,7 +22,10 @@ def fitted(
         what, fix = _misfit(signature, args, kwargs, str(error))
         name = who.rpartition(" ")[2].strip("`")
         raise BadArguments(
-            f"{who} {what}", why=f"it is {name}{spelled(signature)}", fixes=[fix] if fix else [], where=user_line()
+            f"{who} {what}",
+            why=f"it is {name}{spelled(signature)}",
+            fixes=[fix] if fix else [],
+            where=user_line(),
         ) from None
 
 
@@ -47,9 +50,14 @@ def _misfit(
         return f"takes {len(places)} arguments by place, and gets {len(args)}", fix
     if problem.startswith("missing a required"):
         filled = {p.name for p in places[: len(args)]} | set(kwargs)
-        missing = [p for p in parameters.values() if p.default is p.empty and not stars(p) and p.name not in filled]
+        missing = [
+            p for p in parameters.values() if p.default is p.empty and not stars(p) and p.name not in filled
+        ]
         names = " and ".join(f"`{p.name}`" for p in missing)
-        return f"is called without {names}", f"add {', '.join(p.name + ('' if _by_place(p) else '=...') for p in missing)}"
+        return (
+            f"is called without {names}",
+            f"add {', '.join(p.name + ('' if _by_place(p) else '=...') for p in missing)}",
+        )
     twice = [p.name for p in places[: len(args)] if p.name in kwargs]
     if twice:
         return f"gets `{twice[0]}` twice", "write it by place or by name"

@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import Any, Union
+from types import GenericAlias
+from typing import Any
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
 from stepwell.author.arguments import brief
@@ -65,34 +66,36 @@ def _inside(value: object) -> Iterable[object]:
         return value
     if isinstance(value, dict):
         return (*value, *value.values())
-    if hasattr(type(value), "__dataclass_fields__"):
-        return [getattr(value, name, None) for name in type(value).__dataclass_fields__]
-    return ()
+    fields: Iterable[str] = getattr(type(value), "__dataclass_fields__", ())
+    return [getattr(value, name, None) for name in fields]
 
 
 def type_of(value: object) -> object:
     """The type of a reference, or of a container that holds some, as far as it is known."""
     if type(value) is Reference:
         return Any if value._stepwell_type is None else value._stepwell_type
-    if type(value) is list:
-        return list[_either(value)] if value else list
-    if type(value) is tuple:
-        return tuple[tuple(map(type_of, value))] if value else tuple  # type: ignore[misc]
-    if type(value) is dict:
-        return dict[_either(value), _either(value.values())] if value else dict  # type: ignore[misc]
+    if type(value) is list and value:
+        return GenericAlias(list, (_either(value),))
+    if type(value) is tuple and value:
+        return GenericAlias(tuple, tuple(map(type_of, value)))
+    if type(value) is dict and value:
+        return GenericAlias(dict, (_either(value), _either(value.values())))
     return type(value)
 
 
-def _either(values: Iterable[object]) -> Any:
+def _either(values: Iterable[object]) -> object:
+    """The union of the types of values."""
+    either: Any = None
     kinds: list[object] = []
     for value in values:
         kind = type_of(value)
         if kind not in kinds:
             kinds.append(kind)
-    try:
-        return Union[tuple(kinds)]
-    except TypeError:  # an annotation that is no type
-        return Any
+            try:
+                either = kind if either is None else either | kind
+            except TypeError:  # an annotation that is no type
+                return Any
+    return either
 
 
 # --------------------------------------------------------------------------- containers
@@ -101,7 +104,9 @@ def _either(values: Iterable[object]) -> Any:
 def _pack(value: Any, what: str, trace: object) -> g.Pack:
     if isinstance(value, dict):
         if holds_references(list(value)):
-            raise _no_place(what, "the key of a dict", "make it the value of a key that is known")
+            raise _no_place(
+                f"{what} has a reference as the key of a dict", "give it a key that is known, as its value"
+            )
         keys = tuple(value)
         try:
             names = tuple(map(token, keys))
@@ -114,7 +119,7 @@ def _pack(value: Any, what: str, trace: object) -> g.Pack:
             ) from None
         return g.Pack("dict", tuple(bind(item, what, trace) for item in value.values()), names, keys)
     if isinstance(value, set | frozenset):
-        raise _no_place(what, "a set", "use a list")
+        raise _no_place(f"{what} has a reference in a set", "use a list")
     shape = shape_of(type(value))
     if shape is not None and shape.kind == "record":
         return _record(value, shape, what, trace)
@@ -122,10 +127,10 @@ def _pack(value: Any, what: str, trace: object) -> g.Pack:
     return g.Pack(kind, tuple(bind(item, what, trace) for item in value))
 
 
-def _no_place(what: str, place: str, fix: str) -> BadReference:
+def _no_place(what: str, fix: str) -> BadReference:
     return BadReference(
-        f"{what} has a reference as {place}" if "key" in place else f"{what} has a reference in {place}",
-        why="its place depends on the value itself, which does not exist yet",
+        what,
+        why="its place there depends on the value itself, which does not exist yet",
         fixes=[fix],
         where=user_line(),
     )
@@ -172,9 +177,10 @@ def _constant(value: object, what: str) -> g.Constant:
             where=user_line(),
         )
     try:
-        return g.Constant(_kept(value), token(value))
+        text = token(value)
     except NotPlain as why:
         return _coded(value, what, str(why))
+    return g.Constant(_kept(value), text)
 
 
 def _kept(value: Any) -> Any:

@@ -9,8 +9,9 @@ out     the file, relative to the project's root, that the step writes and retur
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypedDict
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypedDict
 
 from stepwell.author.where import user_line
 from stepwell.errors import BadOption, nearest
@@ -30,12 +31,12 @@ UNITS = {
 
 
 class Options(NamedTuple):
-    """The options of a step, checked. `memory` in bytes, 0 where it is not stated."""
+    """The options of a step, checked. `memory` in bytes, 0 where it is not stated; `codec` by output, or for all."""
 
     cpus: float = 1.0
     memory: int = 0
     env: tuple[str, ...] = ()
-    codec: Mapping[str, str] | str = ""
+    codec: tuple[tuple[str, str], ...] | str = ""
     out: str = ""
 
 
@@ -54,14 +55,28 @@ class StepOptions(TypedDict, total=False):
 
 def checked(given: Mapping[str, object], base: Options = DEFAULTS) -> Options:
     """`base` with the given options changed. Raises `BadOption`, naming the user's line."""
-    out = base._asdict()
-    for name, value in given.items():
-        if name not in out:
-            hint = nearest(name, out)
-            fixes = [f"did you mean `{hint}`?"] if hint else [f"options are: {', '.join(out)}"]
-            raise BadOption(f"a step has no option `{name}`", fixes=fixes, where=user_line())
-        out[name] = _CHECKS[name](value)
-    return Options(**out)
+    for name in given:
+        if name not in _CHECKS:
+            raise unknown("a step", name, _CHECKS)
+    return base._replace(**{name: _CHECKS[name](value) for name, value in given.items()})
+
+
+def unknown(who: str, name: str, known: Iterable[str]) -> BadOption:
+    """The error of an option that `who` does not have."""
+    hint = nearest(name, known)
+    fix = f"did you mean `{hint}`?" if hint else f"options are: {', '.join(known)}"
+    return BadOption(f"{who} has no option `{name}`", fixes=[fix], where=user_line())
+
+
+def label_of(text: object) -> str:
+    """A name for a call, checked. Raises `BadOption` for what is no name (letters, digits, `_`, `-`, `.`)."""
+    if isinstance(text, str) and text[:1].isalnum() and all(c.isalnum() or c in "_-." for c in text):
+        return text
+    raise BadOption(
+        f"`{text}` cannot be the name of a call",
+        fixes=["use letters, digits, `_`, `-` and `.`"],
+        where=user_line(),
+    )
 
 
 def _cpus(value: object) -> float:
@@ -77,7 +92,7 @@ def _memory(value: object) -> int:
         text = value.strip().upper().replace(" ", "")
         number = text.rstrip("KMGTIB")
         unit = text[len(number) :]
-        if unit in UNITS and number.replace(".", "", 1).isdigit():
+        if unit in UNITS and number.isascii() and number.replace(".", "", 1).isdigit():
             return int(float(number) * UNITS[unit])
     raise _bad("memory", value, "bytes, or a text such as 500MB or 4GiB", 'memory="4GB"')
 
@@ -85,37 +100,48 @@ def _memory(value: object) -> int:
 def _env(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = (value,)
-    if isinstance(value, list | tuple | set) and all(
+    if isinstance(value, list | tuple | set | frozenset) and all(
         isinstance(v, str) and v and "=" not in v and "\0" not in v for v in value
     ):
-        return tuple(sorted(value))
+        return tuple(sorted(set(value)))
     raise _bad("env", value, "names of environment variables", 'env=["TZ"]')
 
 
-def _codec(value: object) -> Mapping[str, str] | str:
+def _codec(value: object) -> tuple[tuple[str, str], ...] | str:
     if isinstance(value, str):
         return value
-    if isinstance(value, dict) and all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
-        return dict(value)
+    if isinstance(value, Mapping) and all(
+        isinstance(k, str) and isinstance(v, str) for k, v in value.items()
+    ):
+        return tuple(sorted(value.items()))
     raise _bad("codec", value, "the name of a codec, or one for each output", 'codec="pickle"')
 
 
 def _out(value: object) -> str:
-    import os.path
-
     if isinstance(value, str | os.PathLike):
         text = os.fspath(value)
         if isinstance(text, str) and text and not os.path.isabs(text):
             clean = os.path.normpath(text).replace(os.sep, "/")
-            if not clean.startswith("../") and clean not in (".", ".."):
+            if not clean.startswith("../") and clean not in (".", "..") and "\0" not in clean:
                 return clean
     raise _bad("out", value, "a path inside the project, relative to its root", 'out="reports/summary.html"')
 
 
 def _bad(name: str, value: object, wanted: str, example: str) -> BadOption:
+    return bad(name, value, wanted, f"@step({example})")
+
+
+def bad(name: str, value: object, wanted: str, example: str) -> BadOption:
+    """The error of an option's value."""
     return BadOption(
-        f"`{name}={value!r}` is not {wanted}", fixes=[f"for example: @step({example})"], where=user_line()
+        f"`{name}={value!r}` is not {wanted}", fixes=[f"for example: {example}"], where=user_line()
     )
 
 
-_CHECKS = {"cpus": _cpus, "memory": _memory, "env": _env, "codec": _codec, "out": _out}
+_CHECKS: Mapping[str, Callable[[object], Any]] = {
+    "cpus": _cpus,
+    "memory": _memory,
+    "env": _env,
+    "codec": _codec,
+    "out": _out,
+}

@@ -13,9 +13,10 @@ from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, ov
 
 from stepwell.author.annotations import hints_of
 from stepwell.author.runs import PlanView, Run
-from stepwell.author.trace import current, nodes_of
+from stepwell.author.trace import current, ordering
+from stepwell.author.options import bad, label_of, unknown
 from stepwell.author.where import user_line
-from stepwell.errors import BadOption, BadPipeline, nearest
+from stepwell.errors import BadPipeline
 from stepwell.plugins.registry import runner
 
 P = ParamSpec("P")
@@ -42,7 +43,7 @@ class Pipeline(Generic[P, R]):
         options: RunOptions | None = None,
         *,
         label: str = "",
-        after: tuple[int, ...] = (),
+        after: tuple[object, ...] = (),
     ) -> None:
         self.function = function
         self.label = label
@@ -61,6 +62,14 @@ class Pipeline(Generic[P, R]):
             return self.function(*args, **kwargs)
         return cast(R, trace.inside(self, self.label or self.__name__, self._after, args, kwargs))
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        raise BadPipeline(
+            f"`@pipeline` stands on the method `{owner.__name__}.{name}`",
+            why="its parameters would begin with an object that the command cannot make",
+            fixes=["make it a function"],
+            where=user_line(),
+        )
+
     def __repr__(self) -> str:
         return f"<pipeline {self.__module__}:{self.__qualname__}>"
 
@@ -77,31 +86,19 @@ class Pipeline(Generic[P, R]):
 
     def named(self, label: str) -> Pipeline[P, R]:
         """This pipeline under another name in the ids of its steps: `training.named("deep")(...)`."""
-        if not label or not label.replace("-", "").replace(".", "").replace("_", "").isalnum():
-            raise BadOption(
-                f"`{label}` cannot be the name of a call",
-                fixes=["use letters, digits, _ and -"],
-                where=user_line(),
-            )
+        label = label_of(label)
         return Pipeline(self.function, self.run_options, label=label, after=self._after)
 
     def after(self, *references: object) -> Pipeline[P, R]:
         """This pipeline, but none of its steps before these results are there."""
         return Pipeline(
-            self.function, self.run_options, label=self.label, after=(*self._after, *nodes_of(references))
+            self.function, self.run_options, label=self.label, after=(*self._after, *ordering(references))
         )
 
     def options(self, **options: Unpack[RunOptions]) -> Pipeline[P, R]:
         """This pipeline with other run options: `delays.options(jobs=4).run(depth=8)`. Raises `BadOption`."""
-        for name in options:
-            if name not in RunOptions.__annotations__:
-                hint = nearest(name, RunOptions.__annotations__)
-                fixes = (
-                    [f"did you mean `{hint}`?"]
-                    if hint
-                    else [f"options are: {', '.join(RunOptions.__annotations__)}"]
-                )
-                raise BadOption(f"a run has no option `{name}`", fixes=fixes, where=user_line())
+        for name, value in options.items():
+            _check_option(name, value)
         return Pipeline(self.function, {**self.run_options, **options}, label=self.label, after=self._after)
 
     @cached_property
@@ -115,6 +112,16 @@ class Pipeline(Generic[P, R]):
         return hints_of(self.function)
 
 
+def _check_option(name: str, value: object) -> None:
+    if name not in RunOptions.__annotations__:
+        raise unknown("a run", name, RunOptions.__annotations__)
+    if name == "jobs":
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise bad("jobs", value, "a number of workers (0: one a processor)", "options(jobs=4)")
+    elif not isinstance(value, bool):
+        raise bad(name, value, "True or False", f"options({name}=True)")
+
+
 @overload
 def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]: ...
 @overload
@@ -126,13 +133,32 @@ def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> A
     """
 
     def make(real: Callable[..., Any]) -> Pipeline[Any, Any]:
-        if isinstance(real, Pipeline) or not inspect.isfunction(real) or inspect.iscoroutinefunction(real):
+        problem = _unfit(real)
+        if problem:
             raise BadPipeline(
-                f"`@pipeline` stands on {getattr(real, '__qualname__', real)!r}, which is not a plain function",
-                fixes=["put it on a function (not async) whose body calls steps"],
+                problem,
+                fixes=["put it on a function (def, not async) whose body calls steps"],
                 where=user_line(),
             )
         made = Pipeline(real)
         return made.options(**options) if options else made
 
     return make if function is None else make(function)
+
+
+def _unfit(function: object) -> str:
+    """What is wrong with a would-be pipeline, or ""."""
+    name = getattr(function, "__qualname__", getattr(function, "__name__", repr(function)))
+    if isinstance(function, Pipeline):
+        return f"`{name}` is a pipeline already"
+    if getattr(type(function), "__stepwell__", "") == "step":
+        return f"`{name}` is a step: a function is one or the other"
+    if not inspect.isfunction(function):
+        return f"`@pipeline` stands on `{name}`, which is not a function"
+    if name.endswith("<lambda>"):
+        return "`pipeline` was given a lambda, which has no name"
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return f"`{name}` is async: nothing is there to be awaited while it is traced"
+    if inspect.isgeneratorfunction(function):
+        return f"`{name}` is a generator: a pipeline returns what it gives"
+    return ""

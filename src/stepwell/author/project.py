@@ -125,6 +125,18 @@ def module_name(file: Path, root: Path) -> str:
 _loading: list[Target] = []
 
 
+def refuse_inside_import(module: str) -> None:
+    """Refuse to plan or run the pipelines of a module while it, or a pipeline file, is being imported. Raises `RunInsideRun`."""
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    if _loading or in_worker_import() or getattr(spec, "_initializing", False):
+        raise RunInsideRun(
+            f"`{_loading[-1].module if _loading else module}` starts a run while it is being imported",
+            why="to run a pipeline, its file is imported, by each worker too: it would never end",
+            fixes=['put it under `if __name__ == "__main__":`'],
+            where=user_line(),
+        )
+
+
 def importer_for(root: Path) -> FirstParty:
     """The importer of a project's own modules, with the present bytes of its files.
 
@@ -197,7 +209,9 @@ def _cannot_import(target: Target, error: BaseException) -> CannotImport:
 def pipelines_of(module: ModuleType) -> dict[str, Pipeline[Any, Any]]:
     """The pipelines that a module holds, by the names that it holds them under."""
     return {
-        name: value for name, value in vars(module).items() if getattr(type(value), "__stepwell__", "") == "pipeline"
+        name: value
+        for name, value in vars(module).items()
+        if getattr(type(value), "__stepwell__", "") == "pipeline"
     }
 
 

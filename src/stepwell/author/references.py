@@ -43,35 +43,36 @@ class Reference:
     def __getattr__(self, name: str) -> Any:  # noqa: RET503  `_refuse` never returns
         if name.startswith(("__", "_ipython", "_repr_")):
             raise AttributeError(name)
-        shape = shape_of(self._stepwell_type)
-        if shape is not None and shape.kind == "record" and name in shape.names:
+        shape = self._shape("record")
+        if shape is not None and name in shape.names:
             return self._part(shape, name)
-        names = shape.names if shape is not None and shape.kind == "record" else ()
-        self._refuse(
-            f"`.{name}` of {self._described()}",
-            f"{self._typed()} has no field `{name}` that is known before it runs",
-            nearest(name, names),
-        )
+        hint = nearest(name, shape.names if shape is not None else ())
+        self._refuse(f"taking `.{name}` of", f"{self._typed()} has no field `{name}`", hint)
 
     def __getitem__(self, index: object) -> Any:  # noqa: RET503  `_refuse` never returns
-        shape = shape_of(self._stepwell_type)
-        if shape is not None and shape.kind == "dict" and index in shape.names:
-            return self._part(shape, str(index))
-        if shape is not None and shape.ordered and isinstance(index, int) and not isinstance(index, bool):
-            if -len(shape.names) <= index < len(shape.names):
-                return self._part(shape, shape.names[index])
-            self._refuse(f"`[{index}]` of {self._described()}", f"it has {len(shape.names)} parts", None)
-        names = shape.names if shape is not None and shape.kind == "dict" else ()
-        hint = nearest(index, names) if isinstance(index, str) else None
-        self._refuse(f"`[{index!r}]` of {self._described()}", f"{self._typed()} has no such part", hint)
+        keyed, ordered = self._shape("dict"), self._shape("tuple", "record")
+        if keyed is not None and type(index) is str:
+            if index in keyed.names:
+                return self._part(keyed, index)
+            self._refuse(
+                f"taking `[{index!r}]` of", f"{self._typed()} has no such key", nearest(index, keyed.names)
+            )
+        if ordered is not None and ordered.ordered and type(index) is int:
+            count = len(ordered.names)
+            if -count <= index < count:
+                return self._part(ordered, ordered.names[index])
+            self._refuse(f"taking `[{index}]` of", f"it has {count} parts")
+        self._refuse(f"taking `[{index!r}]` of", f"{self._typed()} has no parts of that kind")
 
     def __iter__(self) -> Iterator[Any]:
-        shape = shape_of(self._stepwell_type)
+        shape = self._shape("tuple", "record")
         if shape is None or not shape.ordered:
-            self._refuse(
-                f"unpacking {self._described()}", f"how many parts {self._typed()} has is not known", None
-            )
+            self._refuse("unpacking or iterating", f"{self._typed()} does not say how many parts it has")
         return iter([self._part(shape, name) for name in shape.names])
+
+    def _shape(self, *kinds: str) -> Shape | None:
+        shape = shape_of(self._stepwell_type)
+        return shape if shape is not None and shape.kind in kinds else None
 
     def _part(self, shape: Shape, name: str) -> Reference:
         binding = self._stepwell_binding
@@ -84,9 +85,7 @@ class Reference:
             step = name if shape.kind != "tuple" else place
             part = binding._replace(path=(*binding.path, step))
         else:
-            self._refuse(
-                f"a part of {self._described()}", "only parts of what steps return can be taken", None
-            )
+            self._refuse("taking a part of", "a source is read whole, by the step that gets it")
         return Reference(part, shape.types[place], label, self._stepwell_trace)
 
     # ------------------------------------------------------------------ errors
@@ -96,78 +95,73 @@ class Reference:
         return f"the {kind} `{self._stepwell_name}`"
 
     def _typed(self) -> str:
-        return (
-            f"its type {show(self._stepwell_type)}"
-            if self._stepwell_type is not None
-            else "its type is not annotated: it"
-        )
-
-    def _refuse(self, what: str, why: str, hint: str | None) -> NoReturn:
-        fixes = [f"did you mean `{hint}`?"] if hint else []
-        fixes.append("do it inside a step: what a step returns exists only when the step has run")
         if self._stepwell_type is None:
-            fixes.append("annotate what the step returns, so that its parts are known")
-        raise BadReference(f"{what} cannot be used here", why=why, fixes=fixes, where=user_line())
+            return "what is not annotated"
+        return f"its type {show(self._stepwell_type)}"
+
+    def _refuse(self, what: str, why: str, hint: str | None = None) -> NoReturn:
+        fixes = [f"did you mean `{hint}`?"] if hint else []
+        fixes.append("do it inside a step, which gets the value itself")
+        if self._stepwell_type is None:
+            fixes.append("or annotate what the step returns: the parts of tuples and records are then known")
+        raise BadReference(_cannot(what, self), why=why, fixes=fixes, where=user_line())
 
 
-def _meaningless(what: str) -> Any:
+def _cannot(what: str, reference: Reference) -> str:
+    return f"{what} {reference._described()} cannot be done while the pipeline is traced"
+
+
+def _meaningless(what: str, fixes: tuple[str, ...]) -> Any:
     """A method that refuses an operation, described for people by `what`."""
 
     def refuse(self: Reference, *_: object, **__: object) -> NoReturn:
-        raise BadReference(
-            f"{what} {self._described()} cannot be done while the pipeline is traced",
-            fixes=_REMEDIES.get(what, ("do it inside a step, which gets the value itself",)),
-            where=user_line(),
-        )
+        raise BadReference(_cannot(what, self), fixes=fixes, where=user_line())
 
     return refuse
 
 
+_INSIDE = "do it inside a step, which gets the value itself"
 _REMEDIES = {
     "testing the truth of": (
         "decide inside a step, which gets the value itself",
         "or decide on a parameter of the pipeline: those are known",
     ),
+    "comparing": ("compare inside a step, which gets the value itself",),
+    "arithmetic with": ("calculate inside a step, which gets the value itself",),
+    "making text of": (
+        "make the text inside a step, which gets the value itself",
+        "to look at the reference itself: repr(...), or {...!r} in an f-string",
+    ),
+    "calling": ("a step is called once; what it returned is called inside another step",),
+    "changing": ("make a changed copy inside a step, and return that",),
+    "opening": ("open it inside a step, which gets the value itself",),
+    "awaiting": ("leave out `await`: calling an async step gives its result",),
+    "pickling": ("pass the reference itself, or in a list, tuple, dict, named tuple or dataclass",),
 }
+"""What to do instead, by operation, where it is more than `_INSIDE`."""
 
 _OPERATIONS = {
-    "testing the truth of": ("__bool__",),
-    "comparing": ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"),
-    "arithmetic with": tuple(
-        f"__{side}{name}__"
-        for name in (
-            "add",
-            "sub",
-            "mul",
-            "truediv",
-            "floordiv",
-            "mod",
-            "divmod",
-            "pow",
-            "matmul",
-            "and",
-            "or",
-            "xor",
-            "lshift",
-            "rshift",
-        )
-        for side in ("", "r", "i")
-    )
-    + ("__neg__", "__pos__", "__abs__", "__invert__", "__round__", "__trunc__", "__floor__", "__ceil__"),
-    "taking the length of": ("__len__", "__length_hint__"),
-    "looking for something in": ("__contains__",),
-    "making text of": ("__str__", "__format__", "__bytes__"),
-    "making a number of": ("__int__", "__float__", "__complex__", "__index__"),
-    "calling": ("__call__",),
-    "changing": ("__setattr__", "__delattr__", "__setitem__", "__delitem__"),
-    "opening": ("__enter__", "__fspath__"),
-    "awaiting": ("__await__", "__aiter__", "__aenter__"),
-    "reversing": ("__reversed__",),
-    "making an array of": ("__array__",),
-    "pickling": ("__reduce_ex__",),
+    "testing the truth of": "bool",
+    "comparing": "eq ne lt le gt ge",
+    "arithmetic with": "add sub mul truediv floordiv mod divmod pow matmul and or xor lshift rshift "
+    "radd rsub rmul rtruediv rfloordiv rmod rdivmod rpow rmatmul rand ror rxor rlshift rrshift "
+    "iadd isub imul itruediv ifloordiv imod ipow imatmul iand ior ixor ilshift irshift "
+    "neg pos abs invert round trunc floor ceil",
+    "taking the length of": "len length_hint",
+    "looking for something in": "contains",
+    "iterating": "next",
+    "reversing": "reversed",
+    "making text of": "str format bytes",
+    "making a number of": "int float complex index",
+    "making an array of": "array",
+    "calling": "call",
+    "changing": "setattr delattr setitem delitem",
+    "opening": "enter exit fspath",
+    "awaiting": "await aiter anext aenter aexit",
+    "pickling": "reduce_ex",
 }
 
 for _what, _names in _OPERATIONS.items():
-    for _name in _names:
-        setattr(Reference, _name, _meaningless(_what))
+    for _name in _names.split():
+        setattr(Reference, f"__{_name}__", _meaningless(_what, _REMEDIES.get(_what, (_INSIDE,))))
 Reference.__hash__ = object.__hash__  # type: ignore[method-assign]

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from stepwell.author.annotations import hints_of
-from stepwell.author.options import DEFAULTS, Options, StepOptions, checked
-from stepwell.author.trace import Call, current, nodes_of
+from stepwell.author.options import DEFAULTS, Options, StepOptions, checked, label_of
+from stepwell.author.trace import Call, current, ordering
 from stepwell.author.where import user_line
-from stepwell.errors import BadOption, BadStep, NotInAFile
+from stepwell.errors import BadStep, NotInAFile
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,6 +27,7 @@ class Step(Generic[P, R]):
     """A unit of work: a function, and how it is to be run. Made by `@step`; never changed.
 
     Call it like the function. `named`, `after` and `options` give a step that differs in that.
+    `settings` are its options, `preceding` what it waits for.
     """
 
     __stepwell__ = "step"
@@ -37,14 +38,12 @@ class Step(Generic[P, R]):
         options: Options = DEFAULTS,
         *,
         label: str = "",
-        after: tuple[int, ...] = (),
-        trace: object = None,
+        after: tuple[object, ...] = (),
     ) -> None:
         self.function = function
         self.label = label
-        self._options = options
-        self._after = after
-        self._trace = trace
+        self.settings = options
+        self.preceding = after
         self._calls = Call(self)
         self.__name__ = function.__name__
         self.__qualname__ = function.__qualname__
@@ -76,44 +75,24 @@ class Step(Generic[P, R]):
 
         Raises `BadOption` for a label that is no name (letters, digits, `_`, `-`, `.`).
         """
-        if not label or not label.replace("-", "").replace(".", "").replace("_", "").isalnum():
-            raise BadOption(
-                f"`{label}` cannot be the name of a call",
-                fixes=["use letters, digits, _ and -"],
-                where=user_line(),
-            )
-        return self._with(label=label)
+        return self._with(label=label_of(label))
 
     def after(self, *references: object) -> Step[P, R]:
-        """This step, but not before these results are there: order without data. `train.after(backup())(table)`."""
-        return self._with(after=(*self._after, *nodes_of(references)), trace=current())
+        """This step, but not before these results are there: order without data. `train.after(backup())(table)`.
+
+        Raises `BadReference` for what is no result of a step. Outside of tracing nothing is waited for.
+        """
+        return self._with(after=(*self.preceding, *ordering(references)))
 
     def options(self, **options: Unpack[StepOptions]) -> Step[P, R]:
         """This step with other options (see `stepwell.author.options`). Raises `BadOption`."""
-        return self._with(options=checked(options, self._options))
+        return self._with(options=checked(options, self.settings))
 
     def _with(self, **changes: Any) -> Step[P, R]:
-        now = {"options": self._options, "label": self.label, "after": self._after, "trace": self._trace}
-        now.update(changes)
-        changed: Step[P, R] = Step(self.function, **now)
-        changed._calls.found = self._calls.found or self._found_name()
-        return changed
+        now: dict[str, Any] = {"options": self.settings, "label": self.label, "after": self.preceding, **changes}
+        return Step(self.function, **now)
 
     # ------------------------------------------------------------------ what tracing needs to know
-
-    @property
-    def settings(self) -> Options:
-        """The options of this step."""
-        return self._options
-
-    @property
-    def preceding(self) -> tuple[int, ...]:
-        """The nodes that must come first. Raises `BadOption` where they are of another trace."""
-        if self._after and self._trace is not current():
-            raise BadOption(
-                f"`{self.__name__}.after(...)` was made for another pipeline's trace", where=user_line()
-            )
-        return self._after
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -125,29 +104,28 @@ class Step(Generic[P, R]):
         """The function's annotations, resolved; `return` among them."""
         return hints_of(self.function)
 
-    def _found_name(self) -> str:
-        """The name by which a worker finds this step in its module, or ""."""
-        module = sys.modules.get(self.__module__)
-        held = getattr(module, self.__qualname__, None) if "." not in self.__qualname__ else None
-        if isinstance(held, Step) and held.function is self.function:
-            return self.__qualname__
-        for name, value in vars(module).items() if module is not None else ():
-            if isinstance(value, Step) and value.function is self.function:
-                return name
-        return ""
+    def place(self, modules: Iterable[str] = ()) -> tuple[str, str]:
+        """The module and the top-level name there by which a worker finds this step.
 
-    def place(self) -> str:
-        """The module-level name that holds this step. Raises `NotInAFile` where there is none."""
-        name = self._calls.found or self._found_name()
-        if not name:
-            raise NotInAFile(
-                f"the step `{self.__qualname__}` is not bound to a name of the module `{self.__module__}`",
-                why="a worker finds a step by its module and name",
-                fixes=[f"bind it at the top level of the file: {self.__name__} = step(...)"],
-                where=user_line(),
-            )
-        self._calls.found = name
-        return name
+        A step that a function made is often bound in another module than that function's: `modules`
+        are looked through too. Raises `NotInAFile` where no name holds it.
+        """
+        for module in dict.fromkeys((self.__module__, *modules)):
+            held = vars(sys.modules[module]) if module in sys.modules else {}
+            if self._is_held(held.get(self.__qualname__)):
+                return module, self.__qualname__
+            for name, value in held.items():
+                if self._is_held(value):
+                    return module, name
+        raise NotInAFile(
+            f"the step `{self.__qualname__}` is not bound to a name of the module `{self.__module__}`",
+            why="a worker finds a step by its module and name",
+            fixes=[f"bind it at the top level of the file: {self.__name__} = step(...)"],
+            where=user_line(),
+        )
+
+    def _is_held(self, value: object) -> bool:
+        return type(value) is Step and value.function is self.function
 
 
 def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -191,10 +169,6 @@ class _Decorator:
 
 
 def _made(function: object, options: Options) -> Step[Any, Any]:
-    if isinstance(function, Step):
-        raise BadStep(
-            f"`{function.__name__}` is a step already", fixes=["write @step once"], where=user_line()
-        )
     problem = _unfit(function)
     if problem:
         what, why, fix = problem
@@ -204,31 +178,35 @@ def _made(function: object, options: Options) -> Step[Any, Any]:
 
 def _unfit(function: object) -> tuple[str, str, str] | None:
     """What is wrong with a would-be step: what, why, fix."""
-    name = getattr(function, "__qualname__", repr(function))
+    name = getattr(function, "__qualname__", getattr(function, "__name__", repr(function)))
+    kind = getattr(type(function), "__stepwell__", "")
+    if kind:
+        return (
+            f"`{name}` is a {kind} already",
+            "a function is one thing of these",
+            "write one decorator, once",
+        )
     if isinstance(function, type):
-        return (
-            f"`@step` stands on the class `{name}`",
-            "a step is a function",
-            "put @step on a function that uses the class",
-        )
-    if isinstance(function, staticmethod | classmethod | property):
+        return f"`@step` stands on the class `{name}`", "a step is a function", "use the class in a function"
+    if isinstance(function, staticmethod | classmethod | property) or inspect.ismethod(function):
         return "`@step` stands on a method", "a worker could not make its object", "make it a function"
-    if not callable(function) or not (hasattr(function, "__code__") or hasattr(function, "__wrapped__")):
-        return (
-            f"`@step` stands on {name}, which is not a Python function",
-            "its code could not be identified",
-            "wrap it in a function",
-        )
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        return (
-            f"`{name}` is a generator",
-            "what it yields could not be kept",
-            "return a list, or a file's Path",
-        )
     if getattr(function, "__name__", "") == "<lambda>":
         return (
             "`step` was given a lambda",
             "it has no name for the plan, the log and the cache",
             "write it with def",
+        )
+    real: Any = inspect.unwrap(function) if callable(function) else None
+    if not hasattr(real, "__code__") or not hasattr(function, "__name__"):
+        return (
+            f"`@step` stands on `{name}`, which is not a Python function",
+            "its code could not be identified",
+            "wrap it in a function",
+        )
+    if inspect.isgeneratorfunction(real) or inspect.isasyncgenfunction(real):
+        return (
+            f"`{name}` is a generator",
+            "what it yields could not be kept",
+            "return a list, or a file's Path",
         )
     return None

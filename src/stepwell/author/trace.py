@@ -7,29 +7,28 @@ line: arguments that a step does not take, types that do not fit, references use
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
-from stepwell.author.constants import in_memory
+from stepwell.author.arguments import brief, fitted, stars
+from stepwell.author.bindings import bind, holds_references, type_of
 from stepwell.author.options import Options
 from stepwell.author.references import Reference
-from stepwell.author.where import PACKAGE, short, user_line
+from stepwell.author.where import Place, user_line
 from stepwell.codecs import choose
 from stepwell.errors import (
-    BadArguments,
+    BadOption,
     BadPipeline,
     BadReference,
     EdgeType,
-    NoCodec,
     PipelineCycle,
     StepwellError,
     nearest,
 )
 from stepwell.kernel import graph as g
-from stepwell.kernel.identity import NotPlain, digest, token
+from stepwell.kernel.identity import NotPlain, token
 
 if TYPE_CHECKING:
     from stepwell.author.inputs import Source
@@ -50,21 +49,23 @@ def current() -> Trace | None:
 class Call:
     """What tracing remembers of a step from one call to the next, so that the second is cheap."""
 
-    __slots__ = ("definition", "found", "inside", "step")
+    __slots__ = ("known", "step")
 
     def __init__(self, step: Step[Any, Any]) -> None:
         self.step = step
-        self.found = ""
-        self.inside: Trace | None = None  # the trace that `definition` is of
-        self.definition: Known | None = None
+        self.known: tuple[Trace, Known] | None = None
 
 
 class Known(NamedTuple):
-    """A step as one trace knows it: its position, its parameters and their types, what it returns."""
+    """A step as one trace knows it: its position, its parameters and their types, what it returns.
+
+    `simple`: none of its parameters takes any number of arguments, or arguments by place only.
+    """
 
     index: int
     positional: tuple[str, ...]
     required: frozenset[str]
+    names: frozenset[str]
     simple: bool
     types: Mapping[str, object]
     returns: object
@@ -76,16 +77,20 @@ def trace(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object]) -> g.Gr
 
     Raises the `AuthoringError`s of `stepwell.errors`, and `BadPipeline` for any other exception of the body.
     """
+    given = dict(arguments)
+    parameters = pipeline.signature.parameters.values()
+    values = {p.name: given.get(p.name, p.default) for p in parameters}
+    params = [
+        (name, value, _token(value)) for name, value in values.items() if value is not inspect.Parameter.empty
+    ]
+    args = [given.pop(p.name) for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name in given]
     tracing = Trace()
     held = _current.set(tracing)
     try:
-        given = tracing.body(pipeline, (), dict(arguments))
-        result = tracing.bind(given, "what the pipeline returns")
+        returned = tracing.body(pipeline, tuple(args), given)
+        result = bind(returned, f"the result of the pipeline `{pipeline.__name__}`", tracing)
     finally:
         _current.reset(held)
-    bound = pipeline.signature.bind_partial(**arguments)
-    bound.apply_defaults()
-    params = [(name, value, _token(value)) for name, value in bound.arguments.items()]
     return g.build(
         pipeline=pipeline.__name__,
         nodes=tracing.nodes,
@@ -103,22 +108,23 @@ def _token(value: object) -> str:
         return f"<{type(value).__qualname__}>"
 
 
-def nodes_of(references: Iterable[object]) -> tuple[int, ...]:
-    """The nodes that references stand for. Raises `BadReference` for anything else."""
+def ordering(references: tuple[object, ...]) -> tuple[object, ...]:
+    """The references that `.after(...)` was given, checked; outside of tracing, where all is there at once, none.
+
+    Raises `BadReference` for what cannot be waited for.
+    """
     tracing = current()
-    out: list[int] = []
     for reference in references:
-        if tracing is None or not isinstance(reference, Reference):
+        kind = getattr(type(reference), "__stepwell__", "")
+        if kind or (tracing is not None and not holds_references(reference)):
+            what = f"the {kind} itself" if kind else brief(reference)
             raise BadReference(
-                f".after(...) takes results of steps, and got {type(reference).__name__}",
-                why="it orders steps inside a pipeline",
+                f".after(...) takes results of steps, and gets {what}",
+                why="it lets a step wait until others are done",
                 fixes=["pass what calling a step gave: train.after(backup())(table)"],
                 where=user_line(),
             )
-        out.extend(
-            leaf.node for leaf in g.leaves(tracing.bind(reference, "")) if isinstance(leaf, g.FromStep)
-        )
-    return tuple(dict.fromkeys(out))
+    return references if tracing is not None else ()
 
 
 class Trace:
@@ -128,12 +134,23 @@ class Trace:
         self.nodes: list[g.Node] = []
         self.steps: list[g.StepDef] = []
         self.sources: list[g.SourceDef] = []
-        self.path: tuple[str, ...] = ()
-        self.pipelines: list[Pipeline[Any, Any]] = []
-        self.first: tuple[int, ...] = ()
-        self.taken: dict[str, int] = {}
-        self.known: dict[tuple[object, Options], Known] = {}
-        self.found: dict[int, tuple[Source[Any], int]] = {}
+        self._path: tuple[str, ...] = ()
+        self._pipelines: list[Pipeline[Any, Any]] = []
+        self._first: tuple[int, ...] = ()
+        self._visits = self._visit = 0
+        self._taken: dict[tuple[str, bool], int] = {}
+        self._labelled: set[tuple[str, int]] = set()
+        self._known: dict[tuple[object, Options], Known] = {}
+        self._found: dict[
+            int, tuple[Source[Any], int]
+        ] = {}  # the source is held, so that its id stays its own
+        self._sources: dict[tuple[str, ...], int] = {}
+
+    def nodes_of(self, references: Iterable[object]) -> tuple[int, ...]:
+        """The nodes that references, and containers of them, stand for. Raises `BadReference` for those of another trace."""
+        bindings = [bind(reference, ".after(...)", self) for reference in references]
+        found = [leaf.node for each in bindings for leaf in g.leaves(each) if type(leaf) is g.FromStep]
+        return tuple(dict.fromkeys(found))
 
     # ------------------------------------------------------------------ pipelines
 
@@ -141,129 +158,103 @@ class Trace:
         self,
         pipeline: Pipeline[Any, Any],
         name: str,
-        after: tuple[int, ...],
+        after: tuple[object, ...],
         args: tuple[object, ...],
         kwargs: dict[str, object],
     ) -> object:
         """What an inner pipeline returns; its nodes are added under its name."""
-        path, first = self.path, self.first
-        self.path, self.first = (*path, name), (*first, *after)
+        before = self._path, self._first, self._visit
+        self._path, self._first = (*self._path, name), (*self._first, *self.nodes_of(after))
+        self._visits += 1
+        self._visit = self._visits
         try:
             return self.body(pipeline, args, kwargs)
         finally:
-            self.path, self.first = path, first
+            self._path, self._first, self._visit = before
 
     def body(
         self, pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> object:
         """Run the body of a pipeline on its arguments. Raises `BadPipeline`, `PipelineCycle`, `BadArguments`."""
-        if len(self.pipelines) >= DEEPEST:
-            names = [p.__name__ for p in self.pipelines]
-            last = len(names) - 1 - names[::-1].index(names[-1], 1) if names[-1] in names[:-1] else 0
-            circle = " -> ".join([*names[last:]])
-            raise PipelineCycle(
-                f"pipelines call each other in a circle: {circle}",
-                why=f"{DEEPEST} pipelines inside each other were not the end of it",
-                fixes=["let the recursion end, by an `if` on a parameter"],
-                where=user_line(),
-            )
-        problem = _misfit(pipeline.signature, args, kwargs)
-        if problem:
-            what, hint = problem
-            raise BadArguments(
-                f"the pipeline `{pipeline.__name__}` {what}",
-                why=f"it is {pipeline.__name__}{_plainly(pipeline.signature)}",
-                fixes=[hint] if hint else [],
-                where=user_line(),
-            )
-        self.pipelines.append(pipeline)
+        if len(self._pipelines) >= DEEPEST:
+            raise _circle([*self._pipelines, pipeline])
+        who = f"the pipeline `{pipeline.__name__}`"
+        for name, value in fitted(who, pipeline.signature, args, kwargs).arguments.items():
+            if type(value) is Reference:
+                _check_type(f"`{pipeline.__name__}({name}=...)`", value, pipeline.hints.get(name))
+        self._pipelines.append(pipeline)
         try:
             return pipeline.function(*args, **kwargs)
         except StepwellError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _explained(pipeline, error) from error
         finally:
-            self.pipelines.pop()
+            self._pipelines.pop()
 
     # ------------------------------------------------------------------ sources
 
     def source(self, source: Source[Any]) -> Reference:
         """A reference to the content of a source."""
-        entry = self.found.get(id(source))
+        entry = self._found.get(id(source))
         if entry is None:
-            entry = (source, len(self.sources))
-            self.found[id(source)] = entry
-            self.sources.append(source.definition())
-        binding = g.FromSource(entry[1])
-        return Reference(binding, source.kind, self.sources[entry[1]].name, self)
+            made = source.definition()
+            alike = (made.name, made.uri, made.type, made.reader)
+            place = self._sources.setdefault(alike, len(self.sources))
+            if place == len(self.sources):
+                same = sum(1 for name, *_ in self._sources if name == made.name)
+                self.sources.append(made if same == 1 else made._replace(name=f"{made.name}[{same}]"))
+            entry = self._found[id(source)] = (source, place)
+        return Reference(g.FromSource(entry[1]), source.kind, self.sources[entry[1]].name, self)
 
     # ------------------------------------------------------------------ steps
 
     def call(self, call: Call, args: tuple[object, ...], kwargs: dict[str, object]) -> Reference:
         """Note a call of a step; gives the reference to its result. Raises `BadArguments`, `EdgeType`."""
         step = call.step
-        known = call.definition
-        if known is None or call.inside is not self:
-            known = call.definition = self._know(step)
-            call.inside = self
+        if call.known is None or call.known[0] is not self:
+            call.known = (self, self._know(step))
+        known = call.known[1]
         named = self._named(step, known, args, kwargs)
         inputs = tuple([(name, self._edge(step, known, name, value)) for name, value in named])
-        name = step.label or step.__name__
-        stem = "/".join((*self.path, name)) if self.path else name
-        if step.label:
-            node_id = stem
-        else:
-            count = self.taken[stem] = self.taken.get(stem, 0) + 1
-            node_id = stem if count == 1 else f"{stem}[{count}]"
-        node = len(self.nodes)
-        after = (*self.first, *step.preceding)
+        after = self._first if not step.preceding else (*self._first, *self.nodes_of(step.preceding))
+        node, node_id = len(self.nodes), self._id(step)
         self.nodes.append(g.Node(node_id, known.index, inputs, after, step.settings.out, user_line()))
-        return Reference(self._result(node, known.shape), known.returns, node_id, self)
+        return Reference(_result(node, known.shape), known.returns, node_id, self)
 
-    def _result(self, node: int, shape: Shape | None) -> g.Binding:
-        if shape is None:
-            return g.FromStep(node)
-        items: tuple[g.Binding, ...] = tuple(g.FromStep(node, name) for name in shape.names)
-        if shape.kind == "dict":
-            return g.Pack("dict", items, shape.names, shape.names)
-        if shape.kind == "tuple":
-            return g.Pack("tuple", items)
-        return g.Pack("record", items, shape.names, (), shape.record)
+    def _id(self, step: Step[Any, Any]) -> str:
+        """The id of the next call. A label is one call's own; only where its pipeline is called again, it is numbered."""
+        name = step.label or step.__name__
+        stem = "/".join((*self._path, name)) if self._path else name
+        if step.label:
+            if (stem, self._visit) in self._labelled:
+                return stem  # which the graph refuses
+            self._labelled.add((stem, self._visit))
+        place = (stem, bool(step.label))
+        count = self._taken[place] = self._taken.get(place, 0) + 1
+        return stem if count == 1 else f"{stem}[{count}]"
 
     def _know(self, step: Step[Any, Any]) -> Known:
-        place = (step.function, step.settings._replace(codec="", out=""), str(step.settings.codec))
-        known = self.known.get(place)  # type: ignore[call-overload]
+        place = (step.function, step.settings._replace(out=""))
+        known = self._known.get(place)
         if known is None:
-            known = self.known[place] = self._learn(step)  # type: ignore[index]
+            known = self._known[place] = self._learn(step)
         return known
 
     def _learn(self, step: Step[Any, Any]) -> Known:
         returns = step.hints.get("return")
         codec = step.settings.codec
-        shape = None if isinstance(codec, str) and codec else shape_of(returns)
-        pairs = (
-            list(zip(shape.names, shape.types, strict=True)) if shape is not None else [(g.RESULT, returns)]
-        )
-        chosen = codec if isinstance(codec, Mapping) else {name: codec for name, _ in pairs}
-        unknown = [name for name in chosen if name not in dict(pairs)]
-        if unknown:
-            raise BadArguments(
-                f"the step `{step.__name__}` has no output `{unknown[0]}` to choose a codec for",
-                fixes=[f"its outputs are: {', '.join(name for name, _ in pairs)}"],
-                where=user_line(),
-            )
-        outputs = tuple(
-            g.OutputDef(name, show(kind), _codec(step, name, kind, chosen.get(name, "")))
-            for name, kind in pairs
-        )
+        shape = shape_of(returns) if not isinstance(codec, str) or not codec else None
+        if shape is not None and not shape.whole:
+            shape = None
+        module, name = step.place([pipeline.__module__ for pipeline in self._pipelines])
         options = step.settings
         self.steps.append(
             g.StepDef(
-                name=step.__name__ if "<" not in step.__name__ else step.place(),
-                module=step.__module__,
-                qualname=step.place(),
-                outputs=outputs,
+                name=step.__name__ if "<" not in step.__name__ else name,
+                module=module,
+                qualname=name,
+                outputs=_outputs(step, returns, shape),
                 shape=shape.kind if shape is not None else "single",
                 record=shape.record if shape is not None else "",
                 cpus=options.cpus,
@@ -272,12 +263,12 @@ class Trace:
             )
         )
         parameters = step.signature.parameters.values()
-        plain = all(p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters)
         return Known(
             len(self.steps) - 1,
             tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD),
             frozenset(p.name for p in parameters if p.default is p.empty),
-            plain,
+            frozenset(p.name for p in parameters),
+            all(p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters),
             step.hints,
             returns,
             shape,
@@ -289,224 +280,128 @@ class Trace:
         """The arguments by name, sorted. Those of `*args` and `**kwargs` are one each, with the stars in front."""
         if known.simple and len(args) <= len(known.positional):
             named = dict(zip(known.positional, args))  # noqa: B905  fewer arguments than parameters is usual
-            if not (kwargs.keys() & named.keys()):
+            if named.keys().isdisjoint(kwargs):
                 named.update(kwargs)
-                if known.required <= named.keys() and all(
-                    name in step.signature.parameters for name in kwargs
-                ):
+                if known.required <= named.keys() <= known.names:
                     return sorted(named.items())
-        problem = _misfit(step.signature, args, kwargs)
-        if problem:
-            what, hint = problem
-            raise BadArguments(
-                f"the step `{step.__name__}` {what}",
-                why=f"it is {step.__name__}{_plainly(step.signature)}",
-                fixes=[hint] if hint else [],
-                where=user_line(),
-            )
-        bound = step.signature.bind(*args, **kwargs)
-        stars = {p.name: _stars(p) for p in step.signature.parameters.values()}
-        return sorted((stars[name] + name, value) for name, value in bound.arguments.items())
+        bound = fitted(f"the step `{step.__name__}`", step.signature, args, kwargs)
+        starred = {p.name: stars(p) for p in step.signature.parameters.values()}
+        return sorted((starred[name] + name, value) for name, value in bound.arguments.items())
 
-    def _edge(self, step: Step[Any, Any], known: Known, name: str, value: object) -> g.Binding:
-        """The binding of one argument, its type checked."""
-        if isinstance(value, Reference):
-            wanted = known.types.get(name)
-            given = value._stepwell_type
-            if wanted is not None and given is not None and not fits(given, wanted):
-                raise EdgeType(
-                    f"`{step.__name__}({name}=...)` takes {show(wanted)}, and `{value._stepwell_name}` gives {show(given)}",
-                    why="the annotation of the one's result does not fit the other's parameter",
-                    fixes=["pass another result, or correct one of the two annotations"],
-                    where=user_line(),
-                )
-            return self.bind(value, f"`{step.__name__}({name}=...)`")
-        binding = self.bind(value, f"`{step.__name__}({name}=...)`")
-        wanted = known.types.get(name)
-        if wanted is not None and isinstance(binding, g.Constant):
-            problem = choose.fits(value, wanted)
-            if problem:
-                raise EdgeType(
-                    f"`{step.__name__}({name}={_brief(value)})` is {type(value).__name__}, its annotation says {show(wanted)}",
-                    fixes=[f"pass {show(wanted)}, or correct the annotation"],
-                    where=user_line(),
-                )
+    def _edge(self, step: Step[Any, Any], known: Known, name: str, value: Any) -> g.Binding:
+        """The binding of one argument, its type checked; with stars in front, that of each item."""
+        what = f"`{step.__name__}({name}=...)`"
+        binding = bind(value, what, self)
+        wanted = known.types.get(name.lstrip("*"))
+        if wanted is not None:
+            items = value.values() if name.startswith("**") else value if name.startswith("*") else (value,)
+            for item in items:
+                _check_type(what, item, wanted)
         return binding
 
-    # ------------------------------------------------------------------ values
 
-    def bind(self, value: object, what: str) -> g.Binding:
-        """Where a value comes from: a reference's binding, a container of them, or a constant."""
-        if isinstance(value, Reference):
-            if value._stepwell_trace is not self:
-                raise BadReference(
-                    f"{what} gets a reference of another pipeline's trace",
-                    why="it was kept from an earlier trace, in a variable that outlives it",
-                    fixes=["call the step again inside this pipeline"],
-                    where=user_line(),
-                )
-            return value._stepwell_binding
-        if _holds_references(value, 0):
-            return self._pack(value, what)
-        return _constant(value, what)
-
-    def _pack(self, value: object, what: str) -> g.Binding:
-        if isinstance(value, dict):
-            keys = tuple(value)
-            items = tuple(self.bind(item, what) for item in value.values())
-            return g.Pack("dict", items, tuple(token(key) for key in keys), keys)
-        shape = shape_of(type(value))
-        if shape is not None and shape.kind == "record":
-            items = tuple(self.bind(getattr(value, name), what) for name in shape.names)
-            return g.Pack("record", items, shape.names, (), shape.record)
-        kind = "list" if isinstance(value, list) else "tuple"
-        return g.Pack(kind, tuple(self.bind(item, what) for item in value))  # type: ignore[attr-defined]
-
-
-def _holds_references(value: object, depth: int) -> bool:
-    """Whether a list, tuple, dict or record has a reference somewhere inside."""
-    if isinstance(value, Reference):
-        return True
-    if depth > 50 or isinstance(value, str | bytes | int | float | type(None)):
-        return False
-    if isinstance(value, list | tuple):
-        return any(_holds_references(item, depth + 1) for item in value)
-    if isinstance(value, dict):
-        return any(_holds_references(item, depth + 1) for item in value.values())
-    if hasattr(type(value), "__dataclass_fields__"):
-        return any(_holds_references(item, depth + 1) for item in _fields(value))
-    return False
-
-
-def _fields(value: object) -> list[object]:
-    return [getattr(value, name, None) for name in type(value).__dataclass_fields__]  # type: ignore[attr-defined]
-
-
-def _constant(value: object, what: str) -> g.Constant:
-    """A constant: plain data as it is, anything else through its codec."""
-    kind = getattr(type(value), "__stepwell__", "")
-    if kind:
-        name = getattr(value, "name", None) or getattr(value, "__name__", "it")
-        raise BadArguments(
-            f"{what} gets the {kind} `{name}` itself, not what it gives",
-            fixes=[f"call it: {name}()" if kind == "source" else f"call it: {name}(...)"],
+def _check_type(what: str, value: object, wanted: object) -> None:
+    """Refuse a reference, a container of them, or a constant that is not what the annotation says. Raises `EdgeType`."""
+    if wanted is None:
+        return
+    if holds_references(value):
+        given = type_of(value)
+        if not fits(given, wanted):
+            giver = f"`{value._stepwell_name}` gives" if type(value) is Reference else "gets"
+            raise EdgeType(
+                f"{what} takes {show(wanted)}, and {giver} {show(given)}",
+                why="the annotation of the one's result does not fit the other's parameter",
+                fixes=["pass another result, or correct one of the two annotations"],
+                where=user_line(),
+            )
+        return
+    problem = choose.fits(value, wanted)
+    if problem:
+        raise EdgeType(
+            f"{what.replace('...', brief(value))} is {problem.removeprefix('returned ')}",
+            why="the constant is not of the type that the parameter is annotated with",
+            fixes=[f"pass {show(wanted)}, or correct the annotation"],
             where=user_line(),
         )
-    try:
-        return g.Constant(value, token(value))
-    except NotPlain as why:
-        return _coded(value, what, str(why))
 
 
-def _coded(value: object, what: str, why: str) -> g.Constant:
-    if inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value):
-        raise BadArguments(
-            f"{what} gets {_brief(value)}",
-            why="code that is passed as a value could change without anybody noticing",
-            fixes=[
-                "use it inside the step, where its code is seen",
-                "or pass its name, and look it up in the step",
-            ],
-            where=user_line(),
-        )
-    try:
-        codec, data = in_memory(value)
-    except StepwellError as error:
-        raise NoCodec(
-            f"{what} gets {_brief(value)}, which has no way to bytes",
-            why=error.what,
-            fixes=error.fixes,
-            where=user_line(),
-        ) from error
-    return g.Constant(data, f"{codec}:#{digest(data)}", codec)
+# --------------------------------------------------------------------------- outputs
+
+
+def _result(node: int, shape: Shape | None) -> g.Binding:
+    """What a call gives: one output, or several together."""
+    if shape is None:
+        return g.FromStep(node)
+    items: tuple[g.Binding, ...] = tuple([g.FromStep(node, name) for name in shape.names])
+    if shape.kind == "dict":
+        return g.Pack("dict", items, tuple(map(token, shape.names)), shape.names)
+    if shape.kind == "tuple":
+        return g.Pack("tuple", items)
+    return g.Pack("record", items, shape.names, (), shape.record)
+
+
+def _outputs(step: Step[Any, Any], returns: object, shape: Shape | None) -> tuple[g.OutputDef, ...]:
+    """The outputs that a step declares, with their codecs. Raises `BadOption`, `NoCodec`, `MissingLibrary`."""
+    kinds = dict(zip(shape.names, shape.types, strict=True)) if shape is not None else {g.RESULT: returns}
+    codec = step.settings.codec
+    chosen = dict.fromkeys(kinds, codec) if isinstance(codec, str) else dict(codec)
+    for name in chosen:
+        if name not in kinds:
+            raise BadOption(
+                f"the step `{step.__name__}` has no output `{name}` to choose a codec for",
+                fixes=[f"its outputs are: {', '.join(kinds)}"],
+                where=user_line(),
+            )
+    return tuple(
+        g.OutputDef(name, show(kind), _codec(step, name, kind, chosen.get(name, "")))
+        for name, kind in kinds.items()
+    )
 
 
 def _codec(step: Step[Any, Any], output: str, kind: object, chosen: str) -> str:
     """The codec of an output: the one asked for, or the one of its type. Raises `NoCodec`, `MissingLibrary`."""
-    if chosen:
-        choose.by_name(chosen)
-        return chosen
+    whose = f"the step `{step.__name__}`"
     try:
+        if chosen:
+            choose.by_name(chosen)
+            return chosen
         return choose.codec_for(Any if kind is None else kind)
     except StepwellError as error:
-        error.what = (
-            f"the step `{step.__name__}`: {error.what}"
-            if output == g.RESULT
-            else f"the output `{output}` of the step `{step.__name__}`: {error.what}"
-        )
-        error.where = error.where or user_line()
-        raise
+        place = whose if output == g.RESULT else f"the output `{output}` of {whose}"
+        raise type(error)(
+            f"{place}: {error.what}", why=error.why, fixes=error.fixes, where=error.where or user_line()
+        ) from error
 
 
-def _brief(value: object) -> str:
-    if inspect.isroutine(value) or inspect.isclass(value):
-        return f"`{value.__qualname__}`"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+# --------------------------------------------------------------------------- what went wrong
 
 
-def _plainly(signature: inspect.Signature) -> str:
-    """A signature without annotations' modules, short enough to read."""
-    parts = []
-    for parameter in signature.parameters.values():
-        default = "" if parameter.default is parameter.empty else f"={_brief(parameter.default)}"
-        parts.append(f"{_stars(parameter)}{parameter.name}{default}")
-    return f"({', '.join(parts)})"
-
-
-def _stars(parameter: inspect.Parameter) -> str:
-    """What stands before the name of a parameter that takes any number of arguments."""
-    return (
-        "*"
-        if parameter.kind is parameter.VAR_POSITIONAL
-        else "**"
-        if parameter.kind is parameter.VAR_KEYWORD
-        else ""
+def _circle(pipelines: list[Pipeline[Any, Any]]) -> PipelineCycle:
+    """The error of pipelines that call each other without end."""
+    names = [pipeline.__name__ for pipeline in pipelines]
+    last = names[-1]
+    earlier = next((i for i in range(len(names) - 2, -1, -1) if names[i] == last), 0)
+    return PipelineCycle(
+        f"pipelines call each other in a circle: {' -> '.join(names[earlier:])}",
+        why=f"{DEEPEST} pipelines inside each other were not the end of it",
+        fixes=["let the recursion end, by an `if` on a parameter"],
+        where=user_line(),
     )
 
 
-def _misfit(
-    signature: inspect.Signature, args: tuple[object, ...], kwargs: Mapping[str, object]
-) -> tuple[str, str] | None:
-    """Why arguments do not fit a signature, and what might have been meant; None if they do."""
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError as error:
-        text = str(error)
-    else:
-        return None
-    names = list(signature.parameters)
-    for name in kwargs:
-        if name not in signature.parameters:
-            hint = nearest(name, names)
-            return (
-                f"has no parameter `{name}`",
-                f"did you mean `{hint}`?" if hint else f"its parameters are: {', '.join(names)}",
-            )
-    if text.startswith("missing a required"):
-        missing = text.rpartition(": ")[2].strip("'")
-        return f"is called without `{missing}`", f"add {missing}=..."
-    return f"cannot be called like this: {text}", ""
-
-
-def _explained(pipeline: Pipeline[Any, Any], error: Exception) -> BadPipeline:
+def _explained(pipeline: Pipeline[Any, Any], error: BaseException) -> BadPipeline:
     """An exception of a pipeline's body, at the user's line, with the name that was probably meant."""
-    frames = list(traceback.extract_tb(error.__traceback__))
-    own = [f for f in frames if not f.filename.startswith(PACKAGE)] or frames
-    last = own[-1]
+    place = Place(error.__traceback__)
     fixes: list[str] = []
     wrong = getattr(error, "name", None)
-    if isinstance(error, NameError | AttributeError) and wrong:
-        scope: Iterable[str] = (
-            dir(error.obj) if isinstance(error, AttributeError) else pipeline.function.__globals__
-        )
-        hint = nearest(wrong, [name for name in scope if not name.startswith("__")])
-        if hint:
-            fixes.append(f"did you mean `{hint}`?")
+    if isinstance(error, NameError | AttributeError) and isinstance(wrong, str):
+        scope = dir(error.obj) if isinstance(error, AttributeError) else place.names
+        hint = nearest(wrong, [name for name in scope if not name.startswith("__") and name != wrong])
+        fixes += [f"did you mean `{hint}`?"] if hint else []
     fixes.append("the body of a pipeline runs when it is planned: it may only wire steps together")
     return BadPipeline(
         f"the pipeline `{pipeline.__name__}` raised {type(error).__name__}: {error}",
-        why=f"in the line `{last.line}`" if last.line else "",
+        why=place.why,
         fixes=fixes,
-        where=f"{short(last.filename)}:{last.lineno}",
+        where=place.where,
     )

@@ -23,11 +23,7 @@ _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
 @lru_cache(maxsize=4096)
 def is_library(filename: str) -> bool:
     """Whether a file is Python's, an installed distribution's, or no file at all (generated code)."""
-    return (
-        filename.startswith(("<", _STANDARD))
-        or filename.startswith(_OURS)
-        or any(part in filename for part in _INSTALLED)
-    )
+    return filename.startswith(("<", _STANDARD, _OURS)) or any(part in filename for part in _INSTALLED)
 
 
 def user_frame() -> FrameType | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from stepwell.app.names import output_named
-from stepwell.app.values import glance, load
+from stepwell.app.values import load, preview
 from stepwell.cli.options import project_root, stored
 from stepwell.cli.text import as_json, clean, print_json, size
 from stepwell.errors import CannotEncode, DiskFull, FileInTheWay, StepwellError, StoreReadOnly, UnknownOutput
@@ -68,7 +68,7 @@ def _find(store: LocalStore, run: str, word: str) -> Artifact:
 
 
 def _document(store: LocalStore, artifact: Artifact) -> dict[str, Any]:
-    value = glance(store, artifact) if artifact.codec in ("json", "text") else None
+    value = preview(store, artifact) if artifact.codec in ("json", "text") else None
     return {**artifact._asdict(), "parts": list(artifact.parts), "value": value}
 
 
@@ -82,7 +82,7 @@ def _print(store: LocalStore, artifact: Artifact, *, raw: bool) -> None:
     codec = artifact.codec
     raw = raw or (not sys.stdout.isatty() and codec != "path")
     if codec == "json":
-        print(as_json(glance(store, artifact), indent=2))
+        print(as_json(preview(store, artifact), indent=2))
     elif raw and codec == "path":
         file = Path(load(store, artifact))
         if file.is_dir():
@@ -123,7 +123,7 @@ def _write(store: LocalStore, artifact: Artifact, target: Path, overwrite: bool)
                 with made.open("rb") as file:
                     shutil.copyfileobj(file, out, 1 << 20)
             elif artifact.codec == "json":
-                out.write(as_json(glance(store, artifact), indent=2).encode() + b"\n")
+                out.write(as_json(preview(store, artifact), indent=2).encode() + b"\n")
             elif artifact.codec in TABLES and target.suffix in CONVERTED:
                 _convert(load(store, artifact), target.suffix, out)
             else:

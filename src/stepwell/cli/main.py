@@ -64,7 +64,7 @@ def _carry_out(words: list[str], *, json: bool) -> int:
     except StepwellError as error:
         return _told(error, json)
     except BrokenPipeError:  # the reader of our output went away: not an error of ours
-        _drop_stdout()
+        _silence()
         return 0
     except KeyboardInterrupt:
         error = Interrupted("interrupted", why="Ctrl-C was pressed", fixes=["the same command again"])
@@ -90,22 +90,21 @@ def _open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _drop_stdout() -> None:
-    """Let what is still to be written to stdout go nowhere, so that nothing fails at the end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-
-
 def _told(error: StepwellError, json: bool) -> int:
     """Render an error, also where even that cannot be written."""
     try:
         code = fail(error, json)
         sys.stdout.flush()
     except OSError:
-        _drop_stdout()
+        _silence()
         return error.exit_code
     return code
+
+
+def _silence() -> None:
+    from stepwell.cli.text import silence
+
+    silence(sys.stdout)
 
 
 def _unforeseen(error: Exception) -> StepwellError:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 from stepwell.app.documents import Outcome, Progress
-from stepwell.cli.text import clean, number, paint, pairs, seconds, short, table
+from stepwell.cli.text import clean, number, paint, pairs, seconds, short, silence, table
 from stepwell.kernel.events import (
     Event,
     StepBlocked,
@@ -181,6 +181,7 @@ class Lines:
             self.write(line)
         except OSError as error:
             self.deaf = True
+            silence(self.stream)
             if not isinstance(error, BrokenPipeError) and self.stream is not sys.stderr:
                 print(
                     f"note: what this run says cannot be written ({error.strerror}); it goes on",

@@ -72,6 +72,14 @@ def only_documents() -> Iterator[None]:
         os.close(_aside.pop())
 
 
+def silence(stream: TextIO) -> None:
+    """Let what is written to a stream from now on go nowhere, and what it still holds too, so that nothing fails later."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout, in UTF-8 whatever the terminal's encoding is."""
     data = memoryview(as_json(document).encode() + b"\n")

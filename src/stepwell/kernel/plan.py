@@ -197,9 +197,12 @@ def _needed(graph: Graph, wanted: Wanted) -> set[int] | None:
 
 
 class _Alike(NamedTuple):
-    """Results that a miss can be compared with, each with the set of its inputs, and what they all share."""
+    """Results that a miss can be compared with, each with its inputs, and what these share.
 
-    results: list[tuple[Result, frozenset[tuple[str, str]]]]
+    Beside each result: its inputs as a set, and the names of those that are not constants.
+    """
+
+    results: list[tuple[Result, frozenset[tuple[str, str]], set[str]]]
     shared: dict[str, str]
 
 
@@ -363,9 +366,9 @@ class Judge:
         found = self.past.at_site(site_of(step, earlier))
         if found is not None and self._taken.get(found.key, node) == node:
             return found
-        best, most, wanted = None, -1, frozenset(inputs)
-        for result, pairs in alike.results:
-            agreeing = len(wanted & pairs)
+        best, most, wanted, content = None, -1, frozenset(inputs), _content(inputs)
+        for result, pairs, theirs in alike.results:
+            agreeing = 2 * len(wanted & pairs) + (content == theirs)
             if agreeing > most and self._taken.get(result.key, node) == node:
                 best, most = result, agreeing
         return best
@@ -374,13 +377,16 @@ class Judge:
         """Recent results of a step with these inputs; where there are none, of calls that had some of them."""
         found = self._recent.get((step, names))
         if found is None:
-            recent = [(result, frozenset(result.inputs)) for result in self.past.recent(step)]
-            theirs = [frozenset([name for name, _ in result.inputs]) for result, _ in recent]
-            chosen = [one for one, its in zip(recent, theirs, strict=True) if its == names] or [
-                one for one, its in zip(recent, theirs, strict=True) if its & names or not its or not names
+            recent = self.past.recent(step)
+            called = [{name for name, _ in result.inputs} for result in recent]
+            chosen = [result for result, theirs in zip(recent, called, strict=True) if theirs == names] or [
+                result
+                for result, theirs in zip(recent, called, strict=True)
+                if theirs & names or not theirs or not names
             ]
-            shared = dict(frozenset.intersection(*[pairs for _, pairs in chosen])) if chosen else {}
-            found = self._recent[step, names] = _Alike(chosen, shared)
+            results = [(result, frozenset(result.inputs), _content(result.inputs)) for result in chosen]
+            shared = dict(frozenset.intersection(*[pairs for _, pairs, _ in results])) if results else {}
+            found = self._recent[step, names] = _Alike(results, shared)
         return found
 
     # ------------------------------------------------------------------ reasons
@@ -463,6 +469,11 @@ def _stored(token: str | None) -> bool:
     if token is None:
         return False
     return _CONTENT.search(_QUOTED.sub("", token) if '"' in token else token) is not None
+
+
+def _content(inputs: Iterable[tuple[str, str]]) -> set[str]:
+    """The names of the inputs that are not constants; one that is not known yet is none."""
+    return {name for name, token in inputs if not token or _stored(token)}
 
 
 def _change(was: str | None, now: str | None) -> str:

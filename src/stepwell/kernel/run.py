@@ -126,7 +126,8 @@ class _Drive:
         self.flying: dict[int, Decision] = {}
         self.started: set[int] = set()
         self.stale: set[int] = set()  # open, and to be judged again: something before gave something else
-        self.makers: dict[str, int] = {}  # by key: the node that makes, or has made, the result
+        # By key: the node that is to make the result, or has made it; at first as planned.
+        self.makers = {d.key: d.node for d in plan.decisions if d.verb == "run" and d.key is not None}
         self.twins: dict[int, list[int]] = {}  # by maker: the nodes that wait for the same result
         self.repairs: dict[int, _Repair] = {}  # by the node whose result was lost
         self.repaired: dict[int, int] = {}  # how often
@@ -216,7 +217,7 @@ class _Drive:
             return decision
         if maker != node and self.decisions[maker].key == decision.key:
             given = self.given[maker]
-            if maker in self.open:
+            if given is None or maker in self.open:
                 self._unclaim(self.decisions[node])
                 self.decisions[node] = decision
                 self.open.add(node)
@@ -365,6 +366,10 @@ class _Drive:
         elif failure.code == ArtifactGone.code and (lost := self._lost_input(node)) is not None:
             yield from self._repair(decision, lost)
             return
+        elif failure.code == ArtifactGone.code and self.attempts[node] <= REPAIRS:
+            self._unclaim(decision)  # it has been made again since this task was submitted
+            self.ready[node] = None
+            return
         if failure is not None:
             yield from self._fail(decision, failure, report)
             return
@@ -373,10 +378,23 @@ class _Drive:
         old = decision.result
         unchanged = old is not None and _tokens(old.outputs) == _tokens(result.outputs)
         yield StepFinished(node, decision, result, unchanged, report.notes)
+        if old is not None and old.key == result.key and not unchanged:
+            self._wake_those_with(result.key, node)
         if node in self.stale:
             self.ready[node] = None
         else:
             self._give(node, Foreseen(result.outputs, True, "run"))
+
+    def _wake_those_with(self, key: str, maker: int) -> None:
+        """Have nodes judged again that had settled for an earlier result of a key, which was made anew and differs."""
+        for node, decision in enumerate(self.decisions):
+            if (
+                decision.key == key
+                and node != maker
+                and node not in self.open
+                and self.given[node] is not None
+            ):
+                self.ready[node] = None
 
     def _fail(self, decision: Decision, failure: Failure, report: Done | None = None) -> Iterator[Event]:
         self._unclaim(decision)

@@ -51,6 +51,7 @@ def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
     tasks, reports, out, err = ends
     code = 0
     signal.signal(signal.SIGTERM, _stop)
+    os.register_at_fork(after_in_child=_not_a_worker)
     try:
         capture = Capture(out, err, settings.end)
         write = _writer(reports)
@@ -123,3 +124,9 @@ def _writer(fd: int) -> Callable[[bytes], None]:
 
 def _stop(*_: object) -> None:
     raise Stopped
+
+
+def _not_a_worker() -> None:
+    """A child that a step forked ends by SIGTERM as any process does: pools of `multiprocessing` rely on it."""
+    if signal.getsignal(signal.SIGTERM) is _stop:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
