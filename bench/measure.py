@@ -82,11 +82,16 @@ def measured(command: Sequence[str], folder: Path, *, timeout: float) -> Sample:
             start_new_session=True,
         )
         watch.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        left = await_orphans()
-        watch.stop()
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+            left = await_orphans()
+        except KeyboardInterrupt:
+            end_all()
+            raise
+        finally:
+            watch.stop()
         cpu = children_seconds() - spent
         elapsed = time.perf_counter() - start
         others = max(0.0, (busy_seconds() - busy - cpu) / elapsed)
@@ -112,14 +117,20 @@ def await_orphans() -> str:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.002)
+    left = end_all()
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+    return f"left {left} processes behind"
+
+
+def end_all() -> int:
+    """Kill everything below this process; gives how many there were."""
     left = list(descendants())
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
-    return f"left {len(left)} processes behind"
+    return len(left)
 
 
 class Watch(threading.Thread):
@@ -143,9 +154,7 @@ class Watch(threading.Thread):
                 self.looks += 1
             if time.monotonic() > self._deadline:
                 self.expired = True
-                for pid in descendants():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                end_all()
             rest = max(0.002, 25 * (time.perf_counter() - began))
 
     def stop(self) -> None:

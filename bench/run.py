@@ -15,6 +15,7 @@ import compileall
 import functools
 import importlib.util
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -41,6 +42,8 @@ WORKLOADS: dict[str, Callable[..., Workload]] = {
 def main() -> int:
     """Measure what was asked for; 1 where a result was wrong."""
     options = arguments()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
+        signal.signal(number, signal.default_int_handler)
     if not Path(STEPWELL).exists():
         sys.exit("bench: this Python's environment has no Stepwell; fix: make setup, then make bench")
     names = [name for name in WORKLOADS if not options.only or name in options.only]
@@ -151,4 +154,7 @@ def judged(phase: Phase, sample, work: Path, timeout: float) -> Verdict:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("bench: interrupted")

@@ -186,4 +186,4 @@ def delays(depth: int = 6, learning_rate: float = 0.1, held_out_days: int = 61) 
 
 
 if __name__ == "__main__":
-    delays.run()
+    raise SystemExit(delays.run().exit_code)

@@ -198,3 +198,22 @@ def test_much_from_c_code(loud, engine):
 
 def test_what_cannot_be_printed(loud, engine):
     assert printed(loud, engine, "unprintable")[0] == "\\udcff\n"
+
+
+def test_half_a_character_that_was_already_heard():
+    """Read while the task ran; its end alone comes after."""
+    import os
+
+    from stepwell.engines.link import Speech
+
+    speech = Speech("stdout", b"E" * 16, large=False)
+    os.write(speech.writer, b"\xc3")
+    assert list(speech.live()) == []
+    os.write(speech.writer, b"E" * 16 + b"\xa9" + b"E" * 16)
+    assert not speech.was_silent()
+    assert list(speech.finish()) == ["\ufffd"]
+    assert not speech.was_silent()
+    assert list(speech.finish()) == ["\ufffd"]
+    assert not list(speech.live())
+    os.close(speech.writer)
+    os.close(speech.reader)

@@ -56,7 +56,7 @@ def run_pipeline(
     params = from_call(loaded.pipeline, args, kwargs)
     with stored(loaded.target.root) as store:
         work = prepare(loaded, params, store, settings)
-        with import_module(VIEW).view(work.plan) as view:
+        with import_module(VIEW).view(work.plan, plain=settings.in_process) as view:
             finished = finish(work, settings, view)
     return finished_run(loaded, work, *finished)
 

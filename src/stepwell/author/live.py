@@ -11,14 +11,16 @@ and run is one version of the code.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from inspect import unwrap
 from types import ModuleType
 from typing import Any
 
 from stepwell.author.pipelines import Pipeline
-from stepwell.author.project import Loaded, Target, importer_for, load, target_of
+from stepwell.author.project import Loaded, Target, importer_for, load, refuse_inside_import, target_of
 from stepwell.author.steps import Step
 from stepwell.worker.modules import FirstParty
 
@@ -28,11 +30,11 @@ def load_live(pipeline: Pipeline[Any, Any], *, again: bool = False) -> Loaded:
 
     Raises what `project.load` raises.
     """
+    refuse_inside_import(pipeline.__module__)
     target = target_of(pipeline)
-    module = sys.modules.get(pipeline.__module__)
-    importer = importer_for(target.root)
-    held = sys.modules.get(pipeline.__module__)  # gone by now if its file was edited
-    if not again and module is not None and held is module:
+    importer = importer_for(target.root)  # forgets modules whose files were edited
+    module = _module_of(pipeline, target)
+    if not again and module is not None:
         ours = importer.modules.get(target.module) is module
         if ours or not any(_changed(each) for each in _strangers(importer)):
             _adopt(module, target)
@@ -43,6 +45,16 @@ def load_live(pipeline: Pipeline[Any, Any], *, again: bool = False) -> Loaded:
     if importer.modules.get(target.module) is not sys.modules.get(target.module):
         sys.modules.pop(target.module, None)
     return load(target)
+
+
+def _module_of(pipeline: Pipeline[Any, Any], target: Target) -> ModuleType | None:
+    """The loaded module that a pipeline was defined in, if it goes by the target's name or is `__main__`."""
+    scope = unwrap(pipeline.function).__globals__
+    for name in (target.module, "__main__"):
+        module = sys.modules.get(name)
+        if module is not None and vars(module) is scope:
+            return module
+    return None
 
 
 def _strangers(importer: FirstParty) -> list[ModuleType]:
@@ -85,9 +97,18 @@ def _adopt(module: ModuleType, target: Target) -> None:
         return
     sys.modules[target.module] = module
     for value in list(vars(module).values()):
-        if getattr(value, "__module__", None) == "__main__" and (
-            isinstance(value, type | Step | Pipeline) or callable(value)
-        ):
-            value.__module__ = target.module
-            if isinstance(value, Step | Pipeline):
-                value.function.__module__ = target.module
+        _rename(value, target.module)
+
+
+def _rename(value: object, module: str) -> None:
+    """Let a class with all in it, a function, a step or a pipeline of `__main__` say that it is of a module."""
+    marked = getattr(type(value), "__stepwell__", "") in ("step", "pipeline")
+    if getattr(value, "__module__", None) != "__main__" or not (marked or callable(value)):
+        return
+    with contextlib.suppress(AttributeError, TypeError):  # an object that forbids it
+        value.__module__ = module
+    if isinstance(value, type):
+        for inner in list(vars(value).values()):
+            _rename(inner, module)
+    elif isinstance(value, Step | Pipeline):
+        value.function.__module__ = module

@@ -10,11 +10,20 @@ from __future__ import annotations
 import enum
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import (
+    Collection,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    Sequence,
+    Set,
+)
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from stepwell.author.annotations import plain, show
+from stepwell.author.arguments import brief
 from stepwell.codecs.choose import fits
 from stepwell.errors import BadParameter, MissingParameter, UnknownParameter, nearest
 
@@ -28,12 +37,9 @@ def from_words(pipeline: Pipeline[Any, Any], words: Sequence[str]) -> dict[str, 
     for word in words:
         name, _, text = word.partition("=")
         _known(pipeline, name)
-        wanted = pipeline.hints.get(name)
-        if wanted is None:
-            default = pipeline.signature.parameters[name].default
-            wanted = (
-                type(default) if default is not pipeline.signature.empty and default is not None else None
-            )
+        wanted = _type_of(pipeline, name)
+        if name in out:
+            raise BadParameter(f"`{name}` is given twice", fixes=[f"leave out one of them: {word}"])
         try:
             out[name] = parse(text, wanted)
         except ValueError as error:
@@ -49,25 +55,42 @@ def from_call(
     pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> dict[str, object]:
     """Parameters from a Python call, checked against the annotations; the same errors as `from_words`."""
-    names = [p.name for p in pipeline.signature.parameters.values()]
+    names = [p.name for p in pipeline.signature.parameters.values() if p.kind is not p.KEYWORD_ONLY]
     if len(args) > len(names):
         raise UnknownParameter(
-            f"`{pipeline.__name__}` takes {len(names)} parameters, and got {len(args)}",
-            fixes=[f"they are: {', '.join(names)}"],
+            f"`{pipeline.__name__}` takes {len(names)} parameters by place, and gets {len(args)}",
+            fixes=[_listed(pipeline)],
         )
     out: dict[str, object] = dict(zip(names, args))  # noqa: B905  the rest have defaults, or are missing
     for name, value in kwargs.items():
         _known(pipeline, name)
+        if name in out:
+            raise BadParameter(f"`{name}` is given twice", fixes=["give it by place or by name"])
         out[name] = value
     for name, value in out.items():
         wanted = pipeline.hints.get(name)
         problem = fits(value, wanted) if wanted is not None else ""
         if problem:
             raise BadParameter(
-                f"`{name}={value!r}` is {_article(type(value).__name__)}, not {_article(show(wanted))}",
+                f"`{name}={brief(value)}` is {_article(type(value).__name__)}, not {_article(show(wanted))}",
+                why=problem.removeprefix("returned "),
                 fixes=[_example(name, wanted)],
             )
     return _complete(pipeline, out)
+
+
+def _type_of(pipeline: Pipeline[Any, Any], name: str) -> object:
+    """The type of a parameter: its annotation, or else that of its default; None if neither says."""
+    wanted = pipeline.hints.get(name)
+    default = pipeline.signature.parameters[name].default
+    if wanted is None and default is not None and default is not pipeline.signature.empty:
+        return type(default)
+    return wanted
+
+
+def _listed(pipeline: Pipeline[Any, Any]) -> str:
+    names = list(pipeline.signature.parameters)
+    return f"its parameters are: {', '.join(names)}" if names else "it has no parameters"
 
 
 def _known(pipeline: Pipeline[Any, Any], name: str) -> None:
@@ -75,7 +98,7 @@ def _known(pipeline: Pipeline[Any, Any], name: str) -> None:
     if name not in names:
         hint = nearest(name, names)
         fixes = [f"did you mean `{hint}`?"] if hint else []
-        fixes.append(f"its parameters are: {', '.join(names)}" if names else "it has no parameters")
+        fixes.append(_listed(pipeline))
         raise UnknownParameter(f"`{pipeline.__name__}` has no parameter `{name}`", fixes=fixes)
 
 
@@ -89,10 +112,8 @@ def _complete(pipeline: Pipeline[Any, Any], given: dict[str, object]) -> dict[st
                 why="its parameters must be known by name before it runs",
                 fixes=["give it named parameters"],
             )
-        if name in given:
-            out[name] = given[name]
-        elif parameter.default is not parameter.empty:
-            out[name] = parameter.default
+        if name in given or parameter.default is not parameter.empty:
+            out[name] = _settled(given.get(name, parameter.default), pipeline.hints.get(name))
         else:
             raise MissingParameter(
                 f"`{pipeline.__name__}` needs a value for `{name}`",
@@ -100,6 +121,11 @@ def _complete(pipeline: Pipeline[Any, Any], given: dict[str, object]) -> dict[st
                 fixes=[_example(name, pipeline.hints.get(name))],
             )
     return out
+
+
+def _settled(value: object, wanted: object) -> object:
+    """A whole number where a float is declared is that float, however it was given: so keys agree."""
+    return float(value) if type(value) is int and plain(wanted) is float else value
 
 
 def parse(text: str, wanted: object) -> object:
@@ -118,16 +144,41 @@ def parse(text: str, wanted: object) -> object:
     simple = _SIMPLE.get(wanted) if isinstance(wanted, type) else None
     if simple is not None:
         return simple(text)
-    if isinstance(wanted, type) and f"{wanted.__module__}.{wanted.__qualname__}" in _DATES:
-        return wanted.fromisoformat(text)  # type: ignore[attr-defined]
+    if isinstance(wanted, type):
+        name = f"{wanted.__module__}.{wanted.__qualname__}"
+        if name in _DATES:
+            return wanted.fromisoformat(text)  # type: ignore[attr-defined]
+        if name in _BY_TEXT:
+            return _made(wanted, text)
+    if not _is_nested(get_origin(wanted) or wanted):
+        raise ValueError(f"a {show(wanted)} cannot be written as text; call the pipeline from Python")
     return shaped(_toml(text), wanted)
+
+
+def _is_nested(kind: object) -> bool:
+    """Whether TOML has a way to write values of a type: lists and tables."""
+    if not isinstance(kind, type):
+        return True
+    record = hasattr(kind, "__dataclass_fields__") or typing.is_typeddict(kind)
+    return (
+        record
+        or issubclass(kind, list | tuple | set | frozenset | dict)
+        or kind.__module__ == "collections.abc"
+    )
+
+
+def _made(kind: Any, text: str) -> object:
+    try:
+        return kind(text)
+    except (ValueError, ArithmeticError):
+        raise ValueError(f"it is not a {show(kind)}") from None
 
 
 def _first_that_fits(text: str, members: tuple[object, ...]) -> object:
     """The narrowest member of a union that the text can be: None, numbers, then the rest, text last."""
     if type(None) in members and text.lower() in ("none", "null", ""):
         return None
-    narrowness = (bool, int, float, None, str)
+    narrowness = (int, float, bool, None, str)
     rest = [member for member in members if member is not type(None)]
     order = sorted(rest, key=lambda m: narrowness.index(m if m in narrowness else None))
     problems = []
@@ -187,14 +238,16 @@ _SIMPLE: Mapping[type, Any] = {
     type(None): lambda text: _one_of(text.lower(), {"none": None, "null": None, "": None}),
 }
 _DATES = ("datetime.date", "datetime.datetime", "datetime.time")
+_BY_TEXT = ("decimal.Decimal", "fractions.Fraction", "uuid.UUID")
 
 
 def _toml(text: str) -> object:
     import tomllib
 
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError) as error:
+        (value,) = tomllib.loads(f"value = {text}").values()
+        return value
+    except ValueError as error:
         raise ValueError(
             f"lists and tables are written as in TOML, for example [1, 2] or {{a = 1}} ({error})"
         ) from None
@@ -209,32 +262,23 @@ def _guess(text: str) -> object:
 
 
 def shaped(value: object, wanted: object) -> object:
-    """A TOML value as a value of a type: lists to tuples and sets, tables to dataclasses. Raises `ValueError`."""
+    """A TOML value as a value of a type: lists to tuples and sets, tables to records. Raises `ValueError`."""
     wanted = plain(wanted)
+    if get_origin(wanted) in (Union, types.UnionType):
+        return _first_shape(value, get_args(wanted))
     origin = get_origin(wanted) or wanted
     args = get_args(wanted)
-    if hasattr(origin, "__dataclass_fields__") and isinstance(value, dict):
-        hints = typing.get_type_hints(origin)
-        unknown = [name for name in value if name not in hints]
-        if unknown:
-            raise ValueError(f"{show(origin)} has no field `{unknown[0]}`")
-        try:
-            return origin(**{name: shaped(item, hints[name]) for name, item in value.items()})  # type: ignore[operator]
-        except TypeError as error:
-            raise ValueError(str(error)) from None
-    if origin in (list, set, frozenset, Sequence) and isinstance(value, list):
-        items = [shaped(item, args[0]) for item in value] if args else value
-        return items if origin in (list, Sequence) else origin(items)  # type: ignore[operator]
-    if origin is tuple and isinstance(value, list):
-        if args and Ellipsis not in args and len(args) != len(value):
-            raise ValueError(f"it has {len(value)} parts, not {len(args)}")
-        kinds = [args[0]] * len(value) if args and Ellipsis in args else list(args) or [None] * len(value)
-        return tuple(shaped(item, kind) for item, kind in zip(value, kinds, strict=True))
-    if origin in (dict, Mapping) and isinstance(value, dict):
-        return {key: shaped(item, args[1]) for key, item in value.items()} if args else value
-    if isinstance(value, str) and wanted is not str and wanted is not None:
+    if isinstance(value, dict) and isinstance(origin, type):
+        made = _table(value, origin, args)
+        if made is not None:
+            return made
+    if isinstance(value, list) and isinstance(origin, type):
+        made = _list(value, origin, args)
+        if made is not None:
+            return made
+    if isinstance(value, str) and wanted not in (str, None, Any, object):
         return parse(value, wanted)
-    if isinstance(value, int) and not isinstance(value, bool) and wanted is float:
+    if type(value) is int and wanted is float:
         return float(value)
     problem = fits(value, wanted) if wanted is not None else ""
     if problem:
@@ -242,14 +286,99 @@ def shaped(value: object, wanted: object) -> object:
     return value
 
 
+def _first_shape(value: object, members: tuple[object, ...]) -> object:
+    """The first member of a union that a TOML value can be; what is one as it stands is left alone."""
+    if any(type(value) is member for member in members):
+        return value
+    problems = []
+    for member in members:
+        try:
+            return shaped(value, member)
+        except ValueError as error:
+            problems.append(str(error))
+    raise ValueError("; ".join(problems))
+
+
+def _table(value: Mapping[str, object], kind: Any, args: tuple[object, ...]) -> object | None:
+    """A TOML table as a mapping or a record; None for types that are neither."""
+    if kind in (dict, Mapping, MutableMapping):
+        if not args:
+            return value
+        return {shaped(key, args[0]): shaped(item, args[1]) for key, item in value.items()}
+    if (
+        not hasattr(kind, "__dataclass_fields__")
+        and not hasattr(kind, "_fields")
+        and not typing.is_typeddict(kind)
+    ):
+        return None
+    hints = typing.get_type_hints(kind)
+    for name in value:
+        if name not in hints:
+            hint = nearest(name, hints)
+            raise ValueError(
+                f"{show(kind)} has no field `{name}`" + (f"; did you mean `{hint}`?" if hint else "")
+            )
+    missing = getattr(kind, "__required_keys__", frozenset()) - value.keys()
+    if missing:
+        raise ValueError(f"{show(kind)} needs {', '.join(sorted(missing))}")
+    try:
+        return kind(**{name: shaped(item, hints[name]) for name, item in value.items()})
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _list(value: list[object], kind: Any, args: tuple[object, ...]) -> object | None:
+    """A TOML list as a list, tuple, set or named tuple; None for other types."""
+    if kind in (list, Sequence, Iterable, Collection, MutableSequence):
+        return [shaped(item, args[0]) for item in value] if args else value
+    if kind in (set, frozenset, Set):
+        items = [shaped(item, args[0]) for item in value] if args else value
+        return frozenset(items) if kind is frozenset else set(items)
+    if kind is tuple:
+        if args[1:] == (Ellipsis,):
+            args = args[:1] * len(value)
+        elif args == ((),):
+            args = ()
+        elif not args:
+            return tuple(value)
+    elif hasattr(kind, "_fields"):
+        hints = typing.get_type_hints(kind)
+        args = tuple(hints.get(name) for name in kind._fields)
+    else:
+        return None
+    if len(args) != len(value):
+        raise ValueError(f"it has {len(value)} parts, not {len(args)}")
+    items = [shaped(item, part) for item, part in zip(value, args, strict=True)]
+    return tuple(items) if kind is tuple else kind(*items)
+
+
 def _article(word: str) -> str:
     return f"an {word}" if word[:1].lower() in "aeiou" else f"a {word}"
 
 
 def _example(name: str, wanted: object) -> str:
-    samples = {int: "3", float: "0.5", bool: "true", str: "text", Path: "data/file.csv"}
+    wanted = plain(wanted)
+    sample = "..."
     if get_origin(wanted) is typing.Literal:
-        return f"for example: {name}={get_args(wanted)[0]}"
-    if isinstance(wanted, type) and issubclass(wanted, enum.Enum):
-        return f"for example: {name}={next(iter(wanted)).name}"
-    return f"for example: {name}={samples.get(wanted, '...')}"  # type: ignore[arg-type]
+        sample = str(get_args(wanted)[0])
+    elif isinstance(wanted, type) and issubclass(wanted, enum.Enum):
+        sample = next(iter(wanted.__members__), sample)
+    elif (kind := get_origin(wanted) or wanted) in _SAMPLES:
+        sample = _SAMPLES[kind]
+    elif isinstance(kind, type):
+        sample = _SAMPLES.get(f"{kind.__module__}.{kind.__qualname__}", sample)
+    return f"for example: {name}={sample}"
+
+
+_SAMPLES: Mapping[Any, str] = {
+    int: "3",
+    float: "0.5",
+    bool: "true",
+    str: "text",
+    Path: "data/file.csv",
+    list: "[1, 2]",
+    tuple: "[1, 2]",
+    dict: "{a = 1}",
+    "datetime.date": "2026-01-31",
+    "datetime.datetime": "2026-01-31T12:00:00",
+}

@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from stepwell.author.annotations import hints_of
+from stepwell.author.options import bad, label_of, unknown
 from stepwell.author.runs import PlanView, Run
 from stepwell.author.trace import current, ordering
-from stepwell.author.options import bad, label_of, unknown
 from stepwell.author.where import user_line
 from stepwell.errors import BadPipeline
 from stepwell.plugins.registry import runner

@@ -7,15 +7,17 @@ bytes that are then fingerprinted.
 
 from __future__ import annotations
 
+import os
 import sys
-import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from inspect import unwrap
+from itertools import islice
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.author.fingerprint import Project
-from stepwell.author.where import PACKAGE, short
+from stepwell.author.where import PACKAGE, Place, short, user_line
 from stepwell.errors import (
     CannotImport,
     NoPipelineFile,
@@ -25,7 +27,7 @@ from stepwell.errors import (
     UnknownPipeline,
     nearest,
 )
-from stepwell.worker.modules import FirstParty
+from stepwell.worker.modules import FirstParty, SnapshotLoader
 
 if TYPE_CHECKING:
     from stepwell.author.pipelines import Pipeline
@@ -88,24 +90,36 @@ def find(word: str, here: Path) -> Target:
 
 
 def _no_file(file: Path, place: str, here: Path) -> NoPipelineFile:
-    others = sorted(path.name for path in here.glob("*.py")) if here.is_dir() else []
     fixes = []
     if place:
-        hint = (
-            nearest(place, [str(p.relative_to(here)) for p in here.rglob("*.py")][:5000])
-            if here.is_dir()
-            else None
-        )
+        hint = nearest(place, (str(path.relative_to(here)) for path in _python_files(here, deep=True)))
         fixes += [f"did you mean `{hint}`?"] if hint else []
         what = f"there is no file `{place}` in `{here.name or here}`"
     else:
-        with_pipeline = [name for name in others if b"@pipeline" in (here / name).read_bytes()]
-        fixes += [f"stepwell plan {name}" for name in with_pipeline[:3]]
+        candidates = (path.name for path in _python_files(here) if _has_pipeline(path))
+        fixes += [f"stepwell plan {name}" for name in islice(candidates, 3)]
+        above = next((folder for folder in here.resolve().parents if (folder / DEFAULT_FILE).is_file()), None)
+        fixes += [f"stepwell -C {os.path.relpath(above, here)} ..."] if above is not None else []
         fixes.append("stepwell new     (writes a pipeline.py to start from)")
         what = f"there is no `{DEFAULT_FILE}` in `{here.name or here}`"
     return NoPipelineFile(
         what, why="a command works on the pipeline file of the folder that it is called in", fixes=fixes
     )
+
+
+def _python_files(here: Path, *, deep: bool = False) -> Iterator[Path]:
+    """The Python files of a folder; with `deep` also those below, as far as that is quick."""
+    yield from (path for path in sorted(here.glob("*.py")) if path.is_file())
+    for path in islice(here.rglob("*/*.py"), 5000) if deep else ():
+        if not any(part.startswith(".") for part in path.relative_to(here).parts):
+            yield path
+
+
+def _has_pipeline(file: Path) -> bool:
+    try:
+        return b"@pipeline" in file.read_bytes()
+    except OSError:
+        return False
 
 
 def module_name(file: Path, root: Path) -> str:
@@ -115,26 +129,37 @@ def module_name(file: Path, root: Path) -> str:
             parts = file.relative_to(base).with_suffix("").parts
             if all(part.isidentifier() for part in parts):
                 return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+    wrong = next(part for part in file.relative_to(root).with_suffix("").parts if not part.isidentifier())
     raise NoPipelineFile(
-        f"`{file.name}` cannot be imported",
-        why="the name of a pipeline file must be a Python name, so that workers can import it",
-        fixes=[f"rename it to {''.join(c if c.isalnum() else '_' for c in file.stem)}.py"],
+        f"`{file.name}` cannot be imported: `{wrong}` is not a Python name",
+        why="workers import the file by its path from the project's root",
+        fixes=[f"rename it to {''.join(c if c.isalnum() else '_' for c in wrong)}"],
     )
 
 
-_loading: list[Target] = []
-
-
-def refuse_inside_import(module: str) -> None:
-    """Refuse to plan or run the pipelines of a module while it, or a pipeline file, is being imported. Raises `RunInsideRun`."""
-    spec = getattr(sys.modules.get(module), "__spec__", None)
-    if _loading or in_worker_import() or getattr(spec, "_initializing", False):
+def refuse_inside_import(pipeline_module: str = "") -> None:
+    """Refuse to start a run while a module of the project is being imported. Raises `RunInsideRun`."""
+    module = _being_imported()
+    if module is None and getattr(sys.modules.get(pipeline_module), "__name__", "__main__") != "__main__":
+        spec = sys.modules[pipeline_module].__spec__
+        module = pipeline_module if getattr(spec, "_initializing", False) else None
+    if module is not None:
         raise RunInsideRun(
-            f"`{_loading[-1].module if _loading else module}` starts a run while it is being imported",
-            why="to run a pipeline, its file is imported, by each worker too: it would never end",
+            f"`{module}` starts a run while it is being imported",
+            why="workers import it too, and would start that run again, without end",
             fixes=['put it under `if __name__ == "__main__":`'],
             where=user_line(),
         )
+
+
+def _being_imported() -> str | None:
+    """The module of a project whose code our importer is executing at this moment, here or in a worker."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is SnapshotLoader.exec_module.__code__:
+            return str(frame.f_locals["module"].__name__)
+        frame = frame.f_back
+    return None
 
 
 def importer_for(root: Path) -> FirstParty:
@@ -155,54 +180,59 @@ def load(target: Target) -> Loaded:
 
     Raises `CannotImport` naming the user's line, `UnknownPipeline`, `SeveralPipelines`, `RunInsideRun`.
     """
-    if target in _loading:
-        raise RunInsideRun(
-            f"`{target.module}` starts a run while it is being imported",
-            why="to run a pipeline, its file is imported; a run at its top level would never end",
-            fixes=['put it under `if __name__ == "__main__":`'],
-        )
+    refuse_inside_import()
     importer = importer_for(target.root)
-    _loading.append(target)
     try:
         module = importer.load(target.module)
     except StepwellError:
         raise
     except (Exception, SystemExit) as error:
+        if isinstance(error.__cause__, StepwellError):  # Python 3.11 wraps what `__set_name__` raises
+            raise error.__cause__ from None
         raise _cannot_import(target, error) from error
-    finally:
-        _loading.pop()
+    found = getattr(module, "__file__", None)
+    if target.file is not None and (found is None or Path(found).resolve() != target.file):
+        raise CannotImport(
+            f"`{target.file.name}` cannot be imported: the name `{target.module}` is taken",
+            why=f"it means {found or 'a module of Python'}",
+            fixes=["give the file another name"],
+        )
     return Loaded(target, module, _choose(module, target), importer)
 
 
 def _cannot_import(target: Target, error: BaseException) -> CannotImport:
     name = target.file.name if target.file is not None else target.module
-    if isinstance(error, ModuleNotFoundError) and error.name and target.module.split(".")[0] == error.name:
+    missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else ""
+    if missing and f"{target.module}.".startswith(f"{missing}."):
         return CannotImport(
             f"there is no module `{target.module}` below the project's root",
             fixes=["check the spelling, or name a file: path.py:name"],
         )
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if not f.filename.startswith((PACKAGE, "<frozen"))
-    ]
     if isinstance(error, SyntaxError):
-        where = f"{short(error.filename or name)}:{error.lineno}"
         shown = (error.text or "").strip()
         return CannotImport(
-            f"`{name}` is not valid Python: {error.msg}",
-            why=f"in the line `{shown}`" if shown else "",
-            where=where,
+            f"`{short(error.filename or name)}` is not valid Python: {error.msg}",
+            why=f"in the line `{shown}`" if shown else "a Python file is text in UTF-8",
+            where=f"{short(error.filename or name)}:{error.lineno}",
         )
-    where = f"{short(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    place = Place(error.__traceback__)
     fixes = []
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        fixes.append(
-            f"pip install {error.name.partition('.')[0].replace('_', '-')}     (or its distribution, if that has another name)"
-        )
-    line = f"in the line `{frames[-1].line}`" if frames and frames[-1].line else ""
+    if missing:
+        package = missing.partition(".")[0].replace("_", "-")
+        fixes.append(f"pip install {package}     (or its distribution, if that has another name)")
+    elif isinstance(error, ImportError) and "relative import" in str(error):
+        fixes += [
+            f"import it as it is seen from the project's root, `{target.root.name or target.root}`",
+            "or mark a folder above as the root: [tool.stepwell] in its pyproject.toml",
+        ]
+    elif isinstance(error, NameError) and error.name:
+        hint = nearest(error.name, [name for name in place.names if name != error.name])
+        fixes += [f"did you mean `{hint}`?"] if hint else []
     return CannotImport(
-        f"importing `{name}` raised {type(error).__name__}: {error}", why=line, fixes=fixes, where=where
+        f"importing `{name}` raised {type(error).__name__}: {error}".rstrip(": "),
+        why=place.why,
+        fixes=fixes,
+        where=place.where,
     )
 
 
@@ -235,7 +265,7 @@ def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:
     called = {
         name
         for other in own.values()
-        for name in _names_in(other.function.__code__)
+        for name in _names_in(unwrap(other.function).__code__)
         if own.get(name) is not other
     }
     tops = {id(p): name for name, p in own.items() if name not in called}
@@ -262,7 +292,7 @@ def target_of(pipeline: Pipeline[Any, Any]) -> Target:
 
     Raises `CannotImport` where its code is in no file.
     """
-    file = Path(pipeline.function.__code__.co_filename)
+    file = Path(unwrap(pipeline.function).__code__.co_filename)
     if not file.is_file():
         raise CannotImport(
             f"the pipeline `{pipeline.__name__}` is not in a file",
@@ -271,7 +301,7 @@ def target_of(pipeline: Pipeline[Any, Any]) -> Target:
         )
     file = file.resolve()
     root = root_of(file)
-    module = sys.modules.get(pipeline.__module__)
-    held = vars(module).items() if module is not None else ()
-    name = next((name for name, value in held if value is pipeline), pipeline.__name__)
+    scope = unwrap(pipeline.function).__globals__.items()
+    named = (name for name, value in scope if getattr(value, "function", None) is pipeline.function)
+    name = next(named, pipeline.__name__)
     return Target(root, module_name(file, root), name, file)

@@ -82,6 +82,11 @@ class Run(Generic[R]):
         self._result: list[R] = []
 
     @property
+    def exit_code(self) -> int:
+        """What a script should exit with: 0 for a run that succeeded, 1 if it failed, 130 if it was interrupted."""
+        return {"succeeded": 0, "failed": 1}.get(self.status, 130)
+
+    @property
     def result(self) -> R:
         """What the pipeline returned, loaded at first use. Raises what failed, if the run did not succeed."""
         if self.status != "succeeded":

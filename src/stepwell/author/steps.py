@@ -89,7 +89,12 @@ class Step(Generic[P, R]):
         return self._with(options=checked(options, self.settings))
 
     def _with(self, **changes: Any) -> Step[P, R]:
-        now: dict[str, Any] = {"options": self.settings, "label": self.label, "after": self.preceding, **changes}
+        now: dict[str, Any] = {
+            "options": self.settings,
+            "label": self.label,
+            "after": self.preceding,
+            **changes,
+        }
         return Step(self.function, **now)
 
     # ------------------------------------------------------------------ what tracing needs to know

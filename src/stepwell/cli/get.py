@@ -16,7 +16,15 @@ from stepwell.app.names import output_named
 from stepwell.app.values import load, preview
 from stepwell.cli.options import project_root, stored
 from stepwell.cli.text import as_json, clean, print_json, size
-from stepwell.errors import CannotEncode, DiskFull, FileInTheWay, StepwellError, StoreReadOnly, UnknownOutput
+from stepwell.errors import (
+    CannotEncode,
+    DiskFull,
+    FileInTheWay,
+    StepwellError,
+    StoreReadOnly,
+    UnknownOutput,
+    UsageError,
+)
 from stepwell.kernel.ports import Artifact
 from stepwell.stores.local import LocalStore
 
@@ -112,6 +120,7 @@ def _write(store: LocalStore, artifact: Artifact, target: Path, overwrite: bool)
     made = Path(load(store, artifact)) if artifact.codec == "path" else None
     if target.is_dir() and not (made is not None and made.is_dir()):
         target = target / (made.name if made is not None else f"{artifact.name}{_suffix(artifact)}")
+    _refuse_suffix(artifact, target)
     if (target.is_file() or target.is_dir()) and not overwrite:
         raise FileInTheWay(f"`{target}` is there already", fixes=["another name after -o", "-f replaces it"])
     try:
@@ -133,6 +142,27 @@ def _write(store: LocalStore, artifact: Artifact, target: Path, overwrite: bool)
     except (OSError, shutil.Error) as error:
         raise _unwritable(target, error) from error
     return target
+
+
+KEPT_AS = {
+    "json": (".json",),
+    "npy": (".npy",),
+    "png": (".png",),
+    "sklearn": (".skops",),
+    "pickle": (".pkl", ".pickle"),
+    **dict.fromkeys(TABLES, (".arrow", ".feather", ".ipc", *CONVERTED)),
+}
+"""The suffixes under which an artifact can be written; those of other codecs can have any."""
+
+
+def _refuse_suffix(artifact: Artifact, target: Path) -> None:
+    """A file must not promise by its name what its bytes are not. Raises `UsageError`."""
+    known = KEPT_AS.get(artifact.codec, ())
+    if known and target.suffix and target.suffix.lower() not in known and not target.exists():
+        raise UsageError(
+            f"`{artifact.name}` is kept as `{artifact.codec}` and cannot be written as `{target.suffix}`",
+            fixes=[f"-o {target.with_suffix(suffix)}" for suffix in known[:3]],
+        )
 
 
 def _suffix(artifact: Artifact) -> str:

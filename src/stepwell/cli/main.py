@@ -214,6 +214,11 @@ def _usage(parser: ArgumentParser, verb: str, message: str) -> UsageError:
         hint = nearest(word.partition("=")[0], known) if word.startswith("-") else None
         if hint:
             fixes.insert(0, f"did you mean `{hint}`?")
+        if verb in ("plan", "run", "why") and word.startswith("--"):
+            fixes.insert(
+                0,
+                f"parameters of a pipeline are written name=value: {word.lstrip('-').partition('=')[0]}=...",
+            )
         kind = "option" if word.startswith("-") else "word"
         message = f"`{verb}` does not take the {kind} `{word}`"
     return UsageError(message, fixes=fixes)

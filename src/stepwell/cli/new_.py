@@ -36,7 +36,7 @@ def squares(count: int = 10) -> int:
 
 
 if __name__ == "__main__":
-    squares.run()
+    raise SystemExit(squares.run().exit_code)
 '''
 
 

@@ -39,7 +39,7 @@ def run(options: Namespace) -> int:
             print(f"note: {clean(note)}", file=sys.stderr)
         watched = sys.stderr.isatty() or sys.stdout.isatty()
         expected = store.runs.expected(step.full_name for step in work.graph.steps) if watched else {}
-        with view(work.plan, json=options.json, expected=expected) as shown:
+        with view(work.plan, json=options.json, expected=expected, plain=how.in_process) as shown:
             run, progress, result = finish(work, how, shown)
         if options.json:
             print_json(run_document(progress, run, result))

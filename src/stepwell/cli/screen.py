@@ -119,11 +119,17 @@ class View(Protocol):
 
 
 @contextmanager
-def view(plan: Plan, *, json: bool = False, expected: dict[str, float] | None = None) -> Iterator[View]:
-    """The view that fits where output goes: live on a terminal, lines elsewhere; on stderr with `json`."""
+def view(
+    plan: Plan, *, json: bool = False, expected: dict[str, float] | None = None, plain: bool = False
+) -> Iterator[View]:
+    """The view that fits where output goes: live on a terminal, lines elsewhere; on stderr with `json`.
+
+    `plain`: lines in any case, because steps run in this process and may ask something on the terminal.
+    """
     stream = sys.stderr if json else sys.stdout
     lively = (
         stream.isatty()
+        and not plain
         and not any(os.environ.get(name) for name in ("CI", "NO_COLOR"))
         and os.environ.get("TERM") != "dumb"
     )

@@ -3,6 +3,9 @@
 A step that says nothing takes one processor. What a step declares (`cpus`, `memory`) is only counted,
 not enforced: a limit on the address space would break libraries that reserve more than they use. A
 step that asks for more than there is runs alone.
+
+Steps run in the project's folder, and two calls that write one file at once would each return what the
+other wrote. So calls that return a file without having claimed one (`out=`) run one at a time.
 """
 
 from __future__ import annotations
@@ -14,9 +17,18 @@ from stepwell.kernel.ports import Task
 _EPSILON = 1e-9
 
 
+FILES = frozenset(("path", "files"))
+"""Codecs of outputs that are files which the step wrote."""
+
+
 def is_plain(task: Task) -> bool:
-    """Whether a task takes one processor and says nothing of memory, so that it can wait in a worker's queue."""
-    return task.step.cpus == 1 and not task.step.memory
+    """Whether a task takes one processor and asks for nothing else, so that it can wait in a worker's queue."""
+    return task.step.cpus == 1 and not task.step.memory and not writes_any_file(task)
+
+
+def writes_any_file(task: Task) -> bool:
+    """Whether a task returns a file that nobody has claimed, so that another task may be writing the same."""
+    return not task.out and any(output.codec in FILES for output in task.step.outputs)
 
 
 class Admission:
@@ -55,5 +67,7 @@ class Admission:
         memory = sum(other.step.memory for other in others)
         if not plain and not self._special:
             return True
+        if writes_any_file(task) and any(writes_any_file(other) for other in others):
+            return False
         enough = not self.memory or not task.step.memory or memory + task.step.memory <= self.memory
         return enough and cpus + task.step.cpus <= self.cpus + _EPSILON

@@ -160,11 +160,14 @@ class Speech:
         self._end = end
         self._bytes = b""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._begun = False
         self.heard = False
         """Whether anything was printed since this was last set to False."""
 
     def was_silent(self) -> bool:
         """Step over the end of a task that printed nothing; False if it did print."""
+        if self._begun:
+            return False
         if not self._bytes:
             self._read()
         if self._bytes.startswith(self._end):
@@ -213,8 +216,7 @@ class Speech:
 
     def _text(self, data: bytes, *, final: bool) -> Iterator[str]:
         text = self._decoder.decode(data, final)
-        if final:
-            self._decoder.reset()
+        self._begun = not final  # half a character may wait in the decoder
         if text:
             self.heard = True
             for at in range(0, len(text), CHUNK):

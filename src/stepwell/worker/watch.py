@@ -77,8 +77,10 @@ class _Globals:
                 # an import inside a function binds a submodule in its package: not the step's doing
                 if isinstance(value, ModuleType) and name not in before:
                     continue
+                if name.startswith("__"):  # Python's own: `__warningregistry__`, `__annotations__`
+                    continue
                 return name
-        return next((name for name in before if name not in self.space), "")
+        return next((name for name in before if name not in self.space and not name.startswith("__")), "")
 
 
 def _can_change(value: Any, is_own: Callable[[str], bool]) -> bool:
