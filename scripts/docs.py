@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stepwell.cli.main import VERBS
+from stepwell.cli.verbs import VERBS
 from stepwell.errors import StepwellError, catalogue
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"

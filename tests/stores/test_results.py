@@ -252,3 +252,12 @@ def test_outputs_come_back(outputs):
     text = pack_outputs(outputs)
     assert unpack_outputs(text) == outputs
     text.encode()
+
+
+def test_lookups_use_their_indexes(store):
+    """Without `+`, SQLite puts the constant into `substr(key, ...)` and reads the whole table for each step."""
+    from stepwell.stores import results
+
+    for sql in (results._BY_KEY, results._BY_SITE, results._BLOB):
+        plan = store.database.rows("EXPLAIN QUERY PLAN " + sql, ("x",))
+        assert all("SEARCH" in row[3] for row in plan), (sql, plan)

@@ -162,6 +162,8 @@ def test_installing_another_forgets_the_first_ones_modules(tmp_path):
         importer.install()
         assert value == importer.load("m_same").X
     assert sum(isinstance(finder, FirstParty) for finder in sys.meta_path) == 1
+    assert str(tmp_path / "b") in sys.path
+    assert str(tmp_path / "a") not in sys.path
 
 
 def test_files_of_a_package_are_found(tmp_path, importer):

@@ -26,7 +26,7 @@ from stepwell.author.runs import PlanView, Run, StepView
 from stepwell.errors import StepError, StepwellError
 from stepwell.kernel.ports import Failure
 
-VIEW = "stepwell.cli.screen"
+VIEW = "stepwell.cli.view"
 """The module that draws plans and runs for people, a layer above; named, so that nothing here imports it."""
 
 

@@ -5,9 +5,15 @@ pipelines.py    @pipeline        its body is ordinary Python, run on references
 inputs.py       source(...)      a named external input
 references.py   Reference        what a call gives while a pipeline is traced
 trace.py        trace(...)       pipeline and parameters -> kernel Graph
+bindings.py     bind(...)        where the value of an argument comes from; constants.py codes what is not plain
+arguments.py                     what does not fit a signature
 annotations.py                   what types promise: outputs of a step, and whether an edge fits
 params.py                        text and values -> typed parameters
 options.py                       cpus, memory, env, codec, out
 project.py                       where a project begins, and which pipeline is meant
+live.py                          a pipeline object in a running program -> the project's own module
+runs.py         Run, PlanView    what run() and plan() give
+where.py                         the line of the user's code
+identities.py                    the identity of each step of a graph
 fingerprint                      the identity of a step's code
 """

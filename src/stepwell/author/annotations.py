@@ -89,7 +89,7 @@ def _shape_of(annotation: object) -> Shape | None:
         args = get_args(annotation)
         if (
             not args
-            or args == ((),)
+           
             or Ellipsis in args
             or any(get_origin(arg) is typing.Unpack for arg in args)
         ):
@@ -100,7 +100,7 @@ def _shape_of(annotation: object) -> Shape | None:
         return None
     if typing.is_typeddict(cls):
         fields = _fields(cls, annotations_of(cls))
-        every = _required(cls) >= fields.keys()
+        every = _required(cls) == fields.keys()
         return Shape("dict", tuple(fields), tuple(fields.values()), False, whole=every) if fields else None
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         fields = _fields(cls, cls._fields)
@@ -126,15 +126,27 @@ def _dataclass(cls: Any) -> Shape | None:
 
 
 def _fields(cls: type, names: Iterable[str]) -> dict[str, object]:
-    try:
-        hints = typing.get_type_hints(cls, include_extras=True)
-    except Exception:  # noqa: BLE001  of names that only type checkers see, the parts are known, their types are not
-        hints = {}
+    hints = _hints(cls)
     return {name: plain(hints.get(name)) for name in names}
 
 
-def _required(cls: Any) -> frozenset[str]:
-    return frozenset(cls.__required_keys__)
+def _hints(cls: type) -> dict[str, object]:
+    """The annotations of a class, resolved; none where one of them names what only type checkers see."""
+    try:
+        return typing.get_type_hints(cls, include_extras=True)
+    except Exception:  # noqa: BLE001  annotations are code of the user's
+        return {}
+
+
+def _required(cls: Any) -> set[str]:
+    """The keys that a typed dict must have. (`__required_keys__` is wrong for annotations that are text.)"""
+    found = set(cls.__required_keys__)
+    for name, hint in _hints(cls).items():
+        if get_origin(hint) is typing.NotRequired:
+            found.discard(name)
+        elif get_origin(hint) is typing.Required:
+            found.add(name)
+    return found
 
 
 def _path(cls: type) -> str:
@@ -218,10 +230,9 @@ def _arguments_fit(has: type, given: tuple[object, ...], needs: type, wanted: tu
     if not given or not wanted:
         return True
     if has is tuple:
-        members = [arg for arg in given if arg is not Ellipsis and arg != ()]
+        members = [arg for arg in given if arg is not Ellipsis]
         if needs is tuple and Ellipsis not in wanted:
-            exact = () if wanted == ((),) else wanted
-            return Ellipsis in given or (len(members) == len(exact) and all(map(fits, members, exact)))
+            return Ellipsis in given or (len(given) == len(wanted) and all(map(fits, given, wanted)))
         return all(fits(member, wanted[0]) for member in members)
     if has is dict and len(wanted) == 1:
         given = given[:1]  # iterating a mapping gives its keys

@@ -8,7 +8,7 @@ pipeline's body does to it afterwards does not reach the step.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from types import GenericAlias
 from typing import Any
@@ -48,17 +48,19 @@ def bind(value: object, what: str, trace: object) -> g.Binding:
 
 def holds_references(value: object) -> bool:
     """Whether a reference is somewhere inside a list, tuple, dict, set or dataclass, or is the value itself."""
+    return any(type(item) is Reference for item in _all_in(value))
+
+
+def _all_in(value: object) -> Iterator[object]:
+    """A value and everything inside its containers, each once; plain atoms left out."""
     todo, seen = [value], set[int]()
     while todo:
         item = todo.pop()
-        kind = type(item)
-        if kind is Reference:
-            return True
-        if kind in _ATOMS or id(item) in seen:
-            continue
-        seen.add(id(item))
-        todo.extend(_inside(item))
-    return False
+        if type(item) not in _ATOMS and id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            if type(item) is not Reference:
+                todo.extend(_inside(item))
 
 
 def _inside(value: object) -> Iterable[object]:
@@ -168,18 +170,10 @@ def _record(value: object, shape: Shape, what: str, trace: object) -> g.Pack:
 
 def _constant(value: object, what: str) -> g.Constant:
     """A constant: plain data as it is, anything else through its codec."""
-    kind = getattr(type(value), "__stepwell__", "")
-    if kind:
-        name = getattr(value, "name", None) or getattr(value, "__name__", "it")
-        raise BadArguments(
-            f"{what} gets the {kind} `{name}` itself, not what it gives",
-            fixes=[f"call it: {name}()" if kind == "source" else f"call it: {name}(...)"],
-            where=user_line(),
-        )
     try:
         text = token(value)
-    except NotPlain as why:
-        return _coded(value, what, str(why))
+    except NotPlain:
+        return _coded(value, what)
     return g.Constant(_kept(value), text)
 
 
@@ -197,7 +191,38 @@ def _kept(value: Any) -> Any:
     return deepcopy(value)
 
 
-def _coded(value: object, what: str, why: str) -> g.Constant:
+def _coded(value: object, what: str) -> g.Constant:
+    for item in _all_in(value):
+        _refuse_code(item, what)
+    try:
+        codec, data = in_memory(value)
+    except StepwellError as error:
+        if hidden := _reference_in(error):
+            raise BadReference(
+                f"{what} gets a {type(value).__name__} that holds a reference",
+                why=hidden.what,
+                fixes=["pass the reference itself, or in a list, tuple, dict, named tuple or dataclass"],
+                where=user_line(),
+            ) from error
+        raise NoCodec(
+            f"{what} gets {brief(value)}, which has no way to bytes",
+            why=error.what,
+            fixes=["make it inside a step, from plain data", *error.fixes[1:]],
+            where=user_line(),
+        ) from error
+    return g.Constant(data, f"{codec}:#{digest(data)}", codec)
+
+
+def _refuse_code(value: object, what: str) -> None:
+    """Refuse steps and other code as a constant. Raises `BadArguments`."""
+    kind = getattr(type(value), "__stepwell__", "")
+    if kind:
+        name = getattr(value, "name", None) or getattr(value, "__name__", "it")
+        raise BadArguments(
+            f"{what} gets the {kind} `{name}` itself, not what it gives",
+            fixes=[f"call it: {name}()" if kind == "source" else f"call it: {name}(...)"],
+            where=user_line(),
+        )
     if inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value):
         raise BadArguments(
             f"{what} gets {brief(value)}",
@@ -208,15 +233,10 @@ def _coded(value: object, what: str, why: str) -> g.Constant:
             ],
             where=user_line(),
         )
-    try:
-        codec, data = in_memory(value)
-    except BadReference:
-        raise
-    except StepwellError as error:
-        raise NoCodec(
-            f"{what} gets {brief(value)}, which has no way to bytes",
-            why=error.what,
-            fixes=error.fixes,
-            where=user_line(),
-        ) from error
-    return g.Constant(data, f"{codec}:#{digest(data)}", codec)
+
+
+def _reference_in(error: BaseException | None) -> BadReference | None:
+    """The refusal of a reference to be pickled, among the causes of an error."""
+    while error is not None and not isinstance(error, BadReference):
+        error = error.__cause__ or error.__context__
+    return error

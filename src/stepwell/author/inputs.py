@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast, get_origin, overload
 
 from stepwell.author.project import root_of
 from stepwell.author.trace import current
-from stepwell.author.where import user_frame, user_line
+from stepwell.author.where import short, user_frame, user_line
 from stepwell.errors import BadSource
 from stepwell.kernel.graph import SourceDef
 
@@ -29,9 +29,9 @@ class Source(Generic[T]):
         self.uri = uri
         self.kind = kind
         self.options = options
-        self.where = user_line()
         self._module = frame.f_globals.get("__name__", "") if frame is not None else ""
         self._file = frame.f_code.co_filename if frame is not None else ""
+        self._line = frame.f_lineno if frame is not None else 0
 
     def __call__(self) -> T:
         """Inside a pipeline: a reference to the content. Elsewhere: the content, read now."""
@@ -62,9 +62,10 @@ class Source(Generic[T]):
         """The source as the graph holds it. Raises `BadSource`, `MissingLibrary`."""
         from stepwell.sources.read import reader_token  # knows the formats; not needed to write a source down
 
+        where = f"{short(self._file)}:{self._line}" if self._file else ""
         token = reader_token(self.uri, self.type_name, self.options)
         return SourceDef(
-            self.name, self.uri, self.type_name, tuple(sorted(self.options.items())), token, self.where
+            self.name, self.uri, self.type_name, tuple(sorted(self.options.items())), token, where
         )
 
 

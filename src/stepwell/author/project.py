@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import chdir
 from inspect import unwrap
 from itertools import islice
 from pathlib import Path
@@ -133,7 +134,9 @@ def module_name(file: Path, root: Path) -> str:
     raise NoPipelineFile(
         f"`{file.name}` cannot be imported: `{wrong}` is not a Python name",
         why="workers import the file by its path from the project's root",
-        fixes=[f"rename it to {''.join(c if c.isalnum() else '_' for c in wrong)}"],
+        fixes=[
+            f"rename it to {''.join(c if c.isalnum() else '_' for c in wrong)}{'.py' if wrong == file.stem else ''}"
+        ],
     )
 
 
@@ -182,14 +185,15 @@ def load(target: Target) -> Loaded:
     """
     refuse_inside_import()
     importer = importer_for(target.root)
-    try:
-        module = importer.load(target.module)
-    except StepwellError:
-        raise
-    except (Exception, SystemExit) as error:
-        if isinstance(error.__cause__, StepwellError):  # Python 3.11 wraps what `__set_name__` raises
-            raise error.__cause__ from None
-        raise _cannot_import(target, error) from error
+    with chdir(target.root):  # as in a worker
+        try:
+            module = importer.load(target.module)
+        except StepwellError:
+            raise
+        except (Exception, SystemExit) as error:
+            if isinstance(error.__cause__, StepwellError):  # Python 3.11 wraps what `__set_name__` raises
+                raise error.__cause__ from None
+            raise _cannot_import(target, error) from error
     found = getattr(module, "__file__", None)
     if target.file is not None and (found is None or Path(found).resolve() != target.file):
         raise CannotImport(

@@ -70,6 +70,12 @@ class Reference:
             self._refuse("unpacking or iterating", f"{self._typed()} does not say how many parts it has")
         return iter([self._part(shape, name) for name in shape.names])
 
+    def __len__(self) -> int:
+        shape = self._shape("tuple", "record")
+        if shape is None or not shape.ordered:
+            self._refuse("taking the length of", f"{self._typed()} does not say how many parts it has")
+        return len(shape.names)
+
     def _shape(self, *kinds: str) -> Shape | None:
         shape = shape_of(self._stepwell_type)
         return shape if shape is not None and shape.kind in kinds else None
@@ -147,7 +153,6 @@ _OPERATIONS = {
     "radd rsub rmul rtruediv rfloordiv rmod rdivmod rpow rmatmul rand ror rxor rlshift rrshift "
     "iadd isub imul itruediv ifloordiv imod ipow imatmul iand ior ixor ilshift irshift "
     "neg pos abs invert round trunc floor ceil",
-    "taking the length of": "len length_hint",
     "looking for something in": "contains",
     "iterating": "next",
     "reversing": "reversed",

@@ -178,10 +178,10 @@ class Trace:
         """Run the body of a pipeline on its arguments. Raises `BadPipeline`, `PipelineCycle`, `BadArguments`."""
         if len(self._pipelines) >= DEEPEST:
             raise _circle([*self._pipelines, pipeline])
-        who = f"the pipeline `{pipeline.__name__}`"
-        for name, value in fitted(who, pipeline.signature, args, kwargs).arguments.items():
-            if type(value) is Reference:
-                _check_type(f"`{pipeline.__name__}({name}=...)`", value, pipeline.hints.get(name))
+        who, signature = f"the pipeline `{pipeline.__name__}`", pipeline.signature
+        for name, value in fitted(who, signature, args, kwargs).arguments.items():
+            starred = stars(signature.parameters[name]) + name
+            _check_types(f"`{pipeline.__name__}({starred}=...)`", starred, value, pipeline.hints)
         self._pipelines.append(pipeline)
         try:
             return pipeline.function(*args, **kwargs)
@@ -292,18 +292,21 @@ class Trace:
         """The binding of one argument, its type checked; with stars in front, that of each item."""
         what = f"`{step.__name__}({name}=...)`"
         binding = bind(value, what, self)
-        wanted = known.types.get(name.lstrip("*"))
-        if wanted is not None:
-            items = value.values() if name.startswith("**") else value if name.startswith("*") else (value,)
-            for item in items:
-                _check_type(what, item, wanted)
+        _check_types(what, name, value, known.types)
         return binding
 
 
+def _check_types(what: str, name: str, value: Any, types: Mapping[str, object]) -> None:
+    """Check an argument against its parameter's annotation; with stars in front of its name, each item. Raises `EdgeType`."""
+    wanted = types.get(name.lstrip("*"))
+    if wanted is not None:
+        items = value.values() if name.startswith("**") else value if name.startswith("*") else (value,)
+        for item in items:
+            _check_type(what, item, wanted)
+
+
 def _check_type(what: str, value: object, wanted: object) -> None:
-    """Refuse a reference, a container of them, or a constant that is not what the annotation says. Raises `EdgeType`."""
-    if wanted is None:
-        return
+    """Refuse a reference, a container of them, or a constant, that is not what the annotation says."""
     if holds_references(value):
         given = type_of(value)
         if not fits(given, wanted):

@@ -11,8 +11,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Literal
 
-from stepwell.cli.main import VALUED, VERBS
 from stepwell.cli.text import clean
+from stepwell.cli.verbs import VALUED, VERBS
 
 DEFAULT_FILE = "pipeline.py"
 

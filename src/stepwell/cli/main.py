@@ -7,25 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from stepwell.cli.verbs import VALUED, VERBS
 from stepwell.errors import DiskFull, Interrupted, StepwellError, UsageError, nearest
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-
-VERBS = {
-    "new": "write a pipeline.py to start from",
-    "plan": "what a run would do, and why; nothing is run",
-    "run": "run a pipeline: what is up to date is reused",
-    "why": "why a step runs, or ran: what changed, as a diff",
-    "runs": "the runs so far, newest first",
-    "show": "one run: its steps, reasons, metrics, outputs",
-    "logs": "what the steps of a run printed",
-    "get": "print or write what a step gave",
-    "verify": "check every byte of the store",
-    "completion": "a script that completes names in your shell",
-    "version": "the version of Stepwell",
-}
-"""Every verb and what it does, in the order of the help."""
 
 USAGE = """\
 usage: stepwell VERB [-C DIR] [--json] ...
@@ -37,10 +23,6 @@ usage: stepwell VERB [-C DIR] [--json] ...
   -h        help; after a verb, help on the verb
 
 Pipelines live in pipeline.py: `stepwell new` writes one."""
-
-
-VALUED = ("-C", "--directory", "-j", "--jobs", "--force", "-p", "--pipeline", "--limit", "-o", "--output")
-"""Options whose next word is their value, of all verbs; and `-n`, where a number follows."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,8 +9,8 @@ from stepwell.app import finish
 from stepwell.app.documents import run_document
 from stepwell.cli import plan
 from stepwell.cli.options import loaded, pipeline_arguments, planned, settings, stored, words
-from stepwell.cli.screen import view
 from stepwell.cli.text import clean, print_json
+from stepwell.cli.view import view
 
 EXAMPLES = """examples:
   stepwell run                    the only pipeline of pipeline.py

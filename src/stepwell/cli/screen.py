@@ -5,11 +5,8 @@ A run is shown by a view: `begin(run)`, `see(event, progress)` for each event, `
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 from stepwell.app.documents import Outcome, Progress
@@ -118,30 +115,6 @@ class View(Protocol):
         """The run has ended; `result` is what the pipeline returned, as plain data."""
 
 
-@contextmanager
-def view(
-    plan: Plan, *, json: bool = False, expected: dict[str, float] | None = None, plain: bool = False
-) -> Iterator[View]:
-    """The view that fits where output goes: live on a terminal, lines elsewhere; on stderr with `json`.
-
-    `plain`: lines in any case, because steps run in this process and may ask something on the terminal.
-    """
-    stream = sys.stderr if json else sys.stdout
-    lively = (
-        stream.isatty()
-        and not plain
-        and not any(os.environ.get(name) for name in ("CI", "NO_COLOR"))
-        and os.environ.get("TERM") != "dumb"
-    )
-    if not lively:
-        yield Lines(plan, stream, quiet=json)
-        return
-    from stepwell.cli.live import Live  # draws with rich, which costs 100 ms: only where somebody looks
-
-    with Live(plan, stream, expected or {}, quiet=json) as live:
-        yield live
-
-
 class Lines:
     """A run as lines: one for each step that ended, and what steps print as it comes."""
 
@@ -212,7 +185,8 @@ class Lines:
                     self.put(f"  … {len(progress.outcomes):,} of {len(self.plan.decisions):,}")
                 return
         self.put(step_line(self.id(node), outcome, self.width, self.stream))
-        for note in outcome.notes:
+        lost = [reason.text for reason in outcome.decision.reasons if reason.kind == "missing"]
+        for note in [*(f"{text}, so it ran again" for text in lost), *outcome.notes]:
             self.put(f"      note: {clean(note)}")
         if outcome.failure is not None:
             for line in failure_lines(outcome.failure, self.stream):

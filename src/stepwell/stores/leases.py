@@ -131,7 +131,7 @@ class Leases:
             if held is not None and held[0] != self.driver and held[0] in self._others:
                 continue
             made = connection.execute(
-                "SELECT 1 FROM results WHERE substr(key, 1, 12) = substr(?1, 1, 12) AND key = ?1", (key,)
+                "SELECT 1 FROM results WHERE substr(key, 1, 12) = substr(?1, 1, 12) AND +key = ?1", (key,)
             ).fetchone()
             if made is not None and not known(key):
                 continue

@@ -130,6 +130,7 @@ class FirstParty:
         ]
         self.roots = tuple(dict.fromkeys(place for place in places if os.path.isdir(place)))
         self.snapshot = Snapshot() if snapshot is None else snapshot
+        self._added: list[str] = []
         self.modules: dict[str, ModuleType] = {}
         """What was loaded, by name."""
         self.on_load: Callable[[ModuleType], None] | None = None
@@ -152,7 +153,7 @@ class FirstParty:
         for old in [f for f in sys.meta_path if isinstance(f, FirstParty | FirstPartyFolders)]:
             sys.meta_path.remove(old)
             if isinstance(old, FirstParty) and old is not self:
-                old.purge()
+                old.leave()
         sys.meta_path.insert(0, self)  # type: ignore[arg-type]
         sys.meta_path.append(FirstPartyFolders(self))  # type: ignore[arg-type]
         for place in reversed(
@@ -160,6 +161,15 @@ class FirstParty:
         ):  # compiled extensions and data of the project are found by Python's finder
             if place not in sys.path:
                 sys.path.insert(0, place)
+                self._added.append(place)
+
+    def leave(self) -> None:
+        """Undo `install`: forget what was loaded, and take the roots out of `sys.path`."""
+        self.purge()
+        for place in self._added:
+            if place in sys.path:
+                sys.path.remove(place)
+        self._added.clear()
 
     def load(self, name: str) -> ModuleType:
         """Import a module by its dotted name. Raises what it raises."""
