@@ -33,8 +33,8 @@ from stepwell.plugins.registry import registry
 T = TypeVar("T")
 Frame = TypeVar("Frame", bound=pd.DataFrame)
 Number = TypeVar("Number", int, float)
-Maybe = typing.Optional[str]  # noqa: UP045, the old spelling must work
-Either = typing.Union[int, str, bytes]  # noqa: UP007
+Maybe = typing.Optional[str]
+Either = typing.Union[int, str, bytes]
 UserId = NewType("UserId", int)
 Table = NewType("Table", pd.DataFrame)
 

@@ -79,7 +79,7 @@ class Work(NamedTuple):
 def store_folder(root: Path) -> Path:
     """Where a project's store is: `STEPWELL_STORE`, or `.stepwell` in its root."""
     named = os.environ.get("STEPWELL_STORE")
-    return Path(named).expanduser().resolve() if named else root / ".stepwell"
+    return Path(os.path.expanduser(named)).resolve() if named else root / ".stepwell"
 
 
 def stored(root: Path, *, looking: bool = False, create: bool = True) -> LocalStore:

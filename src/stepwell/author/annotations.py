@@ -87,12 +87,7 @@ def _shape_of(annotation: object) -> Shape | None:
     origin = get_origin(annotation)
     if origin is tuple:
         args = get_args(annotation)
-        if (
-            not args
-           
-            or Ellipsis in args
-            or any(get_origin(arg) is typing.Unpack for arg in args)
-        ):
+        if not args or Ellipsis in args or any(get_origin(arg) is typing.Unpack for arg in args):
             return None
         return Shape("tuple", tuple(str(i) for i in range(len(args))), args, True)
     cls = origin or annotation
