@@ -134,7 +134,7 @@ def _hints(cls: type) -> dict[str, object]:
 
 
 def _required(cls: Any) -> set[str]:
-    """The keys that a typed dict must have. (`__required_keys__` is wrong for annotations that are text.)"""
+    """The keys that a typed dict must have; `__required_keys__` is wrong for annotations that are text."""
     found = set(cls.__required_keys__)
     for name, hint in _hints(cls).items():
         if get_origin(hint) is typing.NotRequired:
