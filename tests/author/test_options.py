@@ -8,6 +8,7 @@ import pytest
 
 from stepwell.author.options import DEFAULTS, checked
 from stepwell.errors import BadOption, MissingLibrary, NoCodec, StepwellError
+from stepwell.kernel.graph import FromStep
 
 
 @pytest.mark.parametrize(
@@ -181,11 +182,12 @@ def main():
 """
     graph = project.graph(text)
     assert [tuple((o.name, o.codec) for o in s.outputs) for s in graph.steps] == [
-        (("0", "pickle"), ("1", "pickle")),
+        (("result", "pickle"),),
         (("0", "json"), ("1", "pickle")),
         (("result", "json"),),
         (("result", "pickle"),),
     ]
+    assert graph.result.items[4] == FromStep(4, "result", (1,))
 
 
 @pytest.mark.parametrize(

@@ -313,4 +313,4 @@ def main():
 """
     )
     assert graph.nodes[1].inputs == (("n", FromStep(0, "0")),)
-    assert [o.codec for o in graph.steps[0].outputs] == ["json", "json"]
+    assert [o.codec for o in graph.steps[0].outputs] == ["json", "text"]

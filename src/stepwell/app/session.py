@@ -32,7 +32,7 @@ from stepwell.kernel.run import drive
 from stepwell.plugins.registry import registry
 from stepwell.sources.pin import Pinned, pin, remember
 from stepwell.sources.web import Shelf
-from stepwell.stores.local import LocalStore, open_store
+from stepwell.stores.local import LocalStore
 from stepwell.stores.record import facts_of
 
 if TYPE_CHECKING:
@@ -74,21 +74,6 @@ class Work(NamedTuple):
     def root(self) -> Path:
         """The project's root."""
         return self.loaded.target.root
-
-
-def store_folder(root: Path) -> Path:
-    """Where a project's store is: `STEPWELL_STORE`, or `.stepwell` in its root."""
-    named = os.environ.get("STEPWELL_STORE")
-    return Path(os.path.expanduser(named)).resolve() if named else root / ".stepwell"
-
-
-def stored(root: Path, *, looking: bool = False, create: bool = True) -> LocalStore:
-    """The project's store, open; to be used in a `with` block.
-
-    With `looking`, one that cannot be written is opened for reading. Without `create`, one that is
-    not there is an empty one. Raises the `StoreError`s of `stepwell.errors`.
-    """
-    return open_store(store_folder(root), create=create, readonly=None if looking else False)
 
 
 def prepare(

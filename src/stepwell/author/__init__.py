@@ -10,7 +10,8 @@ arguments.py                     what does not fit a signature
 annotations.py                   what types promise: outputs of a step, and whether an edge fits
 params.py                        text and values -> typed parameters
 options.py                       cpus, memory, env, codec, out
-project.py                       where a project begins, and which pipeline is meant
+root.py                          where a project begins
+project.py                       which pipeline is meant, and loading it
 live.py                          a pipeline object in a running program -> the project's own module
 runs.py         Run, PlanView    what run() and plan() give
 where.py                         the line of the user's code

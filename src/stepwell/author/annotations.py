@@ -95,7 +95,7 @@ def _shape_of(annotation: object) -> Shape | None:
         return None
     if typing.is_typeddict(cls):
         fields = _fields(cls, annotations_of(cls))
-        every = _required(cls) == fields.keys()
+        every = required_keys(cls) == fields.keys()
         return Shape("dict", tuple(fields), tuple(fields.values()), False, whole=every) if fields else None
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         fields = _fields(cls, cls._fields)
@@ -133,7 +133,7 @@ def _hints(cls: type) -> dict[str, object]:
         return {}
 
 
-def _required(cls: Any) -> set[str]:
+def required_keys(cls: Any) -> set[str]:
     """The keys that a typed dict must have; `__required_keys__` is wrong for annotations that are text."""
     found = set(cls.__required_keys__)
     for name, hint in _hints(cls).items():
@@ -206,7 +206,7 @@ def _class_fits(given: object, wanted: object) -> bool:
         return True
     if typing.is_typeddict(needs):
         if typing.is_typeddict(has):
-            return _required(needs) <= annotations_of(has).keys()
+            return required_keys(needs) <= annotations_of(has).keys()
         return issubclass(has, Mapping)
     if typing.is_typeddict(has):
         has, given = dict, dict

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, get_origin, overload
 
-from stepwell.author.project import root_of
+from stepwell.author.root import root_of
 from stepwell.author.trace import current
 from stepwell.author.where import short, user_frame, user_line
 from stepwell.errors import BadSource

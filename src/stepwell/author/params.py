@@ -22,7 +22,7 @@ from collections.abc import (
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
-from stepwell.author.annotations import plain, show
+from stepwell.author.annotations import plain, required_keys, show
 from stepwell.author.arguments import brief
 from stepwell.codecs.choose import fits
 from stepwell.errors import BadParameter, MissingParameter, UnknownParameter, nearest
@@ -318,7 +318,7 @@ def _table(value: Mapping[str, object], kind: Any, args: tuple[object, ...]) -> 
             raise ValueError(
                 f"{show(kind)} has no field `{name}`" + (f"; did you mean `{hint}`?" if hint else "")
             )
-    missing = getattr(kind, "__required_keys__", frozenset()) - value.keys()
+    missing = required_keys(kind) - value.keys() if typing.is_typeddict(kind) else ()
     if missing:
         raise ValueError(f"{show(kind)} needs {', '.join(sorted(missing))}")
     try:

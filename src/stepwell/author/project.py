@@ -18,6 +18,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.author.fingerprint import Project
+from stepwell.author.root import root_of
 from stepwell.author.where import PACKAGE, Place, short, user_line
 from stepwell.errors import (
     CannotImport,
@@ -52,24 +53,6 @@ class Loaded(NamedTuple):
     module: ModuleType
     pipeline: Pipeline[Any, Any]
     importer: FirstParty
-
-
-def root_of(file: Path) -> Path:
-    """The root of the project that a file or folder belongs to."""
-    start = file if file.is_dir() else file.parent
-    start = start.resolve()
-    for folder in (start, *start.parents):
-        if (folder / "stepwell.toml").is_file() or _has_table(folder / "pyproject.toml"):
-            return folder
-    return start
-
-
-def _has_table(file: Path) -> bool:
-    try:
-        text = file.read_text("utf-8", "replace")
-    except OSError:
-        return False
-    return any(line.lstrip().startswith(("[tool.stepwell]", "[tool.stepwell.")) for line in text.splitlines())
 
 
 def find(word: str, here: Path) -> Target:

@@ -147,8 +147,8 @@ def _settings(pipelines: dict[str, list[str]], plain: list[str]) -> list[str]:
 
 
 def _stored(kind: Kind, here: Path, plain: list[str]) -> list[str]:
-    from stepwell.app.session import stored
-    from stepwell.author.project import root_of
+    from stepwell.app.places import stored
+    from stepwell.author.root import root_of
 
     with stored(root_of(here), looking=True, create=False) as store:
         run = plain[0] if plain and kind == "step" else "last"

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from stepwell.app.names import output_named
 from stepwell.app.values import load, preview
-from stepwell.cli.options import project_root, stored
+from stepwell.cli.looking import project_root, stored
 from stepwell.cli.text import as_json, clean, print_json, size
 from stepwell.errors import (
     CannotEncode,

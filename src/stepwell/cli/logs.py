@@ -7,9 +7,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from datetime import datetime
 
-from stepwell.cli.options import project_root, stored
-from stepwell.cli.screen import last_words
-from stepwell.cli.text import clean, paint, print_json
+from stepwell.cli.looking import project_root, stored
+from stepwell.cli.text import clean, last_words, paint, print_json
 from stepwell.stores.history import LogLine, StepRow
 
 

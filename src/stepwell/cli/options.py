@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stepwell.app.session import DEFAULTS, Settings, Work, prepare, stored
+from stepwell.app.places import stored
+from stepwell.app.session import DEFAULTS, Settings, Work, prepare
 from stepwell.author.params import from_words
 from stepwell.author.project import Loaded, find, load
+from stepwell.cli.looking import count
 from stepwell.errors import UsageError
 from stepwell.stores.local import LocalStore
 
@@ -50,15 +52,6 @@ def pipeline_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--refresh", action="store_true", help="ask https:// sources again")
 
 
-def count(text: str) -> int:
-    """A word of the command line as a number from 1 to 4096."""
-    from argparse import ArgumentTypeError
-
-    if not text.isdigit() or not 1 <= int(text) <= 4096:
-        raise ArgumentTypeError(f"`{text}` is not a number from 1 to 4096")
-    return int(text)
-
-
 def settings(options: Namespace) -> Settings:
     """The settings of a run."""
     return Settings(
@@ -80,20 +73,11 @@ def planned(found: Loaded, given: Sequence[str], store: LocalStore, how: Setting
     return prepare(found, from_words(found.pipeline, given), store, how)
 
 
-def project_root(plain: Sequence[str] = ()) -> Path:
-    """The root of the project that a command is called in, without loading anything."""
-    from stepwell.author.project import root_of
-
-    return root_of(Path.cwd())
-
-
 __all__ = [
     "Words",
-    "count",
     "loaded",
     "pipeline_arguments",
     "planned",
-    "project_root",
     "settings",
     "stored",
     "words",

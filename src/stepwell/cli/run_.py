@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
-from stepwell.app import finish
+from stepwell.app.calls import finish
 from stepwell.app.documents import run_document
 from stepwell.cli import plan
 from stepwell.cli.options import loaded, pipeline_arguments, planned, settings, stored, words

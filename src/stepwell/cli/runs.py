@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import datetime
 
 from stepwell.app.values import number, plain
-from stepwell.cli.options import count, project_root, stored
+from stepwell.cli.looking import count, project_root, stored
 from stepwell.cli.text import clean, paint, pairs, print_json, seconds, table
 from stepwell.errors import UnknownPipeline, nearest
 from stepwell.stores.history import RunRow

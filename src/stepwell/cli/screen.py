@@ -10,7 +10,7 @@ import time
 from typing import Any, Protocol, TextIO
 
 from stepwell.app.documents import Outcome, Progress
-from stepwell.cli.text import clean, number, paint, pairs, seconds, short, silence, table
+from stepwell.cli.text import clean, last_words, number, paint, pairs, seconds, short, silence, table
 from stepwell.kernel.events import (
     Event,
     StepBlocked,
@@ -209,11 +209,6 @@ class Lines:
     def _flush(self, node: int) -> None:
         for key in [key for key in self.partial if key[0] == node]:
             self._say(node, self.partial.pop(key))
-
-
-def last_words(line: str) -> str:
-    """What stands on a line after all its returns to the beginning: the last state of a progress bar."""
-    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def step_line(name: str, outcome: Outcome, width: int, stream: TextIO | None = None) -> str:

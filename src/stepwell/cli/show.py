@@ -7,7 +7,7 @@ from typing import Any
 
 from stepwell.app.documents import failure_document, reason_document
 from stepwell.app.values import number
-from stepwell.cli.options import project_root, stored
+from stepwell.cli.looking import project_root, stored
 from stepwell.cli.runs import COLOUR, run_row
 from stepwell.cli.screen import failure_lines
 from stepwell.cli.text import clean, paint, pairs, print_json, seconds, size, table

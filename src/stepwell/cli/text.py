@@ -130,6 +130,11 @@ def short(value: object, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
+def last_words(line: str) -> str:
+    """What stands on a line after all its returns to the beginning: the last state of a progress bar."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
 def pairs(values: Any) -> str:
     """`name=value` for each item of a mapping."""
     return "  ".join(

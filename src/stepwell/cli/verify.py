@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from stepwell.cli.options import project_root, stored
+from stepwell.cli.looking import project_root, stored
 from stepwell.cli.text import clean, print_json
 from stepwell.stores.verify import verify
 

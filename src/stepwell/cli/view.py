@@ -1,4 +1,4 @@
-"""Which view shows a run: live on a terminal, lines elsewhere. What `app` asks for by name (`app.VIEW`)."""
+"""Which view shows a run: live on a terminal, lines elsewhere. What `app` asks for by name (`app.calls.VIEW`)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from stepwell.app.documents import Document, why_document
 from stepwell.app.names import step_named
-from stepwell.cli.options import loaded, planned, project_root, stored, words
+from stepwell.cli.looking import project_root, stored
+from stepwell.cli.options import loaded, planned, words
 from stepwell.cli.text import clean, paint, print_json
 from stepwell.errors import UsageError
 from stepwell.stores.local import LocalStore

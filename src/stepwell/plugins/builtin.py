@@ -5,4 +5,4 @@ from __future__ import annotations
 CODECS = ("stepwell.codecs.builtin",)
 READERS = ("stepwell.sources.readers",)
 ENGINES = ("stepwell.engines.builtin",)
-RUNNER = "stepwell.app"
+RUNNER = "stepwell.app.calls"

@@ -3,7 +3,7 @@
     codecs     values <-> bytes               register_codec(MyCodec(), types=["shapely.geometry.Polygon"])
     readers    source files -> values         register_reader(MyReader())
     engines    where tasks execute            register_engine("slurm", make)
-    runner     what `pipeline.run()` calls    set by `stepwell.app`
+    runner     what `pipeline.run()` calls    set by `stepwell.app.calls`
 
 Types are named by text ("pandas.DataFrame"), so that registering imports nothing.
 """

@@ -84,5 +84,5 @@ registry = Registry()
 
 
 def runner() -> Any:
-    """The module that runs and plans pipelines: `stepwell.app`, two layers above its caller, resolved when called."""
+    """The module that runs and plans pipelines: `stepwell.app.calls`, two layers above its caller, resolved when called."""
     return import_module(builtin.RUNNER)
