@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from stepwell.author import live
 from stepwell.errors import BadParameter, StepwellError, UnknownParameter
 
 STEPS = """
@@ -63,11 +64,11 @@ def program(project, monkeypatch):
     """Imports the project's module as a program would, without our importer."""
     monkeypatch.syspath_prepend(str(project.root))
 
-    def load(name: str = "pipeline", text: str | None = STEPS) -> Any:
-        if text is not None:
-            project.write(text, f"{name}.py")
-            old = time.time() - 1000  # saved long before this process began
-            os.utime(project.root / f"{name}.py", (old, old))
+    def load(name: str = "pipeline", text: str = STEPS) -> Any:
+        project.write(text, f"{name}.py")
+        time.sleep(0.02)
+        began = time.time()  # as if a new process imported it
+        monkeypatch.setattr(live, "_born", lambda: began)
         importlib.invalidate_caches()
         return importlib.import_module(name)
 
@@ -124,8 +125,8 @@ def test_main_shares_keys_cache_and_classes_with_the_command(project):
     if __name__ == "__main__":
         import json, sys
         run = main.run(count=5)
-        report, inner, _ = run.result
-        assert type(report) is Report and type(report.part) is Part and type(inner) is Outer.Inner
+        first, inner, _ = run.result
+        assert type(first) is Report and type(first.part) is Part and type(inner) is Outer.Inner
         assert Report.__module__ == "pipeline" == Outer.Inner.__module__ == Part.__module__
         print(json.dumps([run.id, [[s.id, s.status, s.key] for s in run.steps.values()]]), file=sys.stderr)
         assert main.run(count=5).steps["total"].status == "cached"
@@ -189,7 +190,7 @@ def test_an_imported_module_under_its_own_name(program, project, capfd):
     run = module.main.options(jobs=1).run()
     assert type(run.result[0]) is module.Report
     assert run.document["pipeline"] == "main"
-    assert set(s["decision"] for s in command(project, "plan", "training.py")["steps"]) == {"cached"}
+    assert {s["decision"] for s in command(project, "plan", "training.py")["steps"]} == {"cached"}
 
 
 def test_a_module_loaded_under_another_name_is_taken_under_its_real_one(project, capfd):
@@ -238,7 +239,7 @@ def main(x: int = 0) -> int:
     assert run.status == "failed"
     assert statuses(run) == {"fail": "failed", "after": "blocked"}
     with pytest.raises(StepwellError, match="ZeroDivisionError") as caught:
-        run.result
+        run.result  # noqa: B018
     assert caught.value.code == "E401"
     assert "# here" in caught.value.__notes__[0]
     assert run.error is caught.value
@@ -427,3 +428,9 @@ def main() -> tuple[int, int]:
 """,
     )
     assert module.main.options(jobs=1).run().result == (1, 2)
+
+
+def test_when_a_process_began():
+    code = "import time; a = time.time(); time.sleep(0.3); from stepwell.author.live import _born; print(_born() - a)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert -61 < float(answer.stdout) < 0.02

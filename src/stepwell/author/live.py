@@ -16,12 +16,14 @@ import os
 import sys
 import time
 from inspect import unwrap
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from stepwell.author.pipelines import Pipeline
 from stepwell.author.project import Loaded, Target, importer_for, load, refuse_inside_import, target_of
 from stepwell.author.steps import Step
+from stepwell.author.where import LOADED
 from stepwell.worker.modules import FirstParty
 
 
@@ -81,14 +83,13 @@ def _changed(module: ModuleType) -> bool:
 
 
 def _born() -> float:
-    """When this process began, in seconds since 1970; without `/proc`, when this module was imported."""
+    """When this process began, in seconds since 1970, or a little earlier; as near as the system tells."""
     try:
-        return os.stat(f"/proc/{os.getpid()}").st_ctime
-    except OSError:
-        return _IMPORTED
-
-
-_IMPORTED = time.time()
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return booted + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError, IndexError):  # macOS
+        return LOADED - 60
 
 
 def _adopt(module: ModuleType, target: Target) -> None:

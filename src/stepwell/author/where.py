@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
 
 PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+LOADED = time.time()
+"""When the first module that imports something of Stepwell did so."""
 
 _OURS = PACKAGE + os.sep
 _STANDARD = os.path.dirname(os.__file__) + os.sep
