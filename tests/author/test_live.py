@@ -239,7 +239,7 @@ def main(x: int = 0) -> int:
     assert run.status == "failed"
     assert statuses(run) == {"fail": "failed", "after": "blocked"}
     with pytest.raises(StepwellError, match="ZeroDivisionError") as caught:
-        run.result  # noqa: B018
+        run.result
     assert caught.value.code == "E401"
     assert "# here" in caught.value.__notes__[0]
     assert run.error is caught.value
