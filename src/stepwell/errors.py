@@ -38,8 +38,8 @@ class StepwellError(Exception):
     def __init__(self, what: str, *, why: str = "", fixes: Iterable[str] = (), where: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.why = why or self.reason
-        self.fixes = tuple(fixes)
+        self.why: str = why or self.reason
+        self.fixes: tuple[str, ...] = tuple(fixes)
         self.where = where
 
     @property

@@ -6,9 +6,11 @@ eight that must. Values are compared, not only decisions.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -198,3 +200,28 @@ def test_same_size_edits_within_a_second_are_seen_although_byte_code_is_written(
         )
         results.append(run(tmp_path, tmp_path / "store")["result"])
     assert results == [(((4 + 1) * f + 10) * 2) + 15 for f in (7, 8, 9)]
+
+
+def test_of_two_star_imports_the_one_that_wins_counts(tmp_path):
+    (tmp_path / "first.py").write_text("def f(x):\n    return 1\n")
+    (tmp_path / "second.py").write_text("def f(x):\n    return 2\n")
+    (tmp_path / "pipeline.py").write_text(
+        "from first import *\nfrom second import *\nfrom stepwell import pipeline, step\n\n\n"
+        "@step\ndef a(x: int = 1) -> int:\n    return f(x)\n\n\n@pipeline\ndef main() -> int:\n    return a()\n"
+    )
+    assert run(tmp_path, tmp_path / "store")["result"] == 2
+    apply(tmp_path, [("second.py", "return 2", "return 3")])
+    assert run(tmp_path, tmp_path / "store")["result"] == 3
+
+
+def test_a_lost_result_of_the_pipeline_is_made_again(tmp_path):
+    write(tmp_path)
+    before = run(tmp_path, tmp_path / "store")
+    with contextlib.closing(sqlite3.connect(tmp_path / "store" / "store.db")) as connection:
+        connection.execute("UPDATE blobs SET data = CAST('77' AS BLOB)")
+        connection.commit()
+    for name in ("tmp", "files"):
+        (tmp_path / "store" / name).rmdir()
+    after = run(tmp_path, tmp_path / "store")
+    assert after["result"] == before["result"]
+    assert [(step["decision"], step["reasons"][0]["kind"]) for step in after["steps"]] == [("run", "missing")]

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple, TypedDict, assert_type
 from stepwell import Pipeline, Run, Source, Step, StepwellError, log, pipeline, source, step
 
 
-class Model: ...
+@dataclass
+class Model:
+    depth: int = 6
 
 
 class Split(NamedTuple):
@@ -35,12 +37,6 @@ numbers = source("data/numbers.json", list[int])
 text = source("data/notes.txt", str, encoding="utf-8")
 folder = source("data", Path)
 untyped = source("data/table.csv", sep=";")
-
-assert_type(numbers, Source[list[int]])
-assert_type(numbers(), list[int])
-assert_type(text(), str)
-assert_type(folder(), Path)
-assert_type(untyped(), Any)
 
 
 @step
@@ -94,9 +90,10 @@ def plain(x: int) -> str:
 
 made = step(plain)
 assert_type(made(3), str)
+assert_type(numbers, Source[list[int]])
 
 
-def make(depth: int) -> Step[[list[int]], Model]:
+def make(depth: int) -> Step[..., Model]:
     @step
     def trained(values: list[int]) -> Model:
         return Model()
@@ -114,6 +111,9 @@ def training(values: list[int], depth: int = 6) -> Model:
 
 @pipeline
 def delays(depth: int = 6, names: list[str] | None = None) -> Report:
+    assert_type(text(), str)
+    assert_type(folder(), Path)
+    assert_type(untyped(), Any)
     parts = split(numbers())
     assert_type(parts, Split)
     assert_type(parts.train, list[int])
@@ -147,8 +147,8 @@ def delays(depth: int = 6, names: list[str] | None = None) -> Report:
 def empty() -> None: ...
 
 
-simple: Step[[list[int]], Model] = shallow
-taken: Callable[[list[int]], Model] = shallow
+taken: Callable[[list[int]], Split] = split
+step_of_any: Step[..., Split] = split
 whole: Pipeline[..., Report] = delays
 
 

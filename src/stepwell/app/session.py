@@ -25,8 +25,9 @@ from stepwell.author.fingerprint import Project
 from stepwell.author.identities import Identified, identify
 from stepwell.author.project import Loaded
 from stepwell.author.trace import trace
+from stepwell.errors import ArtifactGone
 from stepwell.kernel.events import Event, RunFinished
-from stepwell.kernel.graph import Graph
+from stepwell.kernel.graph import FromStep, Graph, leaves
 from stepwell.kernel.plan import Known, Pin, Plan, Wanted, decide
 from stepwell.kernel.run import drive
 from stepwell.plugins.registry import registry
@@ -92,10 +93,28 @@ def prepare(
     store.prefetch(graph.pipeline)
     pins = tuple(Pin(one.digest, one.changed, one.size) for one in pinned)
     known = Known(identified.identities, pins, store.results)
+    wanted = Wanted(forced=_forced(graph, settings.force))
     with _undisturbed():
-        plan = decide(graph, known, Wanted(forced=_forced(graph, settings.force)))
+        plan = decide(graph, known, wanted)
+    if not _result_is_readable(plan, store):  # the store has noted what is lost
+        plan = decide(graph, known, wanted)
     store.commit(now=True)
     return Work(loaded, store, identified, pinned, plan)
+
+
+def _result_is_readable(plan: Plan, store: LocalStore) -> bool:
+    """Whether what the pipeline returns is in the store, as far as it is up to date: no step would notice else."""
+    sound = True
+    for leaf in leaves(plan.graph.result):
+        decision = plan.decisions[leaf.node] if isinstance(leaf, FromStep) else None
+        if decision is None or decision.verb != "cached" or decision.result is None:
+            continue
+        for artifact in decision.result.outputs:
+            try:
+                store.results.data(artifact)
+            except ArtifactGone:
+                sound = False
+    return sound
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ class Pipeline(Generic[P, R]):
         self.label = label
         self.run_options: RunOptions = options or {}
         self._after = after
-        self.__name__ = function.__name__
+        self.__name__: str = function.__name__
         self.__qualname__ = function.__qualname__
         self.__module__ = function.__module__
         self.__doc__ = function.__doc__

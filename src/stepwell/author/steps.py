@@ -45,7 +45,7 @@ class Step(Generic[P, R]):
         self.settings = options
         self.preceding = after
         self._calls = Call(self)
-        self.__name__ = function.__name__
+        self.__name__: str = function.__name__
         self.__qualname__ = function.__qualname__
         self.__module__ = function.__module__
         self.__doc__ = function.__doc__

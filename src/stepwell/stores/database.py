@@ -299,7 +299,7 @@ def connect(
 def _open(folder: Path, kind: str) -> Database:
     path = folder / "store.db"
     try:
-        if not path.exists():
+        if not path.exists() or not all((folder / name).is_dir() for name in FOLDERS):
             _make(folder)
         lock = os.open(folder / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -319,10 +319,14 @@ def _open(folder: Path, kind: str) -> Database:
     return database
 
 
+FOLDERS = ("blobs", "tmp", "files")
+"""What a store has beside its database; a copy of it may have left out those that were empty."""
+
+
 def _make(folder: Path) -> None:
     """The folder, and an empty file for the database that only its owner can read."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("blobs", "tmp", "files"):
+    for name in FOLDERS:
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     ignore = folder / ".gitignore"
     if not ignore.exists():

@@ -141,7 +141,7 @@ class Resolver:
             return self._descend(imported.module, tail, left - 1)
         if module.has(name):
             return ".".join((module.name, *chain)), Key(module.name, name)
-        for star in module.stars:
+        for star in reversed(module.stars):  # the last one wins
             source = self.module(star.module)
             if source is not None and self.exports(source, name):
                 return self._origin(source, chain, left - 1)
@@ -297,13 +297,15 @@ class _Walk:
             self.into.through.add(key)
 
     def starred(self, module: Module, chain: tuple[str, ...]) -> None:
-        """A name that no statement binds: from a star import, or a builtin."""
+        """A name that no statement binds: from a star import, or a builtin.
+
+        Of several modules that may export it all count: which one wins depends on their order and `__all__`.
+        """
         sources = [self.resolver.module(star.module) for star in module.stars]
-        for source in sources:
-            if source is not None and self.resolver.exports(source, chain[0]):
-                self.attribute(source, chain)
-                return
-        if module.stars and not hasattr(builtins, chain[0]):
+        found = [s for s in sources if s is not None and self.resolver.exports(s, chain[0])]
+        for source in found:
+            self.attribute(source, chain)
+        if not found and module.stars and not hasattr(builtins, chain[0]):
             for star in module.stars:
                 if self.places.find(star.module) is None:
                     self.foreign(star)
