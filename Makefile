@@ -39,11 +39,15 @@ test: lint  ## lint, all tests, then the fast ones on every other Python of this
 	$(BIN)/python -m pytest -m "serial and not deep" || test $$? -eq 5
 	@$(MAKE) --no-print-directory test-others
 
+# What depends on the interpreter: identity, loading code, processes.
+EVERYWHERE = tests/kernel tests/author/test_fingerprint.py tests/author/test_identity_matrix.py tests/e2e \
+  tests/worker tests/engines
+
 test-others: $(DEV_READY)
 	@$(BIN)/python scripts/interpreters.py | while read -r version python; do \
 	  echo "Python $$version ($$python)"; \
 	  UV_PROJECT_ENVIRONMENT=.venv-$$version $(UV) sync --quiet --frozen --python "$$python" && \
-	  .venv-$$version/bin/python -m pytest -n $(JOBS) -m "not slow and not serial and not deep" </dev/null \
+	  .venv-$$version/bin/python -m pytest -n $(JOBS) -m "not slow and not serial and not deep" $(EVERYWHERE) </dev/null \
 	  || exit 1; \
 	done
 
