@@ -194,6 +194,28 @@ def main():
     assert graph.sources[2].where == f"pipeline.py:{project.line('table = ')}"
 
 
+def test_a_source_without_a_type_is_a_path(project):
+    from stepwell.errors import EdgeType
+
+    error = project.refused(
+        EdgeType,
+        STEPS
+        + """
+data, many = source("data/numbers.json"), source("data/*.json")
+
+@step
+def load(file: Path, files: list[Path]) -> list[int]: ...
+
+@pipeline
+def main():
+    load(data(), many())
+    return total(data())  # here
+""",
+    )
+    assert "`data` gives Path" in error.what
+    assert error.fixes == ("name the type that it is read as: source(..., list[int])",)
+
+
 def test_after_orders_without_data(project):
     graph = project.graph(
         STEPS

@@ -36,7 +36,7 @@ class Scores(TypedDict):
 numbers = source("data/numbers.json", list[int])
 text = source("data/notes.txt", str, encoding="utf-8")
 folder = source("data", Path)
-untyped = source("data/table.csv", sep=";")
+untyped = source("data/table.csv")
 
 
 @step

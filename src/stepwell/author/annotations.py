@@ -164,6 +164,8 @@ _PROMOTED = {float: (int,), complex: (int, float)}
 
 def fits(given: object, wanted: object) -> bool:
     """Whether a value of the type `given` may go where `wanted` is declared; True where that cannot be told."""
+    if given is wanted:
+        return True
     given, wanted = plain(given), plain(wanted)
     if given is None or wanted is None or given == wanted or wanted in (Any, object) or given is Any:
         return True

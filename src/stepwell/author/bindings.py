@@ -48,7 +48,10 @@ def bind(value: object, what: str, trace: object) -> g.Binding:
 
 def holds_references(value: object) -> bool:
     """Whether a reference is somewhere inside a list, tuple, dict, set or dataclass, or is the value itself."""
-    return any(type(item) is Reference for item in _all_in(value))
+    kind = type(value)
+    return kind is Reference or (
+        kind not in _ATOMS and any(type(item) is Reference for item in _all_in(value))
+    )
 
 
 def _all_in(value: object) -> Iterator[object]:

@@ -58,6 +58,15 @@ class Source(Generic[T]):
         """The full name of the type that it is read as, "pandas.DataFrame"; "" for a path."""
         return type_name(self.kind)
 
+    @property
+    def gives(self) -> object:
+        """The type that steps get: without one of its own, a path, or for a glob a list of paths."""
+        from stepwell.sources.read import LIST_OF_PATHS, plain_type
+
+        if self.kind is not None:
+            return self.kind
+        return list[Path] if plain_type("", self.uri) == LIST_OF_PATHS else Path
+
     def definition(self) -> SourceDef:
         """The source as the graph holds it. Raises `BadSource`, `MissingLibrary`."""
         from stepwell.sources.read import reader_token  # knows the formats; not needed to write a source down

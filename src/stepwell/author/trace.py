@@ -205,7 +205,7 @@ class Trace:
                 same = sum(1 for name, *_ in self._sources if name == made.name)
                 self.sources.append(made if same == 1 else made._replace(name=f"{made.name}[{same}]"))
             entry = self._found[id(source)] = (source, place)
-        return Reference(g.FromSource(entry[1]), source.kind, self.sources[entry[1]].name, self)
+        return Reference(g.FromSource(entry[1]), source.gives, self.sources[entry[1]].name, self)
 
     # ------------------------------------------------------------------ steps
 
@@ -310,11 +310,15 @@ def _check_type(what: str, value: object, wanted: object) -> None:
     if holds_references(value):
         given = type_of(value)
         if not fits(given, wanted):
-            giver = f"`{value._stepwell_name}` gives" if type(value) is Reference else "gets"
+            giver, fixes = "gets", ["pass another result, or correct one of the two annotations"]
+            if type(value) is Reference:
+                giver = f"`{value._stepwell_name}` gives"
+                if type(value._stepwell_binding) is g.FromSource:
+                    fixes = [f"name the type that it is read as: source(..., {show(wanted)})"]
             raise EdgeType(
                 f"{what} takes {show(wanted)}, and {giver} {show(given)}",
                 why="the annotation of the one's result does not fit the other's parameter",
-                fixes=["pass another result, or correct one of the two annotations"],
+                fixes=fixes,
                 where=user_line(),
             )
         return
