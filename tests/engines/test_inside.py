@@ -48,6 +48,7 @@ def pools(project):
     return project
 
 
+@pytest.mark.serial  # starts interpreters of its own: slow where others run beside it
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_pools(pools, method):
     task = pools.task("pool", method=method)
