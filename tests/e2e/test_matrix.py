@@ -225,3 +225,17 @@ def test_a_lost_result_of_the_pipeline_is_made_again(tmp_path):
     after = run(tmp_path, tmp_path / "store")
     assert after["result"] == before["result"]
     assert [(step["decision"], step["reasons"][0]["kind"]) for step in after["steps"]] == [("run", "missing")]
+
+
+def test_a_subclass_of_the_declared_record_is_refused_and_not_rebuilt_as_its_base(tmp_path):
+    (tmp_path / "pipeline.py").write_text(
+        "from dataclasses import dataclass\nfrom stepwell import pipeline, step\n\n\n"
+        "@dataclass\nclass Base:\n    x: int\n\n\nclass Sub(Base):\n    pass\n\n\n"
+        "@step\ndef make() -> Base:\n    return Sub(1)\n\n\n@pipeline\ndef main() -> Base:\n    return make()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "stepwell.cli.main", "run", "--json"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    (step,) = json.loads(done.stdout)["steps"]
+    assert (done.returncode, step["error"]["code"]) == (1, "E405")

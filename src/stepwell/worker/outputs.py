@@ -71,6 +71,9 @@ class Declared:
             raise wrong_output(
                 self.step.name, f"returned {_kind(value)} without `{missing[0]}`, and declares {name}"
             )
+        bases = [f"{base.__module__}:{base.__qualname__}" for base in type(value).__mro__[1:]]
+        if self.step.record in bases:  # its parts would be put together as its base
+            raise wrong_output(self.step.name, f"returned {_kind(value)}, and declares exactly {name}")
         return [getattr(value, output.name) for output in self.step.outputs]
 
     def _dict(self, value: Any) -> list[Any]:
