@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from stepwell.kernel.plan import Decision
-from stepwell.kernel.ports import Failure, Logged, Result, Said
+from stepwell.kernel.ports import Artifact, Failure, Logged, Result, Said
 
 Status = Literal["succeeded", "failed", "interrupted"]
 """How a run ended."""
@@ -41,7 +41,10 @@ class StepFinished(NamedTuple):
 
 
 class StepFailed(NamedTuple):
-    """A step ran and failed. Seconds of wall and processor time, peak memory in bytes."""
+    """A step ran and failed. Seconds of wall and processor time, peak memory in bytes.
+
+    `refused` is what it gave where a judge (`validate=`) did not accept it.
+    """
 
     node: int
     decision: Decision
@@ -49,6 +52,16 @@ class StepFailed(NamedTuple):
     seconds: float = 0.0
     cpu: float = 0.0
     memory: int = 0
+    refused: tuple[Artifact, ...] = ()
+
+
+class StepRetried(NamedTuple):
+    """An attempt (they count from 1) failed, and the step is run again after `wait` seconds."""
+
+    node: int
+    failure: Failure
+    attempt: int
+    wait: float
 
 
 class StepBlocked(NamedTuple):
@@ -85,6 +98,7 @@ Event = (
     | StepReused
     | StepFinished
     | StepFailed
+    | StepRetried
     | StepBlocked
     | StepInterrupted
     | StepRepaired

@@ -91,8 +91,15 @@ class StepDef(NamedTuple):
     `shape` says how the function's return value splits into `outputs`: "single", "tuple",
     "record" (named tuple or dataclass) or "dict" (typed dict). `record` is then the class.
     `cpus` counts processors, `memory` bytes (0: not stated). `env` names the environment
-    variables that count in the key. `out` is the file that the step claims, if it claims one.
-    `kind` tells workers how to call it; "python" means the function `qualname` of `module`.
+    variables that count in the key. `kind` tells workers how to call it; "python" means the
+    function `qualname` of `module`.
+
+    When a result counts: `version` stands for its code, `ignore` names arguments that do not
+    count, `environment` is the level at which what is installed does; after `ttl` seconds it has
+    expired (0: never), without `cache` it never counts; `done` is the user's own test.
+    How it is run: a failure is tried again `retries` times, after `backoff` seconds and twice as
+    many each further time; after `timeout` seconds (0: none) it is stopped; `validate` are judges of
+    what it gave. Functions are "module:qualname".
     """
 
     name: str
@@ -105,6 +112,16 @@ class StepDef(NamedTuple):
     memory: int = 0
     env: tuple[str, ...] = ()
     kind: str = "python"
+    version: str = ""
+    ignore: tuple[str, ...] = ()
+    environment: str = ""
+    ttl: float = 0.0
+    cache: bool = True
+    done: str = ""
+    retries: int = 0
+    backoff: float = 1.0
+    timeout: float = 0.0
+    validate: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:

@@ -9,6 +9,10 @@ Nothing is matched by a step's id, which changes when a call is inserted before 
 that a miss is compared with is the newest one of the same step with the same inputs; or else of the
 same call as it was before what all its calls share changed; or else the recent one that agrees in
 most inputs. It is never one that another call of this plan has: that would be a new call.
+
+A plan is exact: `cached` is reused, `maybe` is reused exactly if what it waits for comes out as it
+was, `run` runs. Only a `run` that waits for something can still turn out to need no work: when that
+comes out equal to what an older result rested on, or to what another call is given.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from stepwell.kernel.graph import (
     leaves,
 )
 from stepwell.kernel.identity import LONGEST, digest, key_of, site_of
-from stepwell.kernel.ports import Artifact, Past, Result
+from stepwell.kernel.ports import MOVING, Artifact, Past, Result, Tests, World
 
 Verb = Literal["run", "maybe", "cached", "skip", "blocked", "dynamic"]
 
@@ -59,11 +63,18 @@ class Pin(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Everything that a decision rests on: identities by step, pins by source, and the past."""
+    """Everything that a decision rests on: identities by step, pins by source, and the past.
+
+    `world` tells what observed things come to now (without it they are taken to be as they were),
+    `now` is the time in seconds since 1970, `tests` ask the steps that have a test of their own.
+    """
 
     identities: Sequence[Identity]
     pins: Sequence[Pin]
     past: Past
+    world: World | None = None
+    now: float = 0.0
+    tests: Tests | None = None
 
 
 class Wanted(NamedTuple):
@@ -80,11 +91,12 @@ EVERYTHING = Wanted()
 class Reason(NamedTuple):
     """One reason for a decision. `kind` is a tag, `text` a clause for people.
 
-    Kinds of `run`: "new", "code", "param", "input", "environment", "missing" (its result is lost),
-    "forced"; of `maybe`, and of a `run` whose inputs may still change: "upstream". Of `cached`: "cached",
-    "same" (another call does it). Of `skip`: "unwanted". Of `blocked`: "upstream", "stopped".
-    `name` is what it is about (a definition, an input, a distribution), `before` and `after` are
-    the two tokens, digests or versions where there are two.
+    Kinds of `run`: "new", "code", "param", "input", "environment", "observed" (something that it was
+    seen to rest on), "missing" (its result is lost), "expired" (`ttl=`), "uncached" (`cache=False`),
+    "done" (its own test), "forced"; of `maybe`, and of a `run` whose inputs may still change:
+    "upstream". Of `cached`: "cached", "same" (another call does it), "done". Of `skip`: "unwanted".
+    Of `blocked`: "upstream", "stopped". `name` is what it is about (a definition, an input, a
+    distribution), `before` and `after` are the two tokens, digests or versions where there are two.
     """
 
     kind: str
@@ -162,18 +174,20 @@ def decide(graph: Graph, known: Known, wanted: Wanted = EVERYTHING) -> Plan:
 def _decide_all(judge: Judge, needed: set[int] | None) -> list[Decision]:
     foreseen: list[Foreseen | None] = []
     decisions: list[Decision] = []
-    makers: dict[str, int] = {}
+    makers: dict[object, int] = {}
+    twins: dict[int, int] = {}
     for node in range(len(judge.graph.nodes)):
         if needed is not None and node not in needed:
             decision = Decision(node, "skip", (Reason("unwanted", "nothing that was asked for needs it"),))
         else:
             decision = judge.decide(node, foreseen)
         promise = foresee(decision)
-        if decision.verb == "run" and decision.key is not None:
-            maker = makers.setdefault(decision.key, node)
+        if decision.verb == "run" and judge.graph.step_of(node).cache:
+            maker = makers.setdefault(decision.key or judge.shape(node, foreseen, twins), node)
             if maker != node:  # it is done once; what it gives is as open as what the other gives
                 decision = judge.same(decision, maker)._replace(result=None)
                 promise = foreseen[maker] or promise
+                twins[node] = maker
         decisions.append(decision)
         foreseen.append(promise)
     return decisions
@@ -229,6 +243,8 @@ class Judge:
         self._planned = planned
         self._names = [step.full_name for step in graph.steps]
         self._outputs = [tuple([output.name for output in step.outputs]) for step in graph.steps]
+        self._judged = [bool(step.ttl or step.done or not step.cache) for step in graph.steps]
+        self._ignored = [frozenset(step.ignore) for step in graph.steps]
         self._code: dict[tuple[str, str], tuple[Reason, ...]] = {}
         self._environment: dict[tuple[str, str], tuple[Reason, ...]] = {}
         self._recent: dict[tuple[str, frozenset[str]], _Alike] = {}
@@ -239,10 +255,12 @@ class Judge:
         waits: list[int] = []
         tokens: list[tuple[str, str]] = []
         unknown = False
+        ignored = self._ignored[call.step]
         for name, binding in call.inputs:
             text = binding.token if type(binding) is Constant else self._token(binding, before, waits)
-            unknown = unknown or text is None
-            tokens.append((name, text or ""))
+            if name not in ignored:
+                unknown = unknown or text is None
+                tokens.append((name, text or ""))
         pending = [earlier for earlier in waits if not (seen := before[earlier]) or not seen.certain]
         if pending or call.after:
             blocked = self._blocked((*pending, *call.after), before)
@@ -256,20 +274,91 @@ class Judge:
         result = self.past.result(key)
         if result is not None and tuple([made.name for made in result.outputs]) != self._outputs[call.step]:
             result = result._replace(lost=result.lost or "the step declares other outputs now")
-        if result is None or result.lost or node in self.forced:
-            return self._run(node, key, inputs, result, pending)
+        against: tuple[Reason, ...] = ()
+        by_test = False
+        if node not in self.forced and ((result is not None and result.observed) or self._judged[call.step]):
+            result, against, by_test = self._weigh(node, inputs, result, before)
+        if result is None or result.lost or against or node in self.forced:
+            return self._run(node, key, inputs, result, pending, against=against)
         if pending:
             return Decision(node, "maybe", (self._waits_for(pending),), None, result, inputs, result.site)
         since = f" since run {result.run}" if result.run else ""
-        return Decision(
-            node, "cached", (Reason("cached", f"up to date{since}"),), key, result, inputs, result.site
-        )
+        reason = Reason("cached", f"up to date{since}")
+        if by_test:
+            reason = Reason("done", "its own test (`done=`) says that it still counts, whatever changed")
+        return Decision(node, "cached", (reason,), key, result, inputs, result.site)
 
     def same(self, decision: Decision, maker: int) -> Decision:
         """The decision for a call that another one, with the same key, does as well."""
         name = self.graph.nodes[maker].id
         reason = Reason("same", f"the same call as `{name}`", name)
         return decision._replace(verb="cached", reasons=(reason,))
+
+    def shape(self, node: int, before: Glance, twins: Mapping[int, int]) -> tuple[object, ...]:
+        """What a call whose inputs are not known yet is: two of one shape are one call. `twins` as found so far."""
+        call = self.graph.nodes[node]
+        return (call.step, *[(name, self._shape(binding, before, twins)) for name, binding in call.inputs])
+
+    def _shape(self, binding: Binding, before: Glance, twins: Mapping[int, int]) -> object:
+        if isinstance(binding, FromStep):
+            seen = before[binding.node]
+            if seen is not None and seen.certain:
+                return self._token(binding, before, [])
+            return (twins.get(binding.node, binding.node), binding.output, binding.path)
+        if isinstance(binding, Pack):
+            items = [self._shape(item, before, twins) for item in binding.items]
+            return (binding.kind, binding.record, binding.names, *items)
+        return self._token(binding, before, [])
+
+    # ------------------------------------------------------------------ does a result count?
+
+    def _weigh(
+        self, node: int, inputs: tuple[tuple[str, str], ...], result: Result | None, before: Glance
+    ) -> tuple[Result | None, tuple[Reason, ...], bool]:
+        """A result that counts, or one that does not with what speaks against it; whether the user's own test decided.
+
+        What a key cannot hold: what the step was seen to rest on, how old the result is, and the
+        user's own test, which has the last word.
+        """
+        step = self.graph.step_of(node)
+        against: tuple[Reason, ...] = ()
+        if result is not None and result.observed:
+            result, against = self._as_observed(result)
+        if result is not None and not against:
+            if not step.cache:
+                against = (Reason("uncached", "`cache=False`: it is never reused"),)
+            elif step.ttl and self.known.now - result.made >= step.ttl:
+                against = (Reason("expired", f"its result is older than `ttl={step.ttl:g}` seconds"),)
+        tests = self.known.tests if step.done else None
+        if tests is not None:
+            holds = tests.hold(node, lambda earlier: seen.outputs if (seen := before[earlier]) else None)
+            if holds is False and result is not None and not result.lost:
+                no = Reason("done", "its own test (`done=`) says that it does not count any more")
+                return result, (no, *against), False
+            if holds and (result is None or result.lost or against):
+                kept = result or self._compared(node, step.full_name, inputs, "")
+                if kept is not None and not kept.lost:
+                    return kept, (), True
+        return result, against, False
+
+    def _as_observed(self, newest: Result) -> tuple[Result, tuple[Reason, ...]]:
+        """The newest result of a key whose observed things are as they were; else the newest, and what moved."""
+        moved = self._moved(newest)
+        if not moved or newest.lost:
+            return newest, ()
+        names = [made.name for made in newest.outputs]
+        for older in self.past.results(newest.key):
+            if not older.lost and [made.name for made in older.outputs] == names and not self._moved(older):
+                return older, ()
+        return newest, tuple([_observed_reason(*each) for each in moved])
+
+    def _moved(self, result: Result) -> list[tuple[str, str, str]]:
+        """What a result was seen to rest on that is not as it was: what, before, now."""
+        world = self.known.world
+        if world is None:
+            return []
+        pairs = [(what, was, world.token(what)) for what, was in result.observed if was]
+        return [pair for pair in pairs if pair[1] != pair[2] or pair[1] == MOVING]
 
     # ------------------------------------------------------------------ inputs
 
@@ -322,14 +411,17 @@ class Judge:
         pending: list[int],
         *,
         unknown: bool = False,
+        against: tuple[Reason, ...] = (),
     ) -> Decision:
-        """The decision to run: `exact` is the result of the key, which is lost, or not wanted."""
+        """The decision to run: `exact` is the result of the key, which is lost, or not wanted (`against`)."""
         call = self.graph.nodes[node]
         step = self._names[call.step]
         site = "" if unknown else site_of(step, inputs)
         past = exact or self._compared(node, step, inputs, site)
         if node in self.forced:
             reasons: tuple[Reason, ...] = (Reason("forced", "asked to run again"),)
+        elif against:
+            reasons = against
         elif exact is not None:
             reasons = (Reason("missing", exact.lost, before=exact.key),)
         elif past is None:
@@ -489,6 +581,25 @@ def _variable_reasons(result: Result, identity: Identity) -> list[Reason]:
         Reason("environment", f"${name} {old or 'unset'} → {new or 'unset'}", f"${name}", old, new)
         for name, old, new in _differences(dict(result.variables), dict(identity.variables))
     ]
+
+
+def _observed_reason(what: str, was: str, now: str) -> Reason:
+    """Why a result does not count whose step was seen to rest on something that moved."""
+    kind, _, name = what.partition(" ")
+    shown = name.partition("\x1f")[0]
+    if what.startswith("$"):
+        return Reason("observed", f"{what}, which it reads: {_change(was, now)}", what, was, now)
+    if MOVING in (was, now):
+        text = f"`{shown}` changed while the step read it"
+    elif now == "absent":
+        text = f"`{shown}`, which it read, is gone"
+    elif was == "absent":
+        text = f"`{shown}`, which it looked for, is there now"
+    elif kind == "list":
+        text = f"`{shown}`, which it listed, holds other files now"
+    else:
+        text = f"`{shown}`, which it read, changed"
+    return Reason("observed", text, shown, was, now)
 
 
 def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str, str | None, str | None]]:

@@ -8,7 +8,7 @@ other implementation can run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from stepwell.kernel.graph import StepDef
@@ -43,6 +43,8 @@ class Result(NamedTuple):
     `inputs` are (name, token). `lost` says why the result cannot be used ("blob b3:… is gone"),
     and is empty where it can. `code` and `environment` are digests that `Past.parts` explains.
     `metrics` are the last values that the step logged. Times in seconds, memory in bytes.
+    `observed` are the things beyond its key that the step was seen to rest on, with what they
+    came to (see `World`); `made` is when, in seconds since 1970.
     """
 
     key: str
@@ -59,19 +61,26 @@ class Result(NamedTuple):
     metrics: tuple[tuple[str, float], ...] = ()
     lost: str = ""
     variables: tuple[tuple[str, str], ...] = ()
+    observed: tuple[tuple[str, str], ...] = ()
+    made: float = 0.0
 
 
 class Past(Protocol):
     """What is known of earlier results. Reading it changes nothing.
 
-    >>> past.result(key)               # the result of exactly this key, or None
+    >>> past.result(key)               # the newest result of exactly this key, or None
+    >>> past.results(key)              # all of them: they differ in what they were seen to rest on
     >>> past.at_site(site)             # the newest result of this step with these inputs, whatever its code was
     >>> past.recent("pipeline:train")  # some of the newest results of this step, newest first
     >>> past.parts(result.code)        # {"pipeline.train": "9f…", "helpers.fit": "03…"}
     """
 
     def result(self, key: str) -> Result | None:
-        """The result of a key, `lost` set where its blobs are gone or damaged; None if there is none."""
+        """The newest result of a key, `lost` set where its blobs are gone or damaged; None if there is none."""
+        ...
+
+    def results(self, key: str) -> Sequence[Result]:
+        """At most 32 of the newest results of a key, newest first."""
         ...
 
     def at_site(self, site: str) -> Result | None:
@@ -86,6 +95,38 @@ class Past(Protocol):
         """What a code or environment digest was made of; empty where that is not known.
 
         A definition's name to its digest, or a distribution's name to its version.
+        """
+        ...
+
+
+class World(Protocol):
+    """What lies outside of every key, as it is now. Reading it changes nothing.
+
+    What a step was seen to rest on is told by short texts: `file PATH` (a file's content), `kind
+    PATH` (whether it is there, and what it is), `list PATH` (the names in a folder), `$NAME` (an
+    environment variable); `ran PROGRAM` and `net HOST` are only noted, their token is "".
+    """
+
+    def token(self, what: str) -> str:
+        """What an observed thing comes to now; `MOVING` for one that cannot be said to be anything."""
+        ...
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Look again at these paths, which a step has written to, and at the folders that hold them."""
+        ...
+
+
+MOVING = "moving"
+"""The token of a thing that changed while it was read: equal to nothing, itself included."""
+
+
+class Tests(Protocol):
+    """The users' own tests of whether a step's work still counts (`done=`)."""
+
+    def hold(self, node: int, outputs: Callable[[int], Sequence[Artifact] | None]) -> bool | None:
+        """What the test of a node says of its inputs; `outputs` tells what a node gives.
+
+        None if it cannot be asked, because an input is not there yet.
         """
         ...
 
@@ -171,7 +212,9 @@ class Done(NamedTuple):
     """Report of an engine: a task ended. `failure` is None exactly when it succeeded.
 
     Seconds are wall and processor time of the step, `memory` its peak in bytes. `notes` are
-    things a person should know that are not failures.
+    things a person should know that are not failures. `observed` is what the step was seen to
+    rest on (see `World`), `wrote` the paths that it was seen to change. What a failed judge
+    (`validate=`) refused comes as outputs and failure together.
     """
 
     node: int
@@ -181,6 +224,8 @@ class Done(NamedTuple):
     cpu: float = 0.0
     memory: int = 0
     notes: tuple[str, ...] = ()
+    observed: tuple[tuple[str, str], ...] = ()
+    wrote: tuple[str, ...] = ()
 
 
 class Interrupt(NamedTuple):
@@ -238,6 +283,10 @@ class Store(Past, Protocol):
 
     def keep(self, result: Result, made: Iterable[Made]) -> None:
         """Take a new result; its large blobs are already in place. Also ends the claim on its key."""
+        ...
+
+    def shelve(self, made: Iterable[Made]) -> None:
+        """Take what a judge refused, for people to look at: its blobs, no result."""
         ...
 
     def release(self, key: str) -> None:

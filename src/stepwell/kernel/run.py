@@ -21,7 +21,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from stepwell.errors import ArtifactGone, Interrupted, StepwellError
+from stepwell.errors import ArtifactGone, Interrupted, StepNotLoaded, StepwellError
 from stepwell.kernel.events import (
     Event,
     RunFinished,
@@ -31,6 +31,7 @@ from stepwell.kernel.events import (
     StepFinished,
     StepInterrupted,
     StepRepaired,
+    StepRetried,
     StepReused,
     StepStarted,
 )
@@ -57,6 +58,9 @@ from stepwell.kernel.ports import (
 PATIENCE = 0.05
 """Seconds that a run waits for reports before it commits, and looks again for results of other runs."""
 
+NOT_RETRIED = (Interrupted.code, StepNotLoaded.code)
+"""Failures that another attempt would only repeat."""
+
 REPAIRS = 3
 """Times that a run makes one lost result again; a store that loses it more often is given up."""
 
@@ -71,7 +75,7 @@ def drive(
     is up to date is still settled. The engine is left open: what is in flight when the run is
     interrupted, or when the caller stops iterating, is not waited for.
     """
-    driver = _Drive(plan, engine, store, run, keep_going=keep_going)
+    driver = _Drive(plan, engine, store, clock, run, keep_going=keep_going)
     begun = clock.monotonic()
     yield from driver.all_steps()
     store.commit(now=True)
@@ -101,9 +105,11 @@ class _Drive:
     queued, in flight, computed elsewhere, or waiting for a repair or for its twin.
     """
 
-    def __init__(self, plan: Plan, engine: Engine, store: Store, run: str, *, keep_going: bool) -> None:
+    def __init__(
+        self, plan: Plan, engine: Engine, store: Store, clock: Clock, run: str, *, keep_going: bool
+    ) -> None:
         self.plan, self.graph = plan, plan.graph
-        self.engine, self.store = engine, store
+        self.engine, self.store, self.clock = engine, store, clock
         self.run, self.keep_going = run, keep_going
         self.judge = Judge(
             plan.graph, plan.known._replace(past=store), plan.wanted.forced, planned=plan.decisions
@@ -133,6 +139,9 @@ class _Drive:
         self.repaired: dict[int, int] = {}  # how often
         self.metrics: dict[int, dict[str, float]] = {}
         self.attempts: dict[int, int] = {}
+        self.tries: dict[int, int] = {}  # failed attempts of steps that are retried
+        self.later: dict[int, float] = {}  # claimed, to be queued again at this time of the clock
+        self.wrote = False  # a step was seen to write files: what others observed is looked at again
         self.failed = False
         self.stopped = ""
 
@@ -147,7 +156,8 @@ class _Drive:
             yield from self._submit_what_fits()
             if self.ready:  # a repair put a step back
                 continue
-            if not self.flying and (self._halted() or not (self.queue or self.elsewhere)):
+            self._queue_retries()
+            if not self.flying and (self._halted() or not (self.queue or self.elsewhere or self.later)):
                 break
             for report in self.engine.wait(PATIENCE):
                 yield from self._take(report)
@@ -196,6 +206,8 @@ class _Drive:
         for earlier in self.before[node]:
             if not self.as_planned[earlier]:
                 return None
+        if self.wrote and decision.result is not None and decision.result.observed:
+            return None
         result = self.store.result(decision.key)
         if result is None or (result is not decision.result and result != decision.result):
             return None
@@ -320,7 +332,7 @@ class _Drive:
             repair = self.repairs[producer] = _Repair(lost.why, [])
             if producer not in self.open:
                 result = self.store.result(str(self.decisions[producer].key))
-                if result is not None and not result.lost:
+                if result is None or not result.lost:
                     self.judge.forced.add(producer)
                 self.ready[producer] = None
         repair.waiting.append(node)
@@ -357,6 +369,9 @@ class _Drive:
         if decision is None:  # a late word of a task that was given up
             return
         self.started.discard(node)
+        if report.wrote and self.plan.known.world is not None:
+            self.wrote = True
+            self.plan.known.world.forget(report.wrote)
         result = self._result(decision, report)
         if failure is None:
             try:
@@ -371,7 +386,10 @@ class _Drive:
             self.ready[node] = None
             return
         if failure is not None:
-            yield from self._fail(decision, failure, report)
+            if self._is_retried(node, failure):
+                yield self._retry(decision, failure)
+            else:
+                yield from self._fail(decision, failure, report)
             return
         self.claimed.discard(node)
         self.judge.forced.discard(node)
@@ -396,6 +414,23 @@ class _Drive:
             ):
                 self.ready[node] = None
 
+    def _is_retried(self, node: int, failure: Failure) -> bool:
+        left = self.tries.get(node, 0) < self.graph.step_of(node).retries
+        return left and failure.code not in NOT_RETRIED and not self._halted()
+
+    def _retry(self, decision: Decision, failure: Failure) -> StepRetried:
+        """Have a step run again in a while; its claim is kept."""
+        node = decision.node
+        failed = self.tries[node] = self.tries.get(node, 0) + 1
+        wait = self.graph.step_of(node).backoff * 2 ** (failed - 1)
+        self.later[node] = self.clock.monotonic() + wait
+        return StepRetried(node, failure, failed, wait)
+
+    def _queue_retries(self) -> None:
+        for node in [node for node, time in self.later.items() if time <= self.clock.monotonic()]:
+            del self.later[node]
+            self.queue.append(self.decisions[node])
+
     def _fail(self, decision: Decision, failure: Failure, report: Done | None = None) -> Iterator[Event]:
         self._unclaim(decision)
         node = decision.node
@@ -405,7 +440,9 @@ class _Drive:
         else:
             self.failed = True
             spent = report or Done(node)
-            yield StepFailed(node, decision, failure, spent.seconds, spent.cpu, spent.memory)
+            self.store.shelve(spent.outputs)
+            refused = tuple([made.artifact for made in spent.outputs])
+            yield StepFailed(node, decision, failure, spent.seconds, spent.cpu, spent.memory, refused)
         self._give(node, Foreseen(None, False, "blocked"))
 
     def _result(self, decision: Decision, report: Done) -> Result:
@@ -425,6 +462,8 @@ class _Drive:
             memory=report.memory,
             metrics=tuple(self.metrics.pop(decision.node, {}).items()),
             variables=identity.variables,
+            observed=report.observed,
+            made=self.clock.now(),
         )
 
     def _give(self, node: int, outcome: Foreseen) -> None:
@@ -468,7 +507,7 @@ class _Drive:
 
     def _leave_the_rest(self) -> Iterator[Event]:
         """Say of every node that was not reached, or not made again, what became of it."""
-        for decision in [*self.queue, *self.flying.values()]:
+        for decision in [*self.queue, *self.flying.values(), *[self.decisions[node] for node in self.later]]:
             self._unclaim(decision)
         for node, given in enumerate(self.given):
             if (

@@ -22,16 +22,17 @@ from stepwell.kernel.events import (
     StepFailed,
     StepFinished,
     StepInterrupted,
+    StepRetried,
     StepReused,
 )
 from stepwell.kernel.identity import digest
 from stepwell.kernel.plan import Decision, Plan, Reason
-from stepwell.kernel.ports import Logged, Said
+from stepwell.kernel.ports import Logged, Result, Said
 from stepwell.stores.database import Database
 from stepwell.stores.filesystem import read_only
 from stepwell.stores.leases import Leases
 from stepwell.stores.results import Results
-from stepwell.stores.rows import encode, pack_pairs
+from stepwell.stores.rows import encode, pack_outputs, pack_pairs
 
 LONGEST_LOG = 16 << 20
 """Bytes of log that are kept of one step in one run."""
@@ -95,9 +96,9 @@ class Record:
         self._database, self._results, self._leases = database, results, leases
         self._facts, self._number = facts, number
         self._time: Callable[[], float] = time.time
-        self._reused: dict[int, str] = {}
+        self._reused: dict[int, Result] = {}
         self._parts = 0
-        self._made: list[tuple[int, str, tuple[Reason, ...], tuple[str, ...]]] = []
+        self._made: list[tuple[int, Result, tuple[Reason, ...], tuple[str, ...]]] = []
         self._stopped: list[tuple[object, ...]] = []
         self._logs: list[tuple[object, ...]] = []
         self._points: list[tuple[object, ...]] = []
@@ -105,6 +106,7 @@ class Record:
         self._said: dict[int, int] = {}
         self._metrics: Metrics = {}
         self._statuses: dict[int, str] = {}
+        self._tries: dict[int, tuple[str, ...]] = {}
         self._ending: RunFinished | None = None
 
     @staticmethod
@@ -148,8 +150,11 @@ class Record:
         elif isinstance(event, Logged):
             self._log(event)
         elif isinstance(event, StepFailed):
-            node, decision, failure, seconds, cpu, memory = event
-            self._step(node, "failed", decision, (seconds, cpu, memory, encode(failure)))
+            node, decision, failure, seconds, cpu, memory, refused = event
+            spent = (seconds, cpu, memory, encode(failure))
+            self._step(node, "failed", decision, spent, pack_outputs(refused))
+        elif isinstance(event, StepRetried):
+            self._retried(event)
         elif isinstance(event, StepBlocked):
             self._step(event.node, "blocked", event.decision)
         elif isinstance(event, StepInterrupted):
@@ -164,7 +169,7 @@ class Record:
 
     def _reuse(self, event: StepReused) -> None:
         node, _, result = event
-        self._reused[node] = result.key
+        self._reused[node] = result
         self._statuses[node] = "cached"
         if result.metrics:
             self._metrics[node] = result.metrics
@@ -174,21 +179,27 @@ class Record:
         self._statuses[node] = "succeeded"
         if result.metrics:
             self._metrics[node] = result.metrics
-        self._made.append((node, result.key, decision.reasons, notes))
+        self._made.append((node, result, decision.reasons, (*self._tries.pop(node, ()), *notes)))
         self._database.touch(durable=True)
 
     def _step(
         self, node: int, status: str, decision: Decision,
         spent: tuple[float | None, float | None, int | None, str | None] = (None, None, None, None),
+        refused: str = "",
     ) -> None:  # fmt: skip
         """The row of a step without a result."""
         self._statuses[node] = status
         verb = "run" if status == "failed" else decision.verb
         self._stopped.append(
             (self._number, node, status, verb, encode(decision.reasons), decision.key,
-             pack_pairs(decision.inputs), *spent)
+             pack_pairs(decision.inputs), *spent, refused)
         )  # fmt: skip
         self._database.touch()
+
+    def _retried(self, event: StepRetried) -> None:
+        """An attempt that failed and was not the last: a note of the step."""
+        note = f"attempt {event.attempt} failed: {event.failure.what}"
+        self._tries[event.node] = (*self._tries.get(event.node, ()), note)
 
     def _say(self, event: Said) -> None:
         node, stream, text = event
@@ -233,7 +244,7 @@ class Record:
         if self._stopped:
             connection.executemany(
                 "INSERT OR REPLACE INTO stopped (run, node, status, verb, reasons, key, inputs, seconds, cpu, memory,"
-                " error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " error, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 self._stopped,
             )
         if self._logs:
@@ -262,8 +273,8 @@ class Record:
         number = self._results.number
         reasons: dict[tuple[Reason, ...], int] = {}
         flat: list[object] = []
-        for node, key, why, notes in self._made:
-            flat += (node, number(key), reasons.setdefault(why, len(reasons)), notes)
+        for node, result, why, notes in self._made:
+            flat += (node, number(result), reasons.setdefault(why, len(reasons)), notes)
         return encode({"reasons": list(reasons), "steps": flat})
 
     def _write_end(self, connection: sqlite3.Connection, ending: RunFinished) -> None:

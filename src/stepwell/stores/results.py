@@ -38,10 +38,11 @@ RECENT = 32
 HELD = 16 << 20
 """Bytes of small blobs that are kept in memory for the steps that take them."""
 
-_COLUMNS = "seq, identity, key, site, inputs, outputs, run, seconds, cpu, memory, metrics"
+_COLUMNS = "seq, identity, key, site, inputs, outputs, run, seconds, cpu, memory, metrics, observed, made"
 
 # `+key` keeps SQLite from putting the constant into `substr(key, ...)`, which would hide the index.
 _BY_KEY = f"SELECT {_COLUMNS} FROM results WHERE substr(key, 1, 12) = substr(?1, 1, 12) AND +key = ?1 ORDER BY seq DESC LIMIT 1"  # noqa: S608
+_ALL_BY_KEY = _BY_KEY.replace("LIMIT 1", f"LIMIT {RECENT}")
 _BY_SITE = f"SELECT {_COLUMNS} FROM results WHERE substr(site, 1, 12) = substr(?1, 1, 12) AND +site = ?1 ORDER BY seq DESC LIMIT 1"  # noqa: S608
 _BY_SEQ = f"SELECT {_COLUMNS} FROM results WHERE seq IN (???) ORDER BY seq"  # noqa: S608
 
@@ -60,6 +61,9 @@ class Results:
         self._database, self._blobs, self._leases = database, blobs, leases
         self._known: dict[str, Result] = {}
         self._numbers: dict[str, int] = {}
+        self._older: dict[
+            Result, int
+        ] = {}  # results that are not the newest of their keys, with their numbers
         self._files: set[str] = set()  # keys of results with blobs that are files
         self._sites: dict[str, Result] = {}
         self._recent: dict[str, list[Result]] = {}
@@ -101,6 +105,20 @@ class Results:
         if self._gone or key in self._files:
             return self._checked(found)
         return found
+
+    def results(self, key: str) -> Sequence[Result]:
+        """At most 32 of the newest results of a key, newest first; `lost` set where their blobs are."""
+        found = []
+        for row in self._database.rows(_ALL_BY_KEY, (key,)):
+            result = self._unpacked(row)
+            why = self._why_lost(result)
+            if result == self._known.get(key):
+                self._numbers[key] = row[0]
+            else:
+                self._older[result] = row[0]
+            found.append(result._replace(lost=why) if why else result)
+        kept = [result for result in reversed(self._kept) if result.key == key]
+        return [*kept, *found][:RECENT]
 
     def at_site(self, site: str) -> Result | None:
         """The newest result with this site; after `prefetch`, that of the pipeline's last run if it has one."""
@@ -166,9 +184,11 @@ class Results:
             if collecting:
                 gc.enable()
 
-    def number(self, key: str) -> int | None:
-        """The number of the result of a key that was looked up or written here."""
-        return self._new_numbers.get(key) or self._numbers.get(key)
+    def number(self, result: Result) -> int | None:
+        """The number of a result that was looked up or written here."""
+        if self._older and result in self._older:
+            return self._older[result]
+        return self._new_numbers.get(result.key) or self._numbers.get(result.key)
 
     def _select(self, sql: str, key: str) -> Result | None:
         row = self._database.row(sql, (key,))
@@ -206,7 +226,7 @@ class Results:
         return [self._unpacked(row) for row in self._database.many(_BY_SEQ, newest)][::-1]
 
     def _unpacked(self, row: tuple[Any, ...]) -> Result:
-        _, identity, key, site, inputs, outputs, run, seconds, cpu, memory, metrics = row
+        _, identity, key, site, inputs, outputs, run, seconds, cpu, memory, metrics, observed, made = row
         shared = self._shared.get(identity)
         if shared is None:
             shared = self._load_identity(identity)
@@ -214,6 +234,7 @@ class Results:
         fields = (
             key, step, site, code, environment, unpack_pairs(inputs), unpack_outputs(outputs), run,
             seconds, cpu, memory, unpack_numbers(metrics) if metrics else (), "", variables,
+            unpack_pairs(observed) if observed else (), made,
         )  # fmt: skip
         return _new(Result, fields)
 
@@ -270,6 +291,13 @@ class Results:
     def claim(self, keys: Sequence[str]) -> Sequence[bool]:
         """For each key, whether this run is to compute it; False while another living run does, or just did."""
         return self._leases.claim(keys, self._known.__contains__)
+
+    def shelve(self, made: Iterable[Made]) -> None:
+        """Keep what a judge refused: its blobs, no result. The large ones are in place."""
+        for artifact, data in made:
+            if data is not None and len(data) <= INLINE:
+                self._made[artifact.digest] = data
+                self._database.touch()
 
     def release(self, key: str) -> None:
         """End the claim on a key that came to nothing."""
@@ -452,6 +480,8 @@ class Results:
                 metrics,
                 _,
                 variables,
+                observed,
+                made,
             ) = result
             shared = (step, code, environment, variables)
             identity = self._identities.get(shared) or self._identity(connection, shared)
@@ -469,11 +499,13 @@ class Results:
                     cpu,
                     memory,
                     packed,
+                    pack_pairs(observed) if observed else "",
+                    made,
                 )
             )
             numbers[key] = number
         connection.executemany(
-            f"INSERT INTO results ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            f"INSERT INTO results ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             rows,
         )
         connection.execute("UPDATE counters SET value = ? WHERE name = 'result'", (last + len(rows),))

@@ -89,6 +89,20 @@ MIGRATIONS: tuple[str, ...] = (
     -- Caches. Losing them costs time only.
     CREATE TABLE memo (kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, key));
     """,
+    """
+    -- What a step was seen to rest on beyond its key (as outputs and inputs are packed), and when it was made.
+    ALTER TABLE results ADD COLUMN observed TEXT NOT NULL DEFAULT '';
+    ALTER TABLE results ADD COLUMN made REAL NOT NULL DEFAULT 0;
+
+    -- What a judge refused, packed as outputs are.
+    ALTER TABLE stopped ADD COLUMN refused TEXT NOT NULL DEFAULT '';
+
+    -- Edits of which somebody said that they do not change results: the code `after` counts as `before`.
+    -- The newest row of a step and `after` counts; one with `before` = `after` takes the word back.
+    CREATE TABLE accepted (
+        id INTEGER PRIMARY KEY, step TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
+        who TEXT NOT NULL, time REAL NOT NULL, why TEXT NOT NULL);
+    """,
 )
 """Migration number n brings a store from version n-1 to n."""
 

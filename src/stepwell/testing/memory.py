@@ -60,6 +60,11 @@ class MemoryStore:
                 return found._replace(lost=self._why_lost(found))
         return None
 
+    def results(self, key: str) -> Sequence[Result]:
+        """At most 32 of the newest results of a key, newest first."""
+        found = [r for r in [*self._shared.results, *self._kept] if r.key == key]
+        return [r._replace(lost=self._why_lost(r)) for r in found[:-33:-1]]
+
     def at_site(self, site: str) -> Result | None:
         """The newest result with this site."""
         found = (result for result in reversed([*self._shared.results, *self._kept]) if result.site == site)
@@ -104,6 +109,12 @@ class MemoryStore:
             self._files.update(artifact.parts)
         self._kept.append(result)
         self._seen.add(result.key)
+
+    def shelve(self, made: Iterable[Made]) -> None:
+        """Keep what a judge refused."""
+        for artifact, data in made:
+            if data is not None:
+                self._data[artifact.digest] = data
 
     def data(self, artifact: Artifact) -> bytes | None:
         """The bytes, or None where the blob is a file. Raises `ArtifactGone`."""
