@@ -131,6 +131,50 @@ class Engine(FakeEngine):
         return self._run(task)
 
 
+class Watched(Engine):
+    """Reports what the steps of a laboratory read and write beside their inputs, as workers do."""
+
+    def __init__(self, lab: Lab, store: MemoryStore, **options: Any) -> None:
+        super().__init__(lab.steps, lab.sources, store, **options)
+        self.lab = lab
+
+    def _run(self, task: Task) -> list[Report]:
+        read = tuple(
+            (what, self.lab.world.get(what, "absent")) for what in self.lab.reads.get(task.step.name, ())
+        )
+        written = self.lab.writes.get(task.step.name, {})
+        self.lab.world.update(written)
+        return [
+            report._replace(observed=read, wrote=tuple(written)) if isinstance(report, Done) else report
+            for report in super()._run(task)
+        ]
+
+
+class Surroundings:
+    """A `World` that remembers what it was asked, as the real one does."""
+
+    def __init__(self, now: Mapping[str, str]) -> None:
+        self.now = now
+        self.told: dict[str, str] = {}
+
+    def token(self, what: str) -> str:
+        return self.told.setdefault(what, self.now.get(what, "absent"))
+
+    def forget(self, paths: Any) -> None:
+        for path in paths:
+            self.told.pop(path, None)
+
+
+class OwnTests:
+    """The steps' own tests, by the name of the step; each is given the node's id."""
+
+    def __init__(self, graph: Graph, tests: Mapping[str, Callable[..., bool]]) -> None:
+        self.graph, self.tests = graph, tests
+
+    def hold(self, node: int, outputs: Callable[[int], Any]) -> bool | None:
+        return self.tests[self.graph.step_of(node).name](self.graph.nodes[node].id)
+
+
 class Outcome:
     """What a run did, by the ids of its nodes."""
 
@@ -184,6 +228,12 @@ class Lab:
         self.sources: dict[str, Any] = {}
         self.reader = "csv"
         self.runs = 0
+        self.options: dict[str, dict[str, Any]] = {}
+        self.world: dict[str, str] = {}
+        self.reads: dict[str, Sequence[str]] = {}
+        self.writes: dict[str, Mapping[str, str]] = {}
+        self.tests: dict[str, Callable[..., bool]] = {}
+        self.clock = FrozenClock()
 
     def edit(self, step: str, version: str, definition: str = "") -> None:
         """Give a definition of a step other code: its own, or that of a function that it reaches."""
@@ -213,6 +263,7 @@ class Lab:
                 name,
                 tuple(OutputDef(output) for output in self.outputs.get(name, ("result",))),
                 "tuple" if name in self.outputs else "single",
+                **self.options.get(name, {}),
             )
             for name in names
         ]
@@ -250,7 +301,8 @@ class Lab:
             variables = tuple(self.variables.items())
             identities.append(Identity(code, environment, dict(parts), dict(self.versions), variables))
         pins = [Pin("b3:" + digest(canonical(self.sources[source.name]))) for source in graph.sources]
-        return Known(identities, pins, store or self.store)
+        asked = OwnTests(graph, self.tests)
+        return Known(identities, pins, store or self.store, Surroundings(self.world), self.clock.now(), asked)
 
     def plan(
         self, graph: Graph, *, force: Sequence[str] = (), only: Sequence[str] | None = None,
@@ -261,7 +313,7 @@ class Lab:
         return decide(graph, self.known(graph, store), Wanted(targets, forced))
 
     def engine(self, store: MemoryStore | None = None, **options: Any) -> Engine:
-        return Engine(self.steps, self.sources, store or self.store, **options)
+        return Watched(self, store or self.store, **options)
 
     def run(
         self, target: Graph | Plan, *, keep_going: bool = False, engine: Engine | None = None,
@@ -276,7 +328,7 @@ class Lab:
                 plan,
                 engine=chosen,
                 store=store or self.store,
-                clock=FrozenClock(),
+                clock=self.clock,
                 run=f"r{self.runs}",
                 keep_going=keep_going,
             )

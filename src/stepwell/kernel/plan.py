@@ -43,7 +43,8 @@ class Identity(NamedTuple):
 
     `code` and `environment` are digests; `parts` and `versions` say what of (a definition's name
     to its digest, a distribution's name to its version). `variables` are the declared environment
-    variables with their tokens. `notes` name what could not be seen through.
+    variables with their tokens. `notes` name what could not be seen through. `standing` says why
+    the code counts as something else than it is ("version 2", "edit accepted by ...").
     """
 
     code: str
@@ -52,6 +53,7 @@ class Identity(NamedTuple):
     versions: Mapping[str, str]
     variables: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    standing: str = ""
 
 
 class Pin(NamedTuple):
@@ -283,7 +285,8 @@ class Judge:
         if pending:
             return Decision(node, "maybe", (self._waits_for(pending),), None, result, inputs, result.site)
         since = f" since run {result.run}" if result.run else ""
-        reason = Reason("cached", f"up to date{since}")
+        standing = f" ({identity.standing})" if identity.standing else ""
+        reason = Reason("cached", f"up to date{since}{standing}")
         if by_test:
             reason = Reason("done", "its own test (`done=`) says that it still counts, whatever changed")
         return Decision(node, "cached", (reason,), key, result, inputs, result.site)
@@ -337,6 +340,7 @@ class Judge:
                 return result, (no, *against), False
             if holds and (result is None or result.lost or against):
                 kept = result or self._compared(node, step.full_name, inputs, "")
+                kept = None if kept is None else self.past.result(kept.key)  # which looks at its blobs
                 if kept is not None and not kept.lost:
                     return kept, (), True
         return result, against, False
@@ -579,6 +583,8 @@ def _variable_reasons(result: Result, identity: Identity) -> list[Reason]:
         return []
     return [
         Reason("environment", f"${name} {old or 'unset'} → {new or 'unset'}", f"${name}", old, new)
+        if " " not in name
+        else _observed_reason(name, old or "", new or "")
         for name, old, new in _differences(dict(result.variables), dict(identity.variables))
     ]
 
@@ -595,7 +601,7 @@ def _observed_reason(what: str, was: str, now: str) -> Reason:
         text = f"`{shown}`, which it read, is gone"
     elif was == "absent":
         text = f"`{shown}`, which it looked for, is there now"
-    elif kind == "list":
+    elif kind in ("list", "all"):
         text = f"`{shown}`, which it listed, holds other files now"
     else:
         text = f"`{shown}`, which it read, changed"

@@ -225,7 +225,7 @@ class _Drive:
         maker = self.makers.get(decision.key, node)
         if decision.verb == "cached" and maker != node:
             return self.judge.same(decision, maker)
-        if decision.verb != "run":
+        if decision.verb != "run" or not self.graph.step_of(node).cache:
             return decision
         if maker != node and self.decisions[maker].key == decision.key:
             given = self.given[maker]
@@ -396,7 +396,8 @@ class _Drive:
         old = decision.result
         unchanged = old is not None and _tokens(old.outputs) == _tokens(result.outputs)
         yield StepFinished(node, decision, result, unchanged, report.notes)
-        if old is not None and old.key == result.key and not unchanged:
+        reusable = self.graph.step_of(node).cache
+        if old is not None and old.key == result.key and not unchanged and reusable:
             self._wake_those_with(result.key, node)
         if node in self.stale:
             self.ready[node] = None
