@@ -51,8 +51,9 @@ test-others: $(DEV_READY)
 	  || exit 1; \
 	done
 
-test-deep: $(DEV_READY)  ## the long sweeps: crash points, large graphs
+test-deep: $(DEV_READY)  ## the long sweeps: crash points, large graphs, thousands of edits, mutants of the kernel
 	$(BIN)/python -m pytest -m deep --timeout 3600 || test $$? -eq 5
+	$(BIN)/python scripts/mutate.py --least 85 --jobs $(JOBS)
 
 lint: $(DEV_READY)  ## ruff, pyrefly, the import contracts, and that uv.lock fits pyproject.toml
 	$(BIN)/ruff check

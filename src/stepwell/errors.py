@@ -150,6 +150,12 @@ class FileInTheWay(UsageError):
     code = "E110"
 
 
+class NothingToAccept(UsageError):
+    """There is no edit of that step that could be accepted, or none that was."""
+
+    code = "E111"
+
+
 # --------------------------------------------------------------------------- E2xx: the file as written
 
 
@@ -286,6 +292,134 @@ class Offline(PlanError):
     exit_code = 7
 
 
+class StrictUnavailable(PlanError):
+    """Strict mode was asked for on a machine that does not let steps have namespaces of their own."""
+
+    code = "E311"
+
+
+class SeveralProblems(PlanError):
+    """Checking the plan found several problems; each is listed with its own code, and nothing was run."""
+
+    code = "E312"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        why: str = "",
+        fixes: Iterable[str] = (),
+        where: str = "",
+        problems: Iterable[StepwellError] = (),
+    ) -> None:
+        super().__init__(what, why=why, fixes=fixes, where=where)
+        self.problems: tuple[StepwellError, ...] = tuple(problems)
+        codes = {problem.exit_code for problem in self.problems}
+        if len(codes) == 1:  # 2: all of them were typed wrong
+            self.exit_code = codes.pop()
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields as plain data, the problems among them."""
+        return {**super().as_dict(), "problems": [problem.as_dict() for problem in self.problems]}
+
+    def __str__(self) -> str:
+        return "\n\n".join([*map(str, self.problems), super().__str__()])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_several, (self.what, self.why, self.fixes, self.where, self.problems))
+
+
+def _rebuild_several(
+    what: str, why: str, fixes: tuple[str, ...], where: str, problems: tuple[StepwellError, ...]
+) -> SeveralProblems:
+    return SeveralProblems(what, why=why, fixes=fixes, where=where, problems=problems)
+
+
+class CheckFailed(PlanError):
+    """A check of your own (`@check`) refused the plan, or failed itself."""
+
+    code = "E313"
+
+
+class OutputOutside(PlanError):
+    """A step's file would be written outside of the project, through a link."""
+
+    code = "E314"
+    reason = "what lies outside of the project is neither kept nor cleared with it"
+
+
+class MissingColumn(PlanError):
+    """A step declares a column (`Columns`) that the table it gets does not have."""
+
+    code = "E315"
+
+
+class WrongColumn(PlanError):
+    """A column of a table holds something else than a step declares (`Columns(delay=float)`)."""
+
+    code = "E316"
+
+
+class BadCheck(PlanError):
+    """A check cannot be used: it is not found, or takes other arguments than a check is given."""
+
+    code = "E317"
+
+
+class BadSettings(PlanError):
+    """The `[tool.stepwell]` table of the project has a setting that makes no sense."""
+
+    code = "E318"
+
+
+class NotRecorded(PlanError):
+    """The store has no record of the step's inputs: it never ran, or the run did not come to it."""
+
+    code = "E320"
+
+
+class SourceMoved(PlanError):
+    """A source no longer holds what the run read, so the step cannot be given its inputs of then."""
+
+    code = "E321"
+
+
+class InputForgotten(PlanError):
+    """An input of the run cannot be had again: only its digest was recorded, or what made it is gone."""
+
+    code = "E322"
+
+
+class CallGone(PlanError):
+    """The pipeline no longer calls the step that a run had."""
+
+    code = "E323"
+
+
+class NoDebugger(PlanError):
+    """The debugger that was asked for is not installed, or cannot be used here."""
+
+    code = "E324"
+
+
+class PlanMoved(PlanError):
+    """A saved plan (`run --plan`) is not what would be done now: something moved since."""
+
+    code = "E330"
+
+
+class BadSavedPlan(PlanError):
+    """The file that `run --plan` was given is no plan that `plan --save` wrote."""
+
+    code = "E331"
+
+
+class NoSuchCommit(PlanError):
+    """`plan --against` names a commit that is not here, or whose pipeline cannot be planned."""
+
+    code = "E332"
+
+
 # --------------------------------------------------------------------------- E4xx: a step failed
 
 
@@ -354,6 +488,30 @@ class Interrupted(StepError):
 
     code = "E410"
     exit_code = 130
+
+
+class UndeclaredRead(StepError):
+    """In strict mode, the step reached for a file, a folder or an address that it does not declare."""
+
+    code = "E411"
+
+
+class StepTimeout(StepError):
+    """The step took longer than its `timeout=` and was stopped."""
+
+    code = "E413"
+
+
+class StepRefused(StepError):
+    """One of the step's own judges (`validate=`) did not accept what it gave. That is kept for a look."""
+
+    code = "E414"
+
+
+class StepNotDone(StepError):
+    """The step ended well, and its own test (`done=`) says that its work is not done."""
+
+    code = "E415"
 
 
 # --------------------------------------------------------------------------- E5xx: the store

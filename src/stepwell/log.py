@@ -14,12 +14,45 @@ records can be called from anywhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 Recorder = Callable[[str, float, int | None], None]
 """What takes a metric: its name, its value, and the place in a series, if it is one of a series."""
 
 _recorder: Recorder | None = None
+
+
+class CurrentStep(NamedTuple):
+    """The execution that is going on: the call's id, its key, the run, and the attempt, counted from 1.
+
+    `key` is the same in every attempt at the same work, in this run and in others, and differs as
+    soon as code, inputs or parameters do: the idempotency key for whatever the step does outside.
+    """
+
+    id: str = ""
+    key: str = ""
+    run: str = ""
+    attempt: int = 1
+
+
+OUTSIDE = CurrentStep()
+"""No step is running: a unit test, a notebook."""
+
+_step = OUTSIDE
+
+
+def current_step() -> CurrentStep:
+    """The step that is running, for effects that must happen once: `post(url, key=current_step().key)`.
+
+    Outside of a step all of its texts are empty.
+    """
+    return _step
+
+
+def enter(step: CurrentStep) -> None:
+    """Say which step is running from now on. For workers."""
+    global _step  # as `_recorder`  # noqa: PLW0603
+    _step = step
 
 
 def metric(name: str, value: Any, step: int | None = None) -> None:

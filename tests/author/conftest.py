@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from stepwell.app.session import at
+from stepwell.app.places import at
 from stepwell.author.params import from_call
 from stepwell.author.project import Loaded, find, load
 from stepwell.author.trace import trace
 from stepwell.errors import StepwellError
 from stepwell.kernel.graph import Graph
 from stepwell.worker import modules
+
+sys.path.insert(0, str(Path(__file__).parent))  # `code_cases`
 
 HEAD = """\
 from __future__ import annotations

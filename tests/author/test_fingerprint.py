@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ast
 import os
+import py_compile
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from textwrap import dedent
 
@@ -1212,3 +1214,251 @@ def test_many_steps_that_share_code_are_cheap(tmp_path):
     assert time.process_time() - started < 10
     assert len(digests) == 100
     assert "shared.g" in names(first)
+
+
+# --------------------------------------------------------------------------- left out, looked for, covered
+
+HELPERS = {
+    "pipeline.py": "from helpers import fit, show\n\ndef train(x):\n    show(x)\n    return fit(x)\n",
+    "helpers.py": "import deep\n\ndef fit(x):\n    return x\n\ndef show(x):\n    print(deep.line(x))\n",
+    "deep.py": "def line(x):\n    return 'a'\n",
+}
+
+
+def left_out(folder: Path, files: dict[str, str], *ignore: str) -> Fingerprint:
+    return Project(written(folder, files)).fingerprint("pipeline", "train", ignore)
+
+
+@pytest.mark.parametrize("name", ["helpers:show", "pipeline:show"])
+def test_helpers_that_are_left_out(tmp_path, name):
+    found = left_out(tmp_path / "a", HELPERS, name)
+    assert found.ignored == ("helpers.show",)
+    assert not {"helpers.show", "deep.line"} & names(found)
+    for file, old, new in (("helpers.py", "print(", "print(1, "), ("deep.py", "'a'", "'b'")):
+        edited = HELPERS | {file: HELPERS[file].replace(old, new)}
+        assert left_out(tmp_path / new, edited, name).digest == found.digest
+        assert left_out(tmp_path / new, edited).digest != left_out(tmp_path / "a", HELPERS).digest
+    edited = HELPERS | {"helpers.py": HELPERS["helpers.py"].replace("return x", "return -x")}
+    assert left_out(tmp_path / "c", edited, name).digest != found.digest
+
+
+def test_what_is_left_out_still_counts_where_something_else_reaches_it(tmp_path):
+    files = HELPERS | {"helpers.py": HELPERS["helpers.py"].replace("return x", "return deep.line(x)")}
+    found = left_out(tmp_path, files, "helpers:show")
+    assert "deep.line" in names(found)
+
+
+def test_what_is_left_out_and_not_reached_is_not_told(tmp_path):
+    found = left_out(tmp_path, HELPERS, "deep:line", "helpers:show")
+    assert found.ignored == ("helpers.show",)
+    assert left_out(tmp_path, HELPERS, "pipeline:train").ignored == ()
+
+
+@pytest.mark.parametrize("name", ["helpers:shwo", "nowhere:show", "helpers", "helpers:Show.line"])
+def test_what_cannot_be_left_out(tmp_path, name):
+    with pytest.raises(BadStep, match="cannot be left out") as caught:
+        left_out(tmp_path, HELPERS, name)
+    assert caught.value.fixes
+
+
+def test_absent_files_that_would_change_the_fingerprint_are_named(tmp_path):
+    files = {
+        "pipeline.py": "import numlib\nfrom lab import maybe\nfrom lab.tools import fit\n\ndef train(x):\n"
+        "    import late\n    return fit(x), numlib, late.f(x), maybe\n",
+        "lab/tools.py": "def fit(x):\n    return 1\n",
+        "late.py": "def f(x):\n    return 2\n",
+        "free.py": "import never_asked\n",
+    }
+    found = taken(tmp_path, files)
+    assert {
+        "numlib.py", "numlib/__init__.py", "lab/__init__.py", "lab.py", "lab/maybe.py", "late/__init__.py", "src",
+        "lab/tools/__init__.py", "pipeline/__init__.py",
+    } <= set(found.probed)  # fmt: skip
+    assert not any(name.startswith("never_asked") for name in found.probed)
+    assert not set(found.probed) & {"lab/tools.py", "late.py", "pipeline.py"}
+    assert all(not (tmp_path / path).exists() for path in found.probed)
+    project = Project(tmp_path)
+    project.fingerprint("pipeline", "train")
+    relative = {path.removeprefix(f"{tmp_path}/") for path in project.probed}
+    assert set(found.probed) <= relative
+
+
+@pytest.mark.parametrize("path", ["numlib.py", "lab/maybe.py", "late/__init__.py"])
+def test_a_file_that_appears_is_seen(tmp_path, path):
+    files = {
+        "pipeline.py": "import numlib\ntry:\n    from lab import maybe\nexcept ImportError:\n    maybe = 0\n\n"
+        "def train(x):\n    import late\n    return numlib.f(x), late.f(x), maybe.f(x)\n",
+        "lab/__init__.py": "",
+        "late.py": "def f(x):\n    return 2\n",
+    }
+    before = taken(tmp_path, files)
+    assert path in before.probed
+    assert taken(tmp_path, {path: "def f(x):\n    return 3\n"}).digest != before.digest
+
+
+def test_folders_of_packages_that_count_as_a_whole_are_listed(tmp_path):
+    case = CASES["import by a computed name"]
+    found = taken(tmp_path, case.files)
+    assert found.listed == ("tools",)
+    written(tmp_path, {"tools/new.py": "def fit(x):\n    return 5\n"})
+    assert Project(tmp_path).fingerprint("pipeline", "train").digest != found.digest
+    assert taken(tmp_path / "b", CASES["re-export"].files).listed == ()
+
+
+def lines_covered(root: Path, file: str) -> list[str]:
+    """The lines of a file that the fingerprint of `train` covers."""
+    found = Project(root).fingerprint("pipeline", "train")
+    lines = (root / file).read_text().splitlines()
+    told = [line for number, line in enumerate(lines, 1) if found.covers(file, number)]
+    absolute = [line for number, line in enumerate(lines, 1) if found.covers(str(root / file), number)]
+    assert told == absolute
+    return told
+
+
+def test_the_lines_that_are_covered(tmp_path):
+    files = {
+        "pipeline.py": """\
+            import json, os
+            from other import X
+            CFG = json.load(
+                open("c.json")
+            )
+            UNUSED = json.load(open("d.json"))
+            with open("e.json") as file:
+                A = file.read()
+                B = file.name
+
+            def deco(f):
+                return f
+
+            @deco
+            def helper(x):
+                return CFG, A
+
+            def unused(x):
+                return 1
+
+            os.environ["A"] = open("f").read()
+            if X:
+                random = 1
+                os.chdir("/")
+
+            def train(x):
+                return helper(x)
+
+            if __name__ == "__main__":
+                train(1)
+            """,
+        "other.py": "X = open('x').read()\nY = open('y').read()\nprint(open('z').read())\n",
+    }
+    root = written(tmp_path, files)
+    assert lines_covered(root, "pipeline.py") == [
+        "import json, os",
+        "from other import X",
+        "CFG = json.load(", '    open("c.json")', ")",
+        'with open("e.json") as file:', "    A = file.read()",
+        "def deco(f):", "    return f",
+        "@deco", "def helper(x):", "    return CFG, A",
+        'os.environ["A"] = open("f").read()',
+        "if X:", '    os.chdir("/")',
+        "def train(x):", "    return helper(x)",
+    ]  # fmt: skip
+    assert lines_covered(root, "other.py") == ["X = open('x').read()", "print(open('z').read())"]
+    found = Project(root).fingerprint("pipeline", "train")
+    assert not found.covers("nowhere.py", 1)
+    assert not found.covers("pipeline.py", 1000)
+
+
+def test_a_module_that_counts_as_a_whole_is_covered_as_a_whole(tmp_path):
+    case = CASES["module as a value"]
+    root = written(tmp_path, case.files)
+    assert lines_covered(root, "tools.py") == case.files["tools.py"].splitlines()
+
+
+# --------------------------------------------------------------------------- sources that are hard to read
+
+
+def test_an_array_of_a_gigabyte_counts_by_its_statement(tmp_path):
+    text = "import numpy as np\nA = np.zeros(2 ** 27)\n\ndef train(x):\n    return A.sum() + x\n"
+    before = set(sys.modules)
+    found = taken(tmp_path / "a", {"pipeline.py": text})
+    assert "pipeline" not in set(sys.modules) - before
+    assert "pipeline.A" in names(found)
+    assert max(len(d.source) for d in found.definitions) < 100
+    assert found.digest != taken(tmp_path / "b", {"pipeline.py": text.replace("zeros", "ones")}).digest
+
+
+def zipped(file: Path, files: dict[str, str]) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+
+
+@pytest.mark.parametrize(
+    "imported", ["import packed.sub", "from packed import sub", "from packed.sub import f"]
+)
+def test_a_module_in_a_zip_file_counts_with_the_whole_file(tmp_path, monkeypatch, imported):
+    archive = tmp_path / "lib.zip"
+    monkeypatch.setattr(sys, "path", [*sys.path, str(archive)])
+    use = {"import packed.sub": "packed.sub.f", "from packed import sub": "sub.f"}.get(imported, "f")
+    files = {"pipeline.py": f"{imported}\n\ndef train(x):\n    return {use}(x)\n"}
+    digests = set()
+    for number in (1, 2):
+        zipped(archive, {"packed/__init__.py": "", "packed/sub.py": f"def f(x):\n    return {number}\n"})
+        found = taken(tmp_path / "project", files)
+        assert "packed (compiled)" in names(found)
+        assert not found.opaque
+        digests.add(found.digest)
+    assert len(digests) == 2
+
+
+def test_a_module_whose_source_was_deleted(tmp_path):
+    files = {
+        "pipeline.py": "import gone\n\ndef train(x):\n    return gone.f(x)\n",
+        "gone.py": "def f(x): ...\n",
+    }
+    before = taken(tmp_path, files)
+    py_compile.compile(str(tmp_path / "gone.py"), cfile=str(tmp_path / "gone.pyc"), doraise=True)
+    (tmp_path / "gone.py").unlink()
+    compiled = Project(tmp_path).fingerprint("pipeline", "train")
+    assert "gone (compiled)" in names(compiled)
+    (tmp_path / "gone.pyc").unlink()
+    without = Project(tmp_path).fingerprint("pipeline", "train")
+    assert without.opaque == ("`gone` is provided by nothing that is installed; it does not count",)
+    assert len({before.digest, compiled.digest, without.digest}) == 3
+
+
+def test_a_project_on_the_path_through_a_pth_file(tmp_path):
+    """What `site` makes of a `.pth` file of an editable install, in a process of its own."""
+    other = written(tmp_path / "other/src", {"lib.py": "def f(x):\n    return 1\n"})
+    place = tmp_path / "env/lib/python3/site-packages"
+    install(place, "lib", "1", [], direct_url__json=f'{{"url": "{(tmp_path / "other").as_uri()}", "dir_info": {{"editable": true}}}}')  # fmt: skip
+    (place / "__editable__.lib-1.pth").write_text(f"{other}\n")
+    root = written(
+        tmp_path / "project", {"pipeline.py": "import lib\n\ndef train(x):\n    return lib.f(x)\n"}
+    )
+    program = (
+        "import site, sys; from pathlib import Path; site.addsitedir(sys.argv[2]);"
+        "from stepwell.author.fingerprint import Project; import lib;"
+        "found = Project(Path(sys.argv[1])).fingerprint('pipeline', 'train');"
+        "print(lib.f(0), [d.name for d in found.definitions], found.distributions, found.digest)"
+    )
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    command = [sys.executable, "-c", program, str(root), str(place)]
+    first = subprocess.run(command, env=paths, capture_output=True, text=True, check=True).stdout
+    assert first.startswith("1 ['lib.f', 'pipeline.lib', 'pipeline.train'] () ")
+    written(other, {"lib.py": "def f(x):\n    return 2\n"})
+    second = subprocess.run(command, env=paths, capture_output=True, text=True, check=True).stdout
+    assert second.startswith("2 ")
+    assert first[1:] != second[1:], "the digest"
+
+
+def test_code_in_texts_is_named(tmp_path):
+    files = {
+        "pipeline.py": "import made\n\ndef train(x):\n    return made.f(x)\n",
+        "made.py": "from pathlib import Path\nexec(Path('code.txt').read_text())\n",
+    }
+    assert taken(tmp_path, files).opaque == (
+        "made: exec; the whole module counts",
+        "made: no statement binds `f`; the whole module counts",
+    )

@@ -6,9 +6,15 @@ decorator. Each edit is applied to a copy of the project; the fingerprint of bot
 
 from __future__ import annotations
 
+import asyncio
+import importlib
+import inspect
+import os
+import sys
 from pathlib import Path
 
 import pytest
+from code_cases import CASES, Case
 
 from stepwell.author.fingerprint import Fingerprint, Project
 
@@ -200,3 +206,51 @@ def test_the_step_beside_is_not_touched_by_edits_of_this_one(tmp_path):
         taken(tmp_path / f"b{number}", CHANGED[edit])
         first, second = (Project(tmp_path / f"{x}{number}").fingerprint("pipeline", "other") for x in "ab")
         assert first.digest == second.digest
+
+
+# --------------------------------------------------------------------------- compared with what Python gives
+
+EDITS = [
+    pytest.param(case, edit, changes, id=f"{name}-{'changed' if changes else 'same'}-{number}")
+    for name, case in CASES.items()
+    for changes, edits in ((True, case.changed), (False, case.same))
+    for number, edit in enumerate(edits)
+]
+
+
+def value(folder: Path) -> str:
+    """What plain Python gives for `train(2)` in a folder; afterwards the process is as it was."""
+    modules, variables, path = set(sys.modules), dict(os.environ), list(sys.path)
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        given = importlib.import_module("pipeline").train(2)
+        return repr(asyncio.run(given) if inspect.iscoroutine(given) else given)
+    finally:
+        sys.path[:] = path
+        os.environ.clear()
+        os.environ.update(variables)
+        for name in set(sys.modules) - modules:
+            if name.partition(".")[0] in {p.stem for p in folder.iterdir()}:
+                del sys.modules[name]
+
+
+def written(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(("case", "edit", "changes"), EDITS)
+def test_the_fingerprint_changes_exactly_when_the_value_does(
+    tmp_path, monkeypatch, case: Case, edit, changes
+):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    file, old, new = edit
+    assert old in case.files[file]
+    edited = case.files | {file: case.files[file].replace(old, new, 1)}
+    before, after = written(tmp_path / "a", case.files), written(tmp_path / "b", edited)
+    first, second = (Project(folder).fingerprint("pipeline", "train") for folder in (before, after))
+    assert (value(before) != value(after)) is changes, "the case is wrong"
+    assert (first.digest != second.digest) is changes

@@ -163,7 +163,23 @@ class Project:
         return error
 
 
-VERBS = ("new", "plan", "run", "why", "runs", "show", "logs", "get", "verify", "completion", "version")
+VERBS = (
+    "debug",
+    "replay",
+    "new",
+    "plan",
+    "run",
+    "why",
+    "describe",
+    "runs",
+    "show",
+    "logs",
+    "get",
+    "verify",
+    "gc",
+    "completion",
+    "version",
+)
 
 
 def wait_for(truth: Any, seconds: float = 20.0) -> Any:

@@ -229,7 +229,7 @@ def test_a_folder_that_cannot_be_written(hello):
     """Planning and looking work; running is refused."""
     hello.root.chmod(0o555)
     try:
-        assert "2 to run" in mortal(hello, "plan").stdout
+        assert "2 steps: 2 run" in mortal(hello, "plan").stdout
         assert "no runs yet" in mortal(hello, "runs").stdout
         refused = mortal(hello, "run", code=3)
         assert refused.stdout == ""

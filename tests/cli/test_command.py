@@ -69,7 +69,7 @@ def test_options_stand_anywhere(hello):
 
 def test_every_verb_once(hello):
     """Each verb as text and as JSON (checked against its schema), on one run."""
-    assert "2 to run" in hello("plan").out
+    assert "2 steps: 2 run" in hello("plan").out
     hello("plan", "--json")
     run = hello("run", "--json").json
     assert (run["status"], run["result"], run["metrics"]) == ("succeeded", 285, {"values": 10})
@@ -78,6 +78,8 @@ def test_every_verb_once(hello):
     hello("why", "numbers", "--json")
     assert "numbers  run\n  no earlier result" in hello("why", "numbers", "r1").out
     hello("why", "numbers", "r1", "--json")
+    assert "result  list[int]  as json  last [0,1,4,9,16,25,36,49,64,81]  → total" in hello("describe", "numbers").out
+    assert hello("describe", "--json").json["pipeline"] == "squares"
     (row,) = hello("runs", "--json").json["runs"]
     assert {name: row[name] for name in ("run", "pipeline", "status", "params", "metrics", "commit", "dirty")} == {
         "run": "r1", "pipeline": "squares", "status": "succeeded", "params": {"count": 10},

@@ -18,6 +18,8 @@ LINES = {
     "stepwell why -p squares to": {"total "},
     "stepwell why total ": {"last ", "r2 ", "r1 ", "count=", "scale="},
     "stepwell show r": {"r1 ", "r2 "},
+    "stepwell describe t": {"total "},
+    "stepwell plan --ju": {"--junit "},
     "stepwell logs last ": {"numbers ", "total "},
     "stepwell get last n": {"numbers "},
     "stepwell run ": {"count=", "scale="},

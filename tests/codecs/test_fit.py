@@ -107,3 +107,17 @@ def test_a_value_without_end_is_looked_at_only_so_far():
     started = time.perf_counter()
     assert fits([1] * 10_000_000, list[int]) == ""
     assert time.perf_counter() - started < 0.5
+
+
+def test_keys_that_may_be_left_out_though_annotations_are_text():
+    from typing import NotRequired, Required, TypedDict
+
+    loose = TypedDict(
+        "loose", {"a": "int", "b": "NotRequired[int]"}
+    )  # as under `from __future__ import annotations`
+    tight = TypedDict("tight", {"a": "Required[int]", "b": "int"}, total=False)  # noqa: UP013
+    globals().update(NotRequired=NotRequired, Required=Required)
+    for kind in (loose, tight):
+        assert fits({"a": 1}, kind) == ""
+        assert fits({"a": 1, "b": 2}, kind) == ""
+        assert "dict without 'a'" in fits({"b": 2}, kind)

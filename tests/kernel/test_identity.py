@@ -364,3 +364,17 @@ def test_keys_are_equal_only_for_equal_parts(inputs, variables, other_inputs, ot
     other = key_of("m:f", "c", "e", other_inputs, other_variables)
     assert (one == other) == ((inputs, variables) == (other_inputs, other_variables))
     assert (site_of("m:f", inputs) == site_of("m:f", other_inputs)) == (inputs == other_inputs)
+
+
+class HasMembersOnly:
+    __members__ = ()
+
+
+class HasValueOnly:
+    _value_ = 1
+
+
+@pytest.mark.parametrize("value", [HasMembersOnly(), HasValueOnly()])
+def test_what_looks_like_half_an_enum_is_none(value):
+    with pytest.raises(NotPlain, match="it is a "):
+        canonical(value)

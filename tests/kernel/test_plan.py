@@ -454,3 +454,213 @@ def test_the_token_of_many_parts_is_short_and_counts_each_part_in_its_place(lab)
     assert len(text) < LONGEST
     plan = lab.plan(lab.graph(*many, call("total", items=[Ref(f"s{i}") for i in range(49)])))
     assert texts(plan, "total") == ["input `items` changed"]
+
+
+# ---------------------------------------------------------------------------- words, and what is open
+
+
+def test_what_of_the_environment_comes_or_goes_is_said(lab):
+    lab.versions = {"python": "3.11", "numpy": "1.0"}
+    lab.variables = {"TZ": '"UTC"'}
+    lab.run(chain(lab))
+    lab.versions = {"python": "3.11", "pandas": "2.0"}
+    lab.variables = {"LANG": '"C"'}
+    plan = lab.plan(chain(lab))
+    assert texts(plan, "clean") == [
+        "pandas absent → 2.0",
+        "numpy 1.0 → absent",
+        '$LANG unset → "C"',
+        '$TZ "UTC" → unset',
+    ]
+    assert reasons(plan, "clean")[2:] == [
+        ("environment", "$LANG", None, '"C"'), ("environment", "$TZ", '"UTC"', None),
+    ]  # fmt: skip
+
+
+def test_an_input_that_comes_or_goes_is_said(lab):
+    lab.run(lab.graph(call("clean", table=Src("flights"))))
+    lab.sources["more"] = [4]
+    lab.steps["clean"] = lambda table, other=(): [*table, *other]
+    both = lab.graph(call("clean", table=Src("flights"), other=Src("more")))
+    plan = lab.plan(both)
+    assert texts(plan, "clean") == ["input `other` is new"]
+    lab.run(plan)
+    lab.edit("clean", "2")
+    one = lab.plan(lab.graph(call("clean", table=Src("flights"))))
+    assert texts(one, "clean") == ["code of `m.clean` changed"]
+
+
+def test_while_an_input_is_not_even_foreseen_there_is_no_key_and_no_site(lab):
+    plan = lab.plan(chain(lab))
+    train = plan.decisions[1]
+    assert (train.verb, train.key, train.site, train.inputs) == (
+        "run", None, "", (("depth", "6"), ("table", "")),
+    )  # fmt: skip
+    assert plan.decisions[0].site
+
+
+@pytest.mark.parametrize(("count", "text"), [(3, "`s0`, `s1`, `s2`"), (4, "`s0`, `s1`, `s2` and others")])
+def test_of_many_that_are_waited_for_three_are_named(lab, count, text):
+    ids = [f"s{i}" for i in range(count)]
+    graph = lab.graph(
+        *[call(id, "square", i=i) for i, id in enumerate(ids)], call("total", items=[Ref(id) for id in ids])
+    )
+    assert texts(lab.plan(graph), "total")[-1] == f"waits for {text}"
+
+
+def test_what_stands_behind_a_twin_is_foreseen_like_what_stands_behind_the_other(lab):
+    lab.options["square"] = {"ignore": ("note",)}
+    lab.steps["square"] = lambda i, note: i * i
+    calls = [
+        call("a", "square", i=3, note=1),
+        call("b", "square", i=3, note=2),
+        call("total", items=[Ref("b")]),
+    ]
+    graph = lab.graph(*calls)
+    first = lab.plan(graph)
+    assert verbs(first) == {"a": "run", "b": "cached", "total": "run"}
+    assert lab.run(first).ran == ["a", "total"]
+    again = lab.plan(graph, force=["a"])
+    assert verbs(again) == {"a": "run", "b": "cached", "total": "cached"}
+    lab.edit("square", "2")
+    plan = lab.plan(lab.graph(*calls))
+    assert verbs(plan) == {"a": "run", "b": "cached", "total": "maybe"}
+    assert reasons(plan, "b") == [("same", "a", None, None)]
+    assert lab.run(plan).ran == ["a"]
+
+
+def test_a_call_is_no_twin_of_one_that_takes_another_part(lab):
+    lab.steps.update(pair=lambda n: {"x": n, "y": n + 1}, square=lambda i: i)
+    graph = lab.graph(
+        call("pair", n=1), call("one", "square", i=Ref("pair", path=("x",))),
+        call("two", "square", i=Ref("pair", path=("y",))), call("three", "square", i=[Ref("pair", path=("y",))]),
+        call("four", "square", i=[Ref("pair", path=("y",))]),
+    )  # fmt: skip
+    assert list(verbs(lab.plan(graph)).values()) == ["run", "run", "run", "run", "cached"]
+
+
+def test_a_lost_result_says_how_it_was_lost_also_if_other_outputs_are_declared(lab):
+    outcome = lab.run(chain(lab))
+    lab.lose(outcome, "clean")
+    lab.outputs["clean"] = ("left", "right")
+    (text,) = texts(lab.plan(lab.graph(call("clean", table=Src("flights")))), "clean")
+    assert "declares other outputs" not in text
+
+
+def test_what_agrees_in_more_inputs_is_compared_with(lab):
+    lab.steps["mix"] = lambda a, b, c: a + b + c
+    for a, b, c in ((1, 2, 3), (1, 9, 9), (8, 9, 9)):
+        lab.run(lab.graph(call("mix", a=a, b=b, c=c)))
+    lab.edit("mix", "2")
+    plan = lab.plan(lab.graph(call("mix", a=1, b=2, c=4)))
+    assert [name for kind, name, *_ in reasons(plan, "mix") if kind == "param"] == ["c"]
+
+
+# ---------------------------------------------------------------------------- which result of a key counts
+
+
+def seen_twice(lab):
+    """Two results of one key, seen to rest on different contents of a file; the second is the newest."""
+    lab.reads["clean"] = ["file extra.csv"]
+    outcomes = []
+    for content in ("b3:1", "b3:2"):
+        lab.world["file extra.csv"] = content
+        lab.steps["clean"] = lambda table, content=content: [content]
+        outcomes.append(lab.run(lab.graph(call("clean", table=Src("flights")))))
+    return outcomes
+
+
+def test_an_older_result_whose_observed_things_are_back_counts_only_if_it_is_not_lost(lab):
+    first, _ = seen_twice(lab)
+    lab.world["file extra.csv"] = "b3:1"
+    graph = lab.graph(call("clean", table=Src("flights")))
+    plan = lab.plan(graph)
+    assert verbs(plan) == {"clean": "cached"}
+    assert plan.decisions[0].result == first.results["clean"]
+    lab.lose(first, "clean")
+    assert [kind for kind, *_ in reasons(lab.plan(graph), "clean")] == ["observed"]
+
+
+def test_an_older_result_with_other_outputs_does_not_count(lab):
+    seen_twice(lab)
+    lab.world["file extra.csv"] = "b3:1"
+    lab.outputs["clean"] = ("left", "right")
+    assert verbs(lab.plan(lab.graph(call("clean", table=Src("flights")), result="clean"))) == {"clean": "run"}
+
+
+def test_a_lost_result_is_missing_whatever_it_was_seen_to_rest_on(lab):
+    _, second = seen_twice(lab)
+    lab.lose(second, "clean")
+    graph = lab.graph(call("clean", table=Src("flights")))
+    assert [kind for kind, *_ in reasons(lab.plan(graph), "clean")] == ["missing"]
+    lab.world["file extra.csv"] = "b3:3"
+    assert [kind for kind, *_ in reasons(lab.plan(graph), "clean")] == ["missing"]
+
+
+def test_of_what_was_observed_only_what_moved_is_named(lab):
+    lab.reads["clean"] = ["file a", "file b", "ran bwa", "file c"]
+    lab.world.update({"file a": "b3:1", "file b": "b3:1", "ran bwa": "", "file c": "b3:1"})
+    lab.run(chain(lab))
+    lab.world.update({"file b": "b3:2", "ran bwa": "b3:2", "file c": "b3:2"})
+    assert [name for _, name, *_ in reasons(lab.plan(chain(lab)), "clean")] == ["b", "c"]
+
+
+def test_without_a_world_what_was_observed_is_taken_to_be_as_it_was(lab):
+    lab.reads["clean"] = ["file a"]
+    lab.world["file a"] = "b3:1"
+    lab.run(chain(lab))
+    lab.world["file a"] = "b3:2"
+    graph = chain(lab)
+    assert Judge(graph, lab.known(graph)._replace(world=None)).decide(0, []).verb == "cached"
+    assert Judge(graph, lab.known(graph)).decide(0, []).verb == "run"
+
+
+def test_what_is_forced_is_not_asked_whether_it_counts(lab):
+    asked = []
+    lab.options["clean"] = {"done": "m:test"}
+    lab.tests["clean"] = lambda id: asked.append(id) or True
+    lab.run(chain(lab))
+    asked.clear()
+    plan = lab.plan(chain(lab), force=["clean"])
+    assert (verbs(plan)["clean"], asked) == ("run", [])
+    assert [kind for kind, *_ in reasons(plan, "clean")] == ["forced"]
+
+
+def test_an_own_test_has_the_last_word_on_age_and_on_what_was_observed(lab):
+    lab.options["clean"] = {"done": "m:test", "ttl": 60.0}
+    lab.tests["clean"] = lambda id: True
+    lab.reads["clean"] = ["file a"]
+    lab.world["file a"] = "b3:1"
+    lab.run(chain(lab))
+    lab.clock.advance(100)
+    plan = lab.plan(chain(lab))
+    assert (verbs(plan)["clean"], reasons(plan, "clean")[0][0]) == ("cached", "done")
+    lab.world["file a"] = "b3:2"
+    plan = lab.plan(chain(lab))
+    assert (verbs(plan)["clean"], reasons(plan, "clean")[0][0]) == ("cached", "done")
+    lab.tests["clean"] = lambda id: False
+    assert [kind for kind, *_ in reasons(lab.plan(chain(lab)), "clean")] == ["done", "observed"]
+    lab.world["file a"] = "b3:1"
+    assert [kind for kind, *_ in reasons(lab.plan(chain(lab)), "clean")] == ["done", "expired"]
+
+
+def test_an_own_test_that_holds_for_what_is_up_to_date_is_no_reason(lab):
+    lab.options["clean"] = {"done": "m:test"}
+    lab.tests["clean"] = lambda id: True
+    lab.run(chain(lab))
+    assert reasons(lab.plan(chain(lab)), "clean")[0][0] == "cached"
+
+
+def test_an_own_test_that_does_not_hold_leaves_a_lost_result_missing(lab):
+    lab.options["clean"] = {"done": "m:test"}
+    lab.tests["clean"] = lambda id: False
+    outcome = lab.run(chain(lab))
+    lab.lose(outcome, "clean")
+    assert [kind for kind, *_ in reasons(lab.plan(chain(lab)), "clean")] == ["missing"]
+    lab.tests["clean"] = lambda id: True  # it cannot bring back what is lost
+    assert verbs(lab.plan(chain(lab)))["clean"] == "run"
+
+
+def test_a_step_without_a_result_has_no_age(lab):
+    lab.options["clean"] = {"ttl": 60.0, "cache": False}
+    assert [kind for kind, *_ in reasons(lab.plan(chain(lab)), "clean")] == ["new"]

@@ -10,19 +10,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from stepwell.errors import StepwellError
-from stepwell.kernel.events import RunFinished, StepFinished
+from stepwell.kernel.events import RunFinished, StepFinished, StepReused
 from stepwell.kernel.plan import Decision, Reason
 from stepwell.kernel.ports import Artifact, Logged, Made, Said
 from stepwell.stores import blobs as blobs_module
 from stepwell.stores import results as results_module
+from stepwell.stores import trash as trash_module
 from stepwell.stores.blobs import INLINE
+from stepwell.stores.collect import DAY, Policy, decide, look, look_at_rows
 from stepwell.stores.local import open_store
 from stepwell.stores.record import Facts
+from stepwell.stores.trash import empty, remove, undo
 from stepwell.stores.verify import verify
 from stepwell.testing.contracts import made, result_of
 
@@ -245,6 +249,218 @@ def test_this_sweep_would_notice_a_commit_in_two_halves(tmp_path, monkeypatch):
 def test_every_line(tmp_path):
     lines = lines_of(tmp_path, work)
     assert sweep(tmp_path, work, range(1, lines + 20)) == {}
+
+
+# ---------------------------------------------------------------------- taking away, and bringing back
+
+LATER = 400 * DAY
+
+
+def lived_in(folder):
+    """A store with four runs, of which the first three have results of their own and share others."""
+    for number in range(4):
+        with open_store(folder) as store:
+            record = store.begin(FACTS)
+            for i in range(STEPS):
+                name = f"{min(number, 2) if i < 3 else 'all'}-{i}"
+                result = store.results.result(result_of(name).key)
+                if result is None:
+                    output = output_of(store, i) if i >= 3 else output_with(store, number, i)
+                    result = result_of(name, [output], step=f"p:s{i}", run=record.run)
+                    store.results.keep(result, [output])
+                    record.add(StepFinished(i, Decision(i, "run", (Reason("new", ""),), result.key), result))
+                else:
+                    record.add(StepReused(i, Decision(i, "cached", (Reason("cached", ""),)), result))
+                record.add(Said(i, "stdout", f"step {i}\n"))
+            record.add(RunFinished("succeeded", 1.0))
+
+
+def output_with(store, number, i):
+    """Bytes that are few or many, and those of one run alone."""
+    digest, size, data = put(store, b"%d of run %d" % (i, number) * (INLINE if i == 1 else 1))
+    return Made(Artifact("result", "bytes", digest, size), data)
+
+
+def collect(folder):
+    """Everything goes that only the first two runs used."""
+    with open_store(folder) as store:
+        facts = look(store, None, POLICY, LATER + time.time())
+        remove(
+            store,
+            decide(facts, POLICY),
+            lambda shown: decide(look_at_rows(store, facts._replace(shown=shown), POLICY), POLICY),
+            now=1.0,
+        )
+
+
+POLICY = Policy(2, DAY)
+
+
+def bring_back(folder):
+    with open_store(folder) as store:
+        undo(store)
+
+
+def throw_away(folder):
+    with open_store(folder) as store:
+        empty(store)
+
+
+def told(folder):
+    """Every run with what its steps gave, to the byte; and what is wrong with the store."""
+    with open_store(folder) as store:
+        found = [str(finding) for finding in verify(store)]
+        runs = {}
+        for run in store.runs.runs():
+            for step in store.runs.steps(run.run):
+                if step.result is None or step.result.lost:
+                    found.append(f"{run.run}: {step.id} has no result")
+                    continue
+                try:
+                    runs[run.run, step.id] = content_of(store, run.run, step)
+                except StepwellError as error:
+                    found.append(f"{run.run}: {step.id}: {error.what}")
+        return runs, found
+
+
+def content_of(store, run, step):
+    """What a step gave, its parts, and what it printed."""
+    (artifact,) = step.outputs
+    data = store.results.data(artifact)
+    whole = bytes(store.blobs.open(artifact.digest).data) if data is None else data
+    parts = [store.blobs.part(part).read_bytes() for part in artifact.parts]
+    return whole, parts, [line.text for line in store.runs.logs(run, step.node)]
+
+
+def bad_points(tmp_path, made, job, points, after):
+    """The points of death in `job`, on a copy of the store `made`, after which `after(folder)` finds fault."""
+    bad = {}
+    for n in points:
+        folder = tmp_path / f"die{n}" / ".stepwell"
+        shutil.copytree(made, folder)
+        dying(folder, job, n)
+        if found := after(folder):
+            bad[n] = found
+        shutil.rmtree(folder.parent)
+    return bad
+
+
+def counted(tmp_path, made, job):
+    """How many lines of the store's code a job on a copy of the store `made` executes, or a few less."""
+    low, high = 1, 2
+    while True:
+        folder = tmp_path / f"count{high}" / ".stepwell"
+        shutil.copytree(made, folder)
+        if not dying(folder, job, high):
+            return low
+        low, high = high, high + max(1, high // 8)
+
+
+def removed_or_not(whole, kept):
+    """After a death in `collect`: all or nothing is gone, all comes back, and it can be done again."""
+
+    def after(folder):
+        runs, found = told(folder)
+        if runs not in (whole, kept):
+            found.append(f"neither all nor what was to stay: {sorted(runs)}")
+        work(folder)  # a new run has no trouble
+        collect_again = folder.parent / "again"
+        shutil.copytree(folder, collect_again)
+        bring_back(folder)
+        again, wrong_then = told(folder)
+        found += wrong_then
+        if {name: again.get(name) for name in whole} != whole:
+            found.append("not all came back")
+        collect(collect_again)
+        throw_away(collect_again)
+        left, wrong_then = told(collect_again)
+        found += wrong_then
+        if any((collect_again / "trash").rglob("*/??*")) or ("r1", "s0") in left:
+            found.append("something stayed")
+        return found
+
+    return after
+
+
+def back_or_not(whole):
+    """After a death in `bring_back`: once more, and everything is as it was."""
+
+    def after(folder):
+        found = told(folder)[1]
+        bring_back(folder)
+        runs, wrong_then = told(folder)
+        return [*found, *wrong_then, *(["not all came back"] if runs != whole else [])]
+
+    return after
+
+
+def thrown_or_not(whole, kept):
+    """After a death in `throw_away`: what stays is whole, and the rest comes back whole or is gone."""
+
+    def after(folder):
+        found = told(folder)[1]
+        bring_back(folder)
+        runs, wrong_then = told(folder)
+        found += wrong_then
+        if runs not in (whole, kept):
+            found.append("half of it came back")
+        throw_away(folder)
+        if any((folder / "trash").rglob("*/??*")):
+            found.append("files stayed in the trash")
+        return found
+
+    return after
+
+
+def jobs(tmp_path):
+    """Each job with the store that it is done on, and what must hold after a death in it."""
+    full, cleared = tmp_path / "full" / ".stepwell", tmp_path / "cleared" / ".stepwell"
+    lived_in(full)
+    shutil.copytree(full, cleared)
+    collect(cleared)
+    whole, kept = told(full)[0], told(cleared)[0]
+    assert set(kept) < set(whole)
+    assert {run for run, _ in kept} == {"r3", "r4"}
+    return {
+        "collect": (full, collect, removed_or_not(whole, kept)),
+        "bring_back": (cleared, bring_back, back_or_not(whole)),
+        "throw_away": (cleared, throw_away, thrown_or_not(whole, kept)),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["collect", "bring_back", "throw_away"])
+def test_removing_may_die_anywhere(tmp_path, name):
+    made, job, after = jobs(tmp_path)[name]
+    lines = counted(tmp_path, made, job)
+    assert lines > 100
+    assert bad_points(tmp_path, made, job, range(lines // 3, lines + 40, max(1, lines // 25)), after) == {}
+
+
+@pytest.mark.slow
+def test_this_sweep_would_notice_files_that_go_before_their_rows(tmp_path, monkeypatch):
+    made, job, after = jobs(tmp_path)["collect"]
+    rows = trash_module._move_rows
+
+    def hasty(connection, going, now):
+        with open_store(made, readonly=True) as other:
+            folder = Path(connection.execute("PRAGMA database_list").fetchone()[2]).parent
+            other.folder = folder
+            other.blobs.path = lambda digest: folder / "blobs" / digest[3:5] / digest[5:]
+            trash_module._move_files(other, going.files)
+        return rows(connection, going, now)
+
+    monkeypatch.setattr(trash_module, "_move_rows", hasty)
+    lines = counted(tmp_path, made, job)
+    assert bad_points(tmp_path, made, job, range(lines // 2, lines, max(1, lines // 40)), after)
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", ["collect", "bring_back", "throw_away"])
+def test_removing_may_die_at_every_line(tmp_path, name):
+    made, job, after = jobs(tmp_path)[name]
+    assert bad_points(tmp_path, made, job, range(1, counted(tmp_path, made, job) + 40), after) == {}
 
 
 # ---------------------------------------------------------------------- inside SQLite

@@ -30,7 +30,10 @@ def plan_pipeline(
     params = from_call(loaded.pipeline, args, kwargs)
     with stored(loaded.target.root, looking=True) as store:
         work = prepare(loaded, params, store)
-        return PlanView(work.plan, plan_document(work.plan), import_module(VIEW).plan_text(work.plan))
+        document = plan_document(work.plan, text_of=work.text_of)
+        document["notes"].extend(work.notes)
+        text = import_module(VIEW).plan_text(work.plan, document)
+        return PlanView(work.plan, lambda: document, lambda: text)
 
 
 def run_pipeline(

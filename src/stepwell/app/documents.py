@@ -9,9 +9,12 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from stepwell.app.causes import Cause, causes
+from stepwell.app.contract import trust_of
+from stepwell.app.forecast import forecast
 from stepwell.app.values import number, plain
 from stepwell.kernel import events as e
-from stepwell.kernel.graph import Graph
+from stepwell.kernel.graph import Constant, FromSource, Graph, dependencies, leaves
 from stepwell.kernel.plan import Decision, Pin, Plan, Reason
 from stepwell.kernel.ports import Artifact, Failure, Logged
 from stepwell.sources.address import shown
@@ -20,13 +23,85 @@ from stepwell.stores.record import merged
 Document = dict[str, Any]
 
 
-def plan_document(plan: Plan) -> Document:
-    """A plan, as `plan --json` prints it."""
+TextOf = Callable[[str], str | None]
+"""Gives the source text of a definition by its digest; None where it is not known."""
+
+
+def plan_document(plan: Plan, *, jobs: int = 0, text_of: TextOf | None = None) -> Document:
+    """A plan, as `plan --json` prints it: what a run on `jobs` workers would do, why, and what it may cost.
+
+    With `text_of`, causes that are edits come with their diff.
+    """
+    expected = forecast(plan, jobs)
+    graph = plan.graph
+    ids = [node.id for node in graph.nodes]
+    steps = []
+    for decision, cost in zip(plan.decisions, expected.steps, strict=True):
+        node = graph.nodes[decision.node]
+        step = _planned(graph, decision)
+        step["needs"] = [ids[before] for before in dependencies(node)]
+        step["sources"] = _sources_of(graph, decision.node)
+        step.update(seconds=cost.seconds, memory=cost.memory, reads=cost.reads)
+        if node.where:
+            step["where"] = node.where
+        steps.append(step)
     return {
         **_head(plan),
-        "steps": [_planned(plan.graph, decision) for decision in plan.decisions],
+        "steps": steps,
         "counts": plan.counts(),
+        "causes": [_cause(cause, ids, text_of) for cause in causes(plan)],
+        "expected": {
+            "seconds": round(expected.seconds, 6),
+            "least": round(expected.least, 6),
+            "memory": expected.memory,
+            "untimed": expected.untimed,
+            "workers": expected.workers,
+        },
+        "notes": plan_notes(plan),
     }
+
+
+def _sources_of(graph: Graph, node: int) -> list[str]:
+    """The names of the sources that a node reads."""
+    found: dict[str, None] = {}
+    for _, binding in graph.nodes[node].inputs:
+        if type(binding) is not Constant:
+            for leaf in leaves(binding):
+                if type(leaf) is FromSource:
+                    found[graph.sources[leaf.source].name] = None
+    return list(found)
+
+
+def _cause(cause: Cause, ids: list[str], text_of: TextOf | None) -> Document:
+    shown = diff(cause.reason, text_of) if text_of is not None else None
+    return {
+        **reason_document(cause.reason),
+        "steps": [ids[node] for node in cause.nodes],
+        "diff": shown,
+    }
+
+
+def plan_notes(plan: Plan) -> list[str]:
+    """What a reader must know to trust a plan: settings that decide in place of the key, code not seen through."""
+    trust: dict[str, dict[str, None]] = {}
+    for step in plan.graph.steps:
+        for text in trust_of(step):
+            trust.setdefault(text, {})[f"`{step.name}`"] = None
+    notes = {f"{_some(names)}: {text}": None for text, names in trust.items()}
+    notes.update((note, None) for identity in plan.known.identities for note in identity.notes)
+    unnamed = {
+        f"`{step.name}`": None
+        for step in plan.graph.steps
+        if any(not output.codec for output in step.outputs)
+    }
+    if unnamed:
+        notes[f"{_some(unnamed)}: no output type is annotated; what appears chooses how it is kept"] = None
+    return list(notes)
+
+
+def _some(names: Iterable[str], most: int = 4) -> str:
+    found = list(names)
+    return ", ".join(found[:most]) + (f" and {len(found) - most:,} more" if len(found) > most else "")
 
 
 def _head(plan: Plan) -> Document:
@@ -40,7 +115,13 @@ def _head(plan: Plan) -> Document:
 
 def _source(graph: Graph, place: int, pin: Pin) -> Document:
     source = graph.sources[place]
-    return {"name": source.name, "uri": shown(source.uri), "digest": pin.digest, "changed": pin.changed}
+    return {
+        "name": source.name,
+        "uri": shown(source.uri),
+        "digest": pin.digest,
+        "changed": pin.changed,
+        "size": pin.size,
+    }
 
 
 def _planned(graph: Graph, decision: Decision) -> Document:
@@ -187,18 +268,24 @@ def failure_document(failure: Failure) -> Document:
 
 
 def why_document(
-    step: str, verb: str, reasons: Iterable[Reason], text_of: Callable[[str], str | None]
+    step: str, verb: str, reasons: Iterable[Reason], text_of: TextOf, chain: Iterable[Document] = ()
 ) -> Document:
-    """The story of one step's decision; `text_of` gives the source of a definition by its digest."""
-    out = []
-    for reason in reasons:
-        shown = {**reason_document(reason), "before": reason.before, "after": reason.after}
-        shown["diff"] = diff(reason, text_of)
-        out.append(shown)
-    return {"step": step, "decision": verb, "reasons": out}
+    """The story of one step's decision; `text_of` gives the source of a definition by its digest.
+
+    `chain` are the links behind it (`app.story`), the nearest first.
+    """
+    told = [reason_with_diff(reason, text_of) for reason in reasons]
+    return {"step": step, "decision": verb, "reasons": told, "chain": list(chain)}
 
 
-def diff(reason: Reason, text_of: Callable[[str], str | None]) -> str | None:
+def reason_with_diff(reason: Reason, text_of: TextOf) -> Document:
+    """A reason with all its fields, and what changed as a diff where it is about code."""
+    shown = {**reason_document(reason), "before": reason.before, "after": reason.after}
+    shown["diff"] = diff(reason, text_of)
+    return shown
+
+
+def diff(reason: Reason, text_of: TextOf) -> str | None:
     """A unified diff of what a reason of kind `code` says changed; None for other kinds."""
     if reason.kind != "code":
         return None

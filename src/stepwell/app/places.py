@@ -1,8 +1,10 @@
-"""Where a project's store is. Alone, since commands that only look at earlier runs need nothing else."""
+"""Where a project's store is, and being in its folder. Alone, since commands that only look at earlier runs need nothing else."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from stepwell.stores.local import LocalStore, open_store
@@ -14,10 +16,22 @@ def store_folder(root: Path) -> Path:
     return Path(os.path.expanduser(named)).resolve() if named else root / ".stepwell"
 
 
-def stored(root: Path, *, looking: bool = False, create: bool = True) -> LocalStore:
-    """The project's store, open; to be used in a `with` block.
+@contextlib.contextmanager
+def at(folder: Path) -> Iterator[None]:
+    """The working folder for a while: pipelines and steps run with the project's root as theirs."""
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def stored(root: Path, *, looking: bool = False, create: bool = True, ghost: bool = False) -> LocalStore:
+    """The project's store, open; to be used in a `with` block. With `ghost` that of its ghost runs.
 
     With `looking`, one that cannot be written is opened for reading. Without `create`, one that is
     not there is an empty one. Raises the `StoreError`s of `stepwell.errors`.
     """
-    return open_store(store_folder(root), create=create, readonly=None if looking else False)
+    folder = store_folder(root) / "ghost" if ghost else store_folder(root)
+    return open_store(folder, create=create, readonly=None if looking else False)

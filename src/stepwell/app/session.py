@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import signal
 import sys
 import threading
@@ -19,15 +18,21 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from stepwell.app.accepting import applied
+from stepwell.app.checks import ALL, Checking, Selection
+from stepwell.app.ghost import Ghost
 from stepwell.app.git import Question
+from stepwell.app.owntests import OwnTests
+from stepwell.app.places import at, store_folder
+from stepwell.app.twice import Twice, remarked
 from stepwell.app.values import plain
 from stepwell.author.fingerprint import Project
 from stepwell.author.identities import Identified, identify
 from stepwell.author.project import Loaded
-from stepwell.author.trace import trace
-from stepwell.errors import ArtifactGone
+from stepwell.author.settings import settings_of, text
+from stepwell.errors import ArtifactGone, UsageError
 from stepwell.kernel.events import Event, RunFinished
-from stepwell.kernel.graph import FromStep, Graph, leaves
+from stepwell.kernel.graph import FromStep, Graph, SourceDef, leaves
 from stepwell.kernel.plan import Known, Pin, Plan, Wanted, decide
 from stepwell.kernel.run import drive
 from stepwell.plugins.registry import registry
@@ -35,6 +40,7 @@ from stepwell.sources.pin import Pinned, pin, remember
 from stepwell.sources.web import Shelf
 from stepwell.stores.local import LocalStore
 from stepwell.stores.record import facts_of
+from stepwell.worker.world import World
 
 if TYPE_CHECKING:
     from stepwell.sources.memo import Memo  # what goes in as bytes comes out as bytes
@@ -44,7 +50,10 @@ class Settings(NamedTuple):
     """How a run is carried out; none of it changes what is computed.
 
     `jobs` is the number of workers (0: one a processor). `force` names steps that run in any case
-    ("*": all). `refresh` asks web addresses again.
+    ("*": all). `refresh` asks web addresses again. `strict` runs each step in a staged folder with only what
+    it declares, without network (`worker.sandbox`). `checks` says which checks a plan must pass.
+    `twice` names steps that, if they run, are executed twice and compared ("*": all). `ghost` is how many
+    rows of each source a ghost run reads (0: it is none), whose store is `places.ghosts`.
     """
 
     jobs: int = 0
@@ -52,6 +61,10 @@ class Settings(NamedTuple):
     in_process: bool = False
     force: tuple[str, ...] = ()
     refresh: bool = False
+    strict: bool = False
+    checks: Selection = ALL
+    twice: tuple[str, ...] = ()
+    ghost: int = 0
 
 
 DEFAULTS = Settings()
@@ -65,6 +78,9 @@ class Work(NamedTuple):
     identified: Identified
     pinned: tuple[Pinned, ...]
     plan: Plan
+    notes: tuple[str, ...] = ()
+    """What the checks found worth a look."""
+    ghost: Ghost | None = None
 
     @property
     def graph(self) -> Graph:
@@ -76,30 +92,73 @@ class Work(NamedTuple):
         """The project's root."""
         return self.loaded.target.root
 
+    def text_of(self, digest: str) -> str | None:
+        """The text of a definition: as it is now, or else as the store has kept it; None where it is unknown."""
+        source = self.identified.sources.get(digest)
+        return source.source if source is not None else self.store.results.definition(digest)
+
 
 def prepare(
     loaded: Loaded, params: Mapping[str, object], store: LocalStore, settings: Settings = DEFAULTS
 ) -> Work:
-    """Trace, pin, identify, decide. Writes caches only. Raises `AuthoringError`, `PlanError`, `CodecError`."""
+    """Trace, pin, identify, decide, check. Writes caches only.
+
+    Raises `AuthoringError`, `PlanError`, `CodecError`; `SeveralProblems` where several things are wrong.
+    """
     root = loaded.target.root
+    _strict_can_be_had(settings)
     with at(root), _undisturbed():
-        graph = trace(loaded.pipeline, params)
         shelf, memo = Shelf(store.blobs.folder), cast("Memo", store.memo)
-        pinned = tuple(
-            pin(source.uri, root=root, memo=memo, shelf=shelf, refresh=settings.refresh)
-            for source in graph.sources
+        checking = Checking(loaded, settings.checks, memo)
+        graph = checking.trace(params).graph
+        ghost = None if not settings.ghost else Ghost(root, store_folder(root), store.folder, settings.ghost)
+
+        def pinned_now(source: SourceDef) -> Pinned:
+            if ghost is not None:
+                return ghost.pin(source, memo)
+            return pin(source.uri, root=root, memo=memo, shelf=shelf, refresh=settings.refresh)
+
+        pinned = checking.pin(pinned_now)
+        checking.refuse()
+        graph = graph if ghost is None else ghost.graph(graph)
+        identified = identify(
+            graph,
+            Project(root, read=loaded.importer.snapshot.read),
+            level=text(settings_of(root), "environment", "default"),
+            memo=store.memo,
+            reads=loaded.importer.reads,
         )
-        identified = identify(graph, Project(root, read=loaded.importer.snapshot.read))
     store.prefetch(graph.pipeline)
     pins = tuple(Pin(one.digest, one.changed, one.size) for one in pinned)
-    known = Known(identified.identities, pins, store.results)
+    identities = applied(identified.identities, graph, store.accepted.in_force())
+    digests = [one.digest for one in pinned]
+    tests = OwnTests(graph, digests, store, root, loaded.importer)
+    known = Known(identities, pins, store.results, World(root, memo), time.time(), tests)
     wanted = Wanted(forced=_forced(graph, settings.force))
     with _undisturbed():
         plan = decide(graph, known, wanted)
     if not _result_is_readable(plan, store):  # the store has noted what is lost
         plan = decide(graph, known, wanted)
+    with at(root):
+        notes = checking.judge(plan, store.blobs.folder)
     store.commit(now=True)
-    return Work(loaded, store, identified, pinned, plan)
+    notes = notes if ghost is None else (*notes, *ghost.notes(graph))
+    return Work(loaded, store, identified, pinned, plan, notes, ghost)
+
+
+def _strict_can_be_had(settings: Settings) -> None:
+    """Before anything else: raises `StrictUnavailable` or `UsageError` where steps cannot be shut off."""
+    if not settings.strict:
+        return
+    if settings.in_process:
+        raise UsageError(
+            "`--strict` and `--in-process` exclude each other",
+            why="a step is shut off together with its process, and this process needs its files",
+            fixes=["leave one of them out"],
+        )
+    from stepwell.worker import sandbox  # other runs do without
+
+    sandbox.require()
 
 
 def _result_is_readable(plan: Plan, store: LocalStore) -> bool:
@@ -137,17 +196,6 @@ def _forced(graph: Graph, names: tuple[str, ...]) -> frozenset[int]:
     return frozenset(node for name in names for node in step_named(graph, name))
 
 
-@contextlib.contextmanager
-def at(folder: Path) -> Iterator[None]:
-    """The working folder for a while: pipelines and steps run with the project's root as theirs."""
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
 def execute(
     work: Work, settings: Settings = DEFAULTS, *, began: Callable[[str], None] | None = None
 ) -> Iterator[Event]:
@@ -158,7 +206,7 @@ def execute(
     """
     store = work.store
     question = Question(work.root)
-    engine = _engine(work, settings)
+    engine = _doubled(work, settings, _engine(work, settings))
     record = None
     try:
         commit = question.answer()
@@ -188,6 +236,7 @@ def execute(
                 run=record.run,
                 keep_going=settings.keep_going,
             ):
+                event = remarked(event, store)
                 record.add(event)
                 if isinstance(event, RunFinished):
                     record = None
@@ -213,12 +262,24 @@ class _Clock:
 def _engine(work: Work, settings: Settings) -> Any:
     loaded = work.loaded
     snapshot = loaded.importer.snapshot
-    common = {"root": work.root, "store": work.store.blobs.folder, "snapshot": snapshot}
+    folder = None if work.ghost is None else work.ghost.mirror()
+    common = {"root": work.root, "store": work.store.blobs.folder, "snapshot": snapshot, "folder": folder}
     if settings.in_process:
         return registry.engine("in-process")(**common)
     modules = sorted({step.module for step in work.graph.steps})
     roots = [Path(root) for root in loaded.importer.roots]
-    return registry.engine("local")(**common, jobs=settings.jobs, roots=roots, preload=modules)
+    return registry.engine("local")(
+        **common, jobs=settings.jobs, roots=roots, preload=modules, strict=settings.strict
+    )
+
+
+def _doubled(work: Work, settings: Settings, engine: Any) -> Any:
+    """The engine, or one that executes the steps of `settings.twice` a second time, in other processes."""
+    if not settings.twice:
+        return engine
+    nodes = _forced(work.graph, settings.twice)
+    second = engine if settings.in_process else _engine(work, settings)
+    return Twice(engine, second, nodes, work.store.blobs)
 
 
 @contextlib.contextmanager

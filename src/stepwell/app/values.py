@@ -46,12 +46,13 @@ def preview(store: LocalStore, artifact: Artifact) -> Any:
 def returned(graph: Graph, outputs: Outputs, digests: Sequence[str], store: LocalStore, root: Any) -> Any:
     """What the pipeline returned, as values, sources among it read."""
     inputs = Inputs(root, store.blobs)
-    return inputs.value(_resolved(graph.result, graph, outputs, digests, store))
+    return inputs.value(resolved(graph.result, graph, outputs, digests, store))
 
 
-def _resolved(
+def resolved(
     binding: Binding, graph: Graph, outputs: Outputs, digests: Sequence[str], store: LocalStore
 ) -> Any:
+    """What `worker.inputs.Inputs` makes the value of a binding from; `digests` are those of the sources."""
     if isinstance(binding, FromStep):
         artifact = next(a for a in outputs[binding.node] if a.name == binding.output)
         return Stored(artifact, store.results.data(artifact), binding.path)
@@ -61,7 +62,7 @@ def _resolved(
     if isinstance(binding, Constant):
         return binding
     return binding._replace(
-        items=tuple(_resolved(item, graph, outputs, digests, store) for item in binding.items)
+        items=tuple(resolved(item, graph, outputs, digests, store) for item in binding.items)
     )
 
 

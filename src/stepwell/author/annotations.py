@@ -1,19 +1,23 @@
 """What types promise: the outputs that a return annotation declares, and whether one type fits another.
 
-Nothing here is a type checker: `fits` refuses only what cannot work, and what it does not
-understand it accepts. Editors and type checkers see the functions' own types and say the rest.
+`fits` says of an edge what a type checker says of the assignment, as far as both see the same; what
+it does not understand it accepts.
 """
 
 from __future__ import annotations
 
+import enum
+import functools
 import inspect
+import operator
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, abc
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Any, Generic, NamedTuple, TypeVar, Union, get_args, get_origin
 
 
 class Shape(NamedTuple):
@@ -122,7 +126,14 @@ def _dataclass(cls: Any) -> Shape | None:
 
 def _fields(cls: type, names: Iterable[str]) -> dict[str, object]:
     hints = _hints(cls)
-    return {name: plain(hints.get(name)) for name in names}
+    return {name: _unqualified(hints.get(name)) for name in names}
+
+
+def _unqualified(annotation: Any) -> Any:
+    """The type of a field without `Required` and the like around it; what `Annotated` adds is kept."""
+    while get_origin(annotation) in _WRAPPERS:
+        annotation = get_args(annotation)[0]
+    return annotation if get_origin(annotation) is typing.Annotated else plain(annotation)
 
 
 def _hints(cls: type) -> dict[str, object]:
@@ -152,6 +163,8 @@ def show(annotation: object) -> str:
     """A type as the user would write it."""
     if annotation is None:
         return "unknown"
+    if get_origin(annotation) is typing.Annotated:
+        annotation = get_args(annotation)[0]
     if annotation is type(None):
         return "None"
     if get_origin(annotation) is None and isinstance(annotation, type):
@@ -159,16 +172,19 @@ def show(annotation: object) -> str:
     return str(annotation).replace("typing.", "").replace("collections.abc.", "")
 
 
-_PROMOTED = {float: (int,), complex: (int, float)}
-
-
 def fits(given: object, wanted: object) -> bool:
-    """Whether a value of the type `given` may go where `wanted` is declared; True where that cannot be told."""
+    """Whether a value of the type `given` may go where `wanted` is declared; True where that cannot be told.
+
+    As type checkers see it, but for two things: a step gets a value of its own, so a `list[bool]` may
+    go where a `list[int]` is declared; and a dict may be a typed one, which only its keys tell.
+    """
     if given is wanted:
         return True
     given, wanted = plain(given), plain(wanted)
     if given is None or wanted is None or given == wanted or wanted in (Any, object) or given is Any:
         return True
+    if isinstance(wanted, TypeVar):
+        return _variable_fits(given, wanted)
     if _is_open(given) or _is_open(wanted):
         return True
     if get_origin(given) in (Union, types.UnionType):
@@ -178,19 +194,24 @@ def fits(given: object, wanted: object) -> bool:
     if get_origin(wanted) in (Union, types.UnionType):
         return any(fits(given, member) for member in get_args(wanted))
     if get_origin(wanted) is typing.Literal:
-        return any(fits(given, type(value)) for value in get_args(wanted))
+        return _every_value_of(given) <= _tokens(get_args(wanted)) if _every_value_of(given) else False
     if hasattr(given, "__supertype__"):
         return fits(given.__supertype__, wanted)
     if hasattr(wanted, "__supertype__"):
-        return fits(given, wanted.__supertype__)
+        return False
     return _class_fits(given, wanted)
 
 
 def _is_open(annotation: object) -> bool:
     """Whether an annotation stands for a type that is not known here."""
-    return isinstance(annotation, TypeVar | str | typing.ForwardRef | typing.ParamSpec) or (
-        isinstance(annotation, type) and bool(getattr(annotation, "_is_protocol", False))
-    )
+    return isinstance(annotation, TypeVar | str | typing.ForwardRef | typing.ParamSpec)
+
+
+def _variable_fits(given: object, variable: TypeVar) -> bool:
+    """Whether a type variable can stand for a type: its bound, or one of its constraints, must let it."""
+    if variable.__constraints__:
+        return any(fits(given, one) for one in variable.__constraints__)
+    return variable.__bound__ is None or fits(given, variable.__bound__)
 
 
 def _literal_fits(value: object, wanted: object) -> bool:
@@ -202,41 +223,144 @@ def _literal_fits(value: object, wanted: object) -> bool:
     return fits(type(value), wanted)
 
 
-def _class_fits(given: object, wanted: object) -> bool:
+def _every_value_of(given: object) -> set[tuple[type, object]]:
+    """All values of a type that has few (None, bool, an enum), each with its type; none of other types."""
+    if given is type(None):
+        return {(type(None), None)}
+    if given is bool:
+        return _tokens((True, False))
+    if isinstance(given, type) and issubclass(given, enum.Enum):
+        return _tokens(tuple(given))
+    return set()
+
+
+def _tokens(values: Iterable[object]) -> set[tuple[type, object]]:
+    return {(type(value), value) for value in values}
+
+
+_PROMOTED = {float: (int,), complex: (int, float)}
+
+
+def _class_fits(given: Any, wanted: Any) -> bool:
     has, needs = get_origin(given) or given, get_origin(wanted) or wanted
-    if not isinstance(has, type) or not isinstance(needs, type) or getattr(needs, "_is_protocol", False):
+    if not isinstance(has, type) or not isinstance(needs, type):
+        return True
+    if getattr(needs, "_is_protocol", False):
+        return _has_methods(has, needs)
+    if getattr(has, "_is_protocol", False):
         return True
     if typing.is_typeddict(needs):
-        if typing.is_typeddict(has):
-            return required_keys(needs) <= annotations_of(has).keys()
-        return issubclass(has, Mapping)
+        return _keys_fit(has, needs) if typing.is_typeddict(has) else issubclass(has, abc.Mapping)
     if typing.is_typeddict(has):
-        has, given = dict, dict
-    if has in _PROMOTED.get(needs, ()):
+        has, given = dict, _as_dict(has)
+    if any(issubclass(has, narrow) for narrow in _PROMOTED.get(needs, ())):
         return True
     try:
         if not issubclass(has, needs):
             return False
     except TypeError:
         return True
-    return _arguments_fit(has, get_args(given), needs, get_args(wanted))
+    return _arguments_fit(given, wanted)
 
 
-def _arguments_fit(has: type, given: tuple[object, ...], needs: type, wanted: tuple[object, ...]) -> bool:
+def _has_methods(has: type, protocol: type) -> bool:
+    """Whether a class has every method of a protocol, by name: what they take and give is not compared."""
+    names = {
+        name
+        for base in protocol.__mro__
+        if getattr(base, "_is_protocol", False) and base.__module__ != "typing"
+        for name, value in vars(base).items()
+        if callable(value) and name not in _OF_EVERY_CLASS and not name.startswith("_abc_")
+    }
+    return all(getattr(has, name, None) is not None for name in names)
+
+
+_OF_EVERY_CLASS = frozenset(
+    (
+        "__init__",
+        "__subclasshook__",
+        "__class_getitem__",
+        "__init_subclass__",
+        "__new__",
+        "__annotate__",
+        "__annotate_func__",
+    )
+)
+
+
+def _keys_fit(has: Any, needs: Any) -> bool:
+    """Whether one typed dict may stand for another: what must be there is, and what both have fits."""
+    given, wanted = _hints(has), _hints(needs)
+    if not required_keys(needs) <= required_keys(has):
+        return False
+    return all(fits(given[name], kind) for name, kind in wanted.items() if name in given)
+
+
+def _as_dict(kind: type) -> Any:
+    """A typed dict as a dict of texts to whatever its values are."""
+    kinds = [Any if kind is None else kind for kind in _fields(kind, annotations_of(kind)).values()]
+    try:
+        return types.GenericAlias(dict, (str, functools.reduce(operator.or_, kinds)))
+    except TypeError:  # an annotation that is no type, or no keys at all
+        return dict
+
+
+def _arguments_fit(given: Any, wanted: Any) -> bool:
     """Whether the arguments in brackets fit, where they mean the same in both types."""
-    if not given or not wanted:
+    needs, parts = get_origin(wanted) or wanted, get_args(wanted)
+    seen = _seen_as(given, needs)
+    if seen is None or not parts:
         return True
-    if has is tuple:
-        members = [arg for arg in given if arg is not Ellipsis]
-        if needs is tuple and Ellipsis not in wanted:
-            return Ellipsis in given or (len(given) == len(wanted) and all(map(fits, given, wanted)))
-        return all(fits(member, wanted[0]) for member in members)
-    if has is dict and len(wanted) == 1:
-        given = given[:1]  # iterating a mapping gives its keys
-    alike = has is needs or (has.__module__ in _CONTAINERS and needs.__module__ in _CONTAINERS)
-    if not alike or len(given) != len(wanted) or Ellipsis in (*given, *wanted):
+    if (get_origin(seen) or seen) is tuple:
+        return _tuple_fits(get_args(seen), needs, parts, bare=seen is tuple)
+    items = get_args(seen)
+    if not items or len(items) != len(parts) or Ellipsis in (*items, *parts):
         return True
-    return all(isinstance(a, list) or fits(a, b) for a, b in zip(given, wanted, strict=True))
+    return all(isinstance(a, list) or fits(a, b) for a, b in zip(items, parts, strict=True))
+
+
+def _tuple_fits(items: tuple[Any, ...], needs: type, parts: tuple[Any, ...], *, bare: bool) -> bool:
+    if bare or any(get_origin(item) is typing.Unpack for item in (*items, *parts)):
+        return True
+    members = [item for item in items if item is not Ellipsis]
+    if needs is tuple and Ellipsis not in parts:
+        parts = () if parts == ((),) else parts
+        return Ellipsis not in items and len(items) == len(parts) and all(map(fits, items, parts))
+    return all(fits(member, parts[0]) for member in members)
+
+
+_ITEMS = {str: str, bytes: int, bytearray: int, range: int, memoryview: int}
+"""Classes without brackets that have items, and of which type."""
+
+
+def _seen_as(given: Any, needs: type) -> Any:
+    """A type as the generic class `needs` that it inherits from, with arguments; None where they are not known."""
+    has, items = get_origin(given) or given, get_args(given)
+    if has is needs or has is tuple:
+        return given
+    for base, item in _ITEMS.items():
+        if issubclass(has, base):
+            return abc.Sequence[item]  # type: ignore[valid-type]
+    if has is Counter and items:
+        items = (*items, int)
+    if hasattr(has, "_fields") and issubclass(has, tuple):
+        return tuple[tuple(_fields(has, has._fields).values())]  # type: ignore[misc]
+    if has.__module__ in _CONTAINERS and needs.__module__ in _CONTAINERS:
+        one = issubclass(has, dict | abc.Mapping) and not issubclass(needs, abc.Mapping)
+        return types.GenericAlias(list, items[:1] if one else items) if items else None
+    for base in getattr(has, "__orig_bases__", ()):
+        origin = get_origin(base)
+        if isinstance(origin, type) and origin is not Generic and issubclass(origin, needs):
+            return _seen_as(_with(base, has, items), needs)
+    return None
+
+
+def _with(base: Any, has: Any, items: tuple[Any, ...]) -> Any:
+    """A base class's arguments, with the type variables of the class that inherits from it replaced by its own."""
+    own = getattr(has, "__parameters__", ())
+    known = dict(zip(own, items, strict=False)) if items else {}
+    free = getattr(base, "__parameters__", ())
+    return base[tuple(known.get(variable, Any) for variable in free)] if free else base
 
 
 _CONTAINERS = ("builtins", "collections", "collections.abc")

@@ -54,6 +54,11 @@ def holds_references(value: object) -> bool:
     )
 
 
+def holds_unknown(value: object) -> bool:
+    """Whether a reference of which nobody can know more is somewhere in a value: its mistake is told already."""
+    return any(type(item) is Reference and item._stepwell_cause is not None for item in _all_in(value))
+
+
 def _all_in(value: object) -> Iterator[object]:
     """A value and everything inside its containers, each once; plain atoms left out."""
     todo, seen = [value], set[int]()
@@ -158,6 +163,8 @@ def _record(value: object, shape: Shape, what: str, trace: object) -> g.Pack:
         )
     parts = [getattr(value, name) for name in shape.names]
     for name, part, wanted in zip(shape.names, parts, shape.types, strict=True):
+        if not getattr(trace, "types", True):
+            break
         if wanted is not None and holds_references(part) and not fits(type_of(part), wanted):
             raise EdgeType(
                 f"`{kind.__qualname__}.{name}` is {show(wanted)}, and gets {show(type_of(part))}",

@@ -1,20 +1,22 @@
 """The identity of each step of a graph: its code, and the environment that the code reaches.
 
-The default level of environment counts the interpreter's minor version and the versions of the
-distributions that a step's code reaches, nothing else of what is installed.
+How much of what is installed counts is said by a level, of all steps or of one: `loose`, `default`
+or `strict` (`fingerprint.environment`).
 """
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from stepwell.author.fingerprint import Fingerprint, Project
-from stepwell.kernel.graph import Graph
-from stepwell.kernel.identity import canonical, digest, token
-from stepwell.kernel.plan import Identity
+from stepwell.author.fingerprint.environment import LEVELS, Environment, Remembered, environment_token
+from stepwell.errors import BadOption, nearest
+from stepwell.kernel.graph import Graph, StepDef
+from stepwell.kernel.identity import digest, token
+from stepwell.kernel.plan import VERSION, Identity
+from stepwell.worker.observe import ImportRead
 
 
 class Source(NamedTuple):
@@ -34,28 +36,88 @@ class Identified(NamedTuple):
     notes: tuple[str, ...]
 
 
-def identify(graph: Graph, project: Project) -> Identified:
-    """Identities of all steps of a graph. Raises what `Project.fingerprint` raises."""
+def identify(
+    graph: Graph,
+    project: Project,
+    *,
+    level: str = "default",
+    memo: Remembered | None = None,
+    reads: Sequence[ImportRead] = (),
+) -> Identified:
+    """Identities of all steps of a graph.
+
+    `level` says how much of the environment counts for steps that do not say it themselves. `memo`
+    keeps what was read of installed distributions for other processes. `reads` are what first-party
+    modules read while they were imported: it counts for the steps that reach the statement which read
+    it. Raises `BadOption` for an unknown level, and what `Project.fingerprint` raises.
+    """
+    _refuse_unknown(level, "")
+    project.installed.recall(memo)
+    environment = Environment(project.installed)
     sources: dict[str, Source] = {}
     out: list[Identity] = []
     notes: dict[str, None] = {}
     for step in graph.steps:
-        found = project.fingerprint(step.module, step.qualname)
-        for one in found.definitions:
+        _refuse_unknown(step.environment, step.name)
+        helpers = [name for name in step.ignore if ":" in name]  # the others are arguments
+        found = project.fingerprint(step.module, step.qualname, helpers)
+        judges = [project.fingerprint(*name.split(":")) for name in step.validate]
+        for one in [each for some in (found, *judges) for each in some.definitions]:
             sources[one.digest] = Source(one.name, one.source, one.file, one.line)
-        notes.update(dict.fromkeys(found.opaque))
-        out.append(_identity(found, step.env))
+        seen = _read_at_import((found, *judges), reads)
+        made = _identity(found, judges, step, environment, step.environment or level, seen)
+        notes.update(dict.fromkeys(made.notes))
+        out.append(made)
+    project.installed.remember()
     return Identified(tuple(out), sources, tuple(notes))
 
 
-def _identity(found: Fingerprint, env: tuple[str, ...]) -> Identity:
-    versions = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", **dict(found.distributions)}
-    variables = tuple((name, token(os.environ.get(name))) for name in env)
+def _refuse_unknown(level: str, step: str) -> None:
+    """Raises `BadOption` for a level that there is not; an empty one of a step means the project's."""
+    if level in LEVELS or (step and not level):
+        return
+    hint = nearest(level, LEVELS)
+    raise BadOption(
+        f"`{level}` is no level of environment" + (f" (step `{step}`)" if step else ""),
+        why="it says how much of what is installed counts for a result",
+        fixes=[*([f"did you mean `{hint}`?"] if hint else []), f"one of: {', '.join(LEVELS)}"],
+    )
+
+
+def _read_at_import(found: Sequence[Fingerprint], reads: Sequence[ImportRead]) -> dict[str, str]:
+    """What was read by the module-level statements that these fingerprints cover, with what it came to."""
+    return {
+        read.what: read.token
+        for read in reads
+        if read.token and any(each.covers(read.file, read.line) for each in found)
+    }
+
+
+def _identity(
+    found: Fingerprint,
+    judges: Sequence[Fingerprint],
+    step: StepDef,
+    environment: Environment,
+    level: str,
+    seen: Mapping[str, str],
+) -> Identity:
+    """The identity of a step: its code (or the version that stands for it) and that of its judges, and the rest."""
+    reached = [name for each in (found, *judges) for name, _ in each.distributions]
+    versions = environment.versions(level, reached)
+    left_out = tuple(f"{name}: left out of the code of `{step.name}` (ignore)" for name in found.ignored)
+    code, parts = found.digest, {one.name: one.digest for one in found.definitions}
+    if step.version:
+        code, parts = digest(f"stepwell version {step.version}"), {VERSION: step.version}
+    if judges:
+        code = digest(" ".join([code, *[each.digest for each in judges]]))
+        parts |= {one.name: one.digest for each in judges for one in each.definitions}
+    variables = {name: token(os.environ.get(name)) for name in step.env}
     return Identity(
-        code=found.digest,
-        environment=digest(canonical(versions)),
-        parts={one.name: one.digest for one in found.definitions},
+        code=code,
+        environment=environment_token(versions),
+        parts=parts,
         versions=versions,
-        variables=variables,
-        notes=found.opaque,
+        variables=tuple({**{what.removeprefix("$"): now for what, now in seen.items()}, **variables}.items()),
+        notes=(*found.opaque, *left_out),
+        standing=f"version {step.version} stands for its code" if step.version else "",
     )

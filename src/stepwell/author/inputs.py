@@ -7,14 +7,15 @@ content; elsewhere it reads the content.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast, get_origin, overload
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast, get_args, get_origin, overload
 
 from stepwell.author.root import root_of
-from stepwell.author.trace import current
+from stepwell.author.trace import current, function_name
 from stepwell.author.where import short, user_frame, user_line
 from stepwell.errors import BadSource
-from stepwell.kernel.graph import SourceDef
+from stepwell.kernel.graph import WHOLE, SourceDef
 
 T = TypeVar("T")
 
@@ -24,11 +25,14 @@ class Source(Generic[T]):
 
     __stepwell__ = "source"
 
-    def __init__(self, uri: str, kind: object, options: dict[str, object]) -> None:
+    def __init__(
+        self, uri: str, kind: object, options: dict[str, object], sample: Callable[..., object] | Literal[False] | None = None
+    ) -> None:
         frame = user_frame()
         self.uri = uri
         self.kind = kind
         self.options = options
+        self.sample = sample
         self._module = frame.f_globals.get("__name__", "") if frame is not None else ""
         self._file = frame.f_code.co_filename if frame is not None else ""
         self._line = frame.f_lineno if frame is not None else 0
@@ -54,6 +58,11 @@ class Source(Generic[T]):
         return self.uri.rstrip("/").rpartition("/")[2] or self.uri
 
     @property
+    def where(self) -> str:
+        """The line that names this source, "pipeline.py:8"; "" where it is in no file."""
+        return f"{short(self._file)}:{self._line}" if self._file else ""
+
+    @property
     def type_name(self) -> str:
         """The full name of the type that it is read as, "pandas.DataFrame"; "" for a path."""
         return type_name(self.kind)
@@ -71,15 +80,29 @@ class Source(Generic[T]):
         """The source as the graph holds it. Raises `BadSource`, `MissingLibrary`."""
         from stepwell.sources.read import reader_token  # knows the formats; not needed to write a source down
 
-        where = f"{short(self._file)}:{self._line}" if self._file else ""
         token = reader_token(self.uri, self.type_name, self.options)
         return SourceDef(
-            self.name, self.uri, self.type_name, tuple(sorted(self.options.items())), token, where
+            self.name,
+            self.uri,
+            self.type_name,
+            tuple(sorted(self.options.items())),
+            token,
+            self.where,
+            _sampled(self.name, self.sample),
         )
 
 
+def _sampled(name: str, sample: Callable[..., object] | Literal[False] | None) -> str:
+    """How a source is sampled, as the graph holds it. Raises `BadOption` for a function that nobody finds."""
+    if sample is None:
+        return ""
+    return WHOLE if sample is False else function_name(f"source `{name}`", "sample", sample)
+
+
 def type_name(kind: object) -> str:
-    """The full name of a type: "pandas.DataFrame", "list[pathlib.Path]"; "" for None."""
+    """The full name of a type: "pandas.DataFrame", "list[pathlib.Path]"; "" for None. What `Annotated` adds is left out."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
     if kind is None:
         return ""
     if get_origin(kind) is not None:
@@ -93,16 +116,31 @@ def type_name(kind: object) -> str:
 
 
 @overload
-def source(uri: str, /, **reader_options: object) -> Source[Any]: ...
+def source(
+    uri: str, /, *, sample: Callable[..., object] | Literal[False] | None = None, **reader_options: object
+) -> Source[Any]: ...
 @overload
-def source(uri: str, type: type[T], /, **reader_options: object) -> Source[T]: ...
-def source(uri: str, type: Any = None, /, **reader_options: object) -> Source[Any]:  # noqa: A002  the natural word
+def source(
+    uri: str, type: type[T], /, *, sample: Callable[..., object] | Literal[False] | None = None, **reader_options: object
+) -> Source[T]: ...
+def source(
+    uri: str,
+    type: Any = None,  # noqa: A002  the natural word
+    /,
+    *,
+    sample: Callable[..., object] | Literal[False] | None = None,
+    **reader_options: object,
+) -> Source[Any]:
     """Name an external input.
 
     `uri` is a file or folder relative to the project's root, a glob, `https://…`, or
     `package://NAME/path` for data that ships inside an installed package. `type` is what steps get
     (`pd.DataFrame`, `Path`, `str`, …); without it a `Path`. Further keywords are handed
     to the reader (`sep=";"`) and count in the key of each step that reads the source.
+
+    `sample` makes the small sample that a ghost run reads, where Stepwell cannot or should not:
+    `sample(path, rows, out)` writes it to `out`, a file (or folder) of the same name. `sample=False`:
+    it is read whole, since it is small or others are joined to it.
 
     Raises `BadSource` where `uri` is not text.
     """
@@ -112,4 +150,4 @@ def source(uri: str, type: Any = None, /, **reader_options: object) -> Source[An
             fixes=['for example: source("data/flights.csv", pd.DataFrame)'],
             where=user_line(),
         )
-    return Source(uri, type, reader_options)
+    return Source(uri, type, reader_options, sample)

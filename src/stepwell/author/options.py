@@ -5,13 +5,32 @@ memory  memory that one execution needs: bytes, or text such as "4GB" (default: 
 env     names of environment variables that the step reads: their values count in its key
 codec   how outputs are kept, where the type should not decide: one name, or one for each output
 out     the file, relative to the project's root, that the step writes and returns as its `Path`
+
+When an earlier result counts:
+
+version      a text that stands for the code: only changing it makes the step run, not its edits
+ignore       arguments that do not count (by name), and helper functions whose code does not
+environment  how much of what is installed counts: "loose", "default" or "strict"
+ttl          how long a result counts: seconds, or text such as "12h", "7d" (default: for ever)
+cache        False: it runs every time
+done         a function that is called with the step's inputs by name: if it says True before a run,
+             an earlier result counts whatever changed; after a run it must say True
+How it is run:
+
+retries   how often a failure is tried again (default 0), after `backoff` seconds (default 1), which
+          double each time
+timeout   seconds, or text such as "10min", after which it is stopped and has failed
+validate  functions that judge what it gave: False, or an exception, makes the step fail; what was
+          refused is kept for a look
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypedDict
+from datetime import timedelta
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from stepwell.author.where import user_line
 from stepwell.errors import BadOption, nearest
@@ -30,14 +49,36 @@ UNITS = {
 }
 
 
+SPANS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+"""Seconds in a unit of time, as options write them."""
+
+LEVELS = ("loose", "default", "strict")
+"""How much of what is installed counts in a key."""
+
+Function = Callable[..., object]
+
+
 class Options(NamedTuple):
-    """The options of a step, checked. `memory` in bytes, 0 where it is not stated; `codec` by output, or for all."""
+    """The options of a step, checked. `memory` in bytes, 0 where it is not stated; `codec` by output, or for all.
+
+    Times are seconds, 0 where there is none.
+    """
 
     cpus: float = 1.0
     memory: int = 0
     env: tuple[str, ...] = ()
     codec: tuple[tuple[str, str], ...] | str = ""
     out: str = ""
+    version: str = ""
+    ignore: tuple[str | Function, ...] = ()
+    environment: str = ""
+    ttl: float = 0.0
+    cache: bool = True
+    done: Function | None = None
+    retries: int = 0
+    backoff: float = 1.0
+    timeout: float = 0.0
+    validate: tuple[Function, ...] = ()
 
 
 DEFAULTS = Options()
@@ -51,6 +92,16 @@ class StepOptions(TypedDict, total=False):
     env: Sequence[str]
     codec: str | Mapping[str, str]
     out: str
+    version: str | int
+    ignore: str | Function | Sequence[str | Function]
+    environment: Literal["loose", "default", "strict"]
+    ttl: float | str | timedelta
+    cache: bool
+    done: Function
+    retries: int
+    backoff: float | str | timedelta
+    timeout: float | str | timedelta
+    validate: Function | Sequence[Function]
 
 
 def checked(given: Mapping[str, object], base: Options = DEFAULTS) -> Options:
@@ -127,6 +178,70 @@ def _out(value: object) -> str:
     raise _bad("out", value, "a path inside the project, relative to its root", 'out="reports/summary.html"')
 
 
+def _version(value: object) -> str:
+    if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+        return str(value)
+    raise _bad("version", value, "a text or a number", 'version="2"')
+
+
+def _ignore(value: object) -> tuple[str | Function, ...]:
+    items = (value,) if isinstance(value, str) or callable(value) else value
+    if isinstance(items, list | tuple | set | frozenset) and all(
+        callable(i) or (isinstance(i, str) and i.isidentifier()) for i in items
+    ):
+        return tuple(sorted({i for i in items if isinstance(i, str)})) + tuple(
+            i for i in items if not isinstance(i, str)
+        )
+    raise _bad("ignore", value, "names of arguments, or functions", 'ignore=["verbose"]')
+
+
+def _environment(value: object) -> str:
+    if value in LEVELS:
+        return str(value)
+    raise _bad("environment", value, "one of loose, default and strict", 'environment="strict"')
+
+
+def seconds(name: str, value: object, example: str) -> float:
+    """A span of time in seconds: a number of them, a `timedelta`, or text such as "90s", "10min", "12h", "7d".
+
+    Raises `BadOption`.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", value.strip().lower())
+        if match is not None and (match[2] or "s") in SPANS:
+            value = float(match[1]) * SPANS[match[2] or "s"]
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12:
+        return float(value)
+    raise _bad(name, value, "a number of seconds, or a text such as 90s, 10min, 12h or 7d", example)
+
+
+def _cache(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _bad("cache", value, "True or False", "cache=False")
+
+
+def _retries(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100:
+        return value
+    raise _bad("retries", value, "a number from 0 to 100", "retries=3")
+
+
+def _done(value: object) -> Function:
+    if callable(value):
+        return value
+    raise _bad("done", value, "a function", "done=table_exists")
+
+
+def _validate(value: object) -> tuple[Function, ...]:
+    items = (value,) if callable(value) else value
+    if isinstance(items, list | tuple) and all(callable(item) for item in items):
+        return tuple(items)
+    raise _bad("validate", value, "functions", "validate=[not_empty]")
+
+
 def _bad(name: str, value: object, wanted: str, example: str) -> BadOption:
     return bad(name, value, wanted, f"@step({example})")
 
@@ -144,4 +259,14 @@ _CHECKS: Mapping[str, Callable[[object], Any]] = {
     "env": _env,
     "codec": _codec,
     "out": _out,
+    "version": _version,
+    "ignore": _ignore,
+    "environment": _environment,
+    "ttl": lambda value: seconds("ttl", value, 'ttl="12h"'),
+    "cache": _cache,
+    "done": _done,
+    "retries": _retries,
+    "backoff": lambda value: seconds("backoff", value, "backoff=5"),
+    "timeout": lambda value: seconds("timeout", value, 'timeout="10min"'),
+    "validate": _validate,
 }

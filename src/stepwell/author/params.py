@@ -24,31 +24,75 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from stepwell.author.annotations import plain, required_keys, show
 from stepwell.author.arguments import brief
+from stepwell.author.problems import together
 from stepwell.codecs.choose import fits
-from stepwell.errors import BadParameter, MissingParameter, UnknownParameter, nearest
+from stepwell.codecs.ranges import outside
+from stepwell.errors import BadParameter, MissingParameter, StepwellError, UnknownParameter, nearest
 
 if TYPE_CHECKING:
     from stepwell.author.pipelines import Pipeline
 
 
 def from_words(pipeline: Pipeline[Any, Any], words: Sequence[str]) -> dict[str, object]:
-    """Typed parameters from `name=value` words. Raises `UnknownParameter`, `BadParameter`, `MissingParameter`."""
+    """Typed parameters from `name=value` words.
+
+    Raises `UnknownParameter`, `BadParameter`, `MissingParameter`; `SeveralProblems` where several are wrong.
+    """
     out: dict[str, object] = {}
+    wrong = _Wrong()
     for word in words:
-        name, _, text = word.partition("=")
-        _known(pipeline, name)
-        wanted = _type_of(pipeline, name)
-        if name in out:
-            raise BadParameter(f"`{name}` is given twice", fixes=[f"leave out one of them: {word}"])
-        try:
-            out[name] = parse(text, wanted)
-        except ValueError as error:
-            raise BadParameter(
-                f"`{name}={text}` is not {_article(show(wanted))}",
-                why=str(error),
-                fixes=[_example(name, wanted)],
-            ) from error
-    return _complete(pipeline, out)
+        with wrong:
+            name, _, text = word.partition("=")
+            _known(pipeline, name)
+            if name in out:
+                raise BadParameter(f"`{name}` is given twice", fixes=[f"leave out one of them: {word}"])
+            out[name] = _UNKNOWN
+            out[name] = _from_word(pipeline, name, text)
+    return _complete(pipeline, out, wrong)
+
+
+def _from_word(pipeline: Pipeline[Any, Any], name: str, text: str) -> object:
+    wanted = _type_of(pipeline, name)
+    try:
+        value = parse(text, wanted)
+    except ValueError as error:
+        raise BadParameter(
+            f"`{name}={text}` is not {_article(show(wanted))}",
+            why=str(error),
+            fixes=[_example(name, wanted)],
+        ) from error
+    _in_range(name, value, wanted)
+    return value
+
+
+def _in_range(name: str, value: object, wanted: object) -> None:
+    """Refuse a value that breaks a bound of its annotation (`Annotated[int, Range(1, 20)]`). Raises `BadParameter`."""
+    broken = outside(value, wanted)
+    if broken:
+        raise BadParameter(
+            f"`{name}={brief(value)}`: {broken}",
+            why="it is out of the range that the parameter is annotated with",
+            fixes=["give another value, or correct the annotation"],
+        )
+
+
+_UNKNOWN = object()
+"""Stands for the value of a parameter that is wrong: it is not missing, too."""
+
+
+class _Wrong:
+    """Collects the errors of parameters: what is raised `with` it is kept for later."""
+
+    def __init__(self) -> None:
+        self.errors: list[StepwellError] = []
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: object, trace: object) -> bool:
+        if isinstance(error, StepwellError):
+            self.errors.append(error)
+            return True
+        return False
 
 
 def from_call(
@@ -62,21 +106,29 @@ def from_call(
             fixes=[_listed(pipeline)],
         )
     out: dict[str, object] = dict(zip(names, args))  # noqa: B905  the rest have defaults, or are missing
+    wrong = _Wrong()
     for name, value in kwargs.items():
-        _known(pipeline, name)
-        if name in out:
-            raise BadParameter(f"`{name}` is given twice", fixes=["give it by place or by name"])
-        out[name] = value
+        with wrong:
+            _known(pipeline, name)
+            if name in out:
+                raise BadParameter(f"`{name}` is given twice", fixes=["give it by place or by name"])
+            out[name] = value
     for name, value in out.items():
-        wanted = pipeline.hints.get(name)
-        problem = fits(value, wanted) if wanted is not None else ""
-        if problem:
-            raise BadParameter(
-                f"`{name}={brief(value)}` is {_article(type(value).__name__)}, not {_article(show(wanted))}",
-                why=problem.removeprefix("returned "),
-                fixes=[_example(name, wanted)],
-            )
-    return _complete(pipeline, out)
+        with wrong:
+            _fitting(name, value, pipeline.hints.get(name))
+    return _complete(pipeline, out, wrong)
+
+
+def _fitting(name: str, value: object, wanted: object) -> None:
+    """Refuse a value that is not what its parameter is annotated with. Raises `BadParameter`."""
+    problem = fits(value, wanted) if wanted is not None else ""
+    if problem:
+        raise BadParameter(
+            f"`{name}={brief(value)}` is {_article(type(value).__name__)}, not {_article(show(wanted))}",
+            why=problem.removeprefix("returned "),
+            fixes=[_example(name, wanted)],
+        )
+    _in_range(name, value, wanted)
 
 
 def _type_of(pipeline: Pipeline[Any, Any], name: str) -> object:
@@ -102,8 +154,8 @@ def _known(pipeline: Pipeline[Any, Any], name: str) -> None:
         raise UnknownParameter(f"`{pipeline.__name__}` has no parameter `{name}`", fixes=fixes)
 
 
-def _complete(pipeline: Pipeline[Any, Any], given: dict[str, object]) -> dict[str, object]:
-    """All parameters in the signature's order, defaults filled in."""
+def _complete(pipeline: Pipeline[Any, Any], given: dict[str, object], wrong: _Wrong) -> dict[str, object]:
+    """All parameters in the signature's order, defaults filled in. Raises what is `wrong`."""
     out: dict[str, object] = {}
     for name, parameter in pipeline.signature.parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -114,12 +166,17 @@ def _complete(pipeline: Pipeline[Any, Any], given: dict[str, object]) -> dict[st
             )
         if name in given or parameter.default is not parameter.empty:
             out[name] = _settled(given.get(name, parameter.default), pipeline.hints.get(name))
-        else:
-            raise MissingParameter(
-                f"`{pipeline.__name__}` needs a value for `{name}`",
-                why="it has no default",
-                fixes=[_example(name, pipeline.hints.get(name))],
-            )
+        elif not any(
+            isinstance(error, UnknownParameter) for error in wrong.errors
+        ):  # which may be its name, misspelt
+            with wrong:
+                raise MissingParameter(
+                    f"`{pipeline.__name__}` needs a value for `{name}`",
+                    why="it has no default",
+                    fixes=[_example(name, pipeline.hints.get(name))],
+                )
+    if wrong.errors:
+        raise together(wrong.errors)
     return out
 
 

@@ -3,66 +3,92 @@
 A reference stands for a value that does not exist yet. To a type checker it *is* that value; at
 run time it supports exactly what can be known before anything runs: unpacking and constant
 indexes of tuples, fields of named tuples and dataclasses, keys of typed dicts. Everything else is
-a coded error that names the user's line and the way out.
+a coded error that names the user's line and the way out. Where the user's own code can go on
+without the value (arithmetic, a field), the error is noted in the trace, and the result is an
+unknown reference, of which nothing further is wrong; where it cannot (a truth, a number), the
+error is raised.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from stepwell.author.annotations import Shape, shape_of, show
-from stepwell.author.where import user_line
-from stepwell.errors import BadReference, nearest
+from stepwell.author.where import PACKAGE, is_library, user_line
+from stepwell.errors import BadReference, StepwellError, nearest
 from stepwell.kernel.graph import Binding, FromSource, FromStep, Pack
 
 
 class Reference:
-    """A value to come: where it comes from (`binding`), its annotated type, and the trace that it belongs to."""
+    """A value to come: where it comes from (`binding`), its annotated type, and the trace that it belongs to.
 
-    __slots__ = ("_stepwell_binding", "_stepwell_name", "_stepwell_trace", "_stepwell_type")
+    An unknown reference has a `cause`: the mistake because of which nobody can know more of it.
+    """
+
+    __slots__ = (
+        "_stepwell_binding",
+        "_stepwell_cause",
+        "_stepwell_name",
+        "_stepwell_trace",
+        "_stepwell_type",
+    )
     __stepwell_reference__ = True
 
     _stepwell_binding: Binding
     _stepwell_name: str
     _stepwell_trace: object
     _stepwell_type: object
+    _stepwell_cause: StepwellError | None
 
-    def __init__(self, binding: Binding, annotation: object, name: str, trace: object) -> None:
+    def __init__(
+        self,
+        binding: Binding,
+        annotation: object,
+        name: str,
+        trace: object,
+        cause: StepwellError | None = None,
+    ) -> None:
         put = object.__setattr__
         put(self, "_stepwell_binding", binding)
         put(self, "_stepwell_type", annotation)
         put(self, "_stepwell_name", name)
         put(self, "_stepwell_trace", trace)
+        put(self, "_stepwell_cause", cause)
 
     def __repr__(self) -> str:
         return f"<reference to {self._stepwell_name}>"
 
     # ------------------------------------------------------------------ what has a meaning
 
-    def __getattr__(self, name: str) -> Any:  # noqa: RET503  `_refuse` never returns
+    def __getattr__(self, name: str) -> Any:
         if name.startswith(("__", "_ipython", "_repr_")):
             raise AttributeError(name)
+        if self._stepwell_cause is not None:
+            return self
         shape = self._shape("record")
         if shape is not None and name in shape.names:
             return self._part(shape, name)
         hint = nearest(name, shape.names if shape is not None else ())
-        self._refuse(f"taking `.{name}` of", f"{self._typed()} has no field `{name}`", hint)
+        return self._doubt(f"taking `.{name}` of", f"{self._typed()} has no field `{name}`", hint)
 
-    def __getitem__(self, index: object) -> Any:  # noqa: RET503  `_refuse` never returns
+    def __getitem__(self, index: object) -> Any:
+        if self._stepwell_cause is not None:
+            return self
         keyed, ordered = self._shape("dict"), self._shape("tuple", "record")
         if keyed is not None and type(index) is str:
             if index in keyed.names:
                 return self._part(keyed, index)
-            self._refuse(
+            return self._doubt(
                 f"taking `[{index!r}]` of", f"{self._typed()} has no such key", nearest(index, keyed.names)
             )
         if ordered is not None and ordered.ordered and type(index) is int:
             count = len(ordered.names)
             if -count <= index < count:
                 return self._part(ordered, ordered.names[index])
-            self._refuse(f"taking `[{index}]` of", f"it has {count} parts")
-        self._refuse(f"taking `[{index!r}]` of", f"{self._typed()} has no parts of that kind")
+            return self._doubt(f"taking `[{index}]` of", f"it has {count} parts")
+        return self._doubt(f"taking `[{index!r}]` of", f"{self._typed()} has no parts of that kind")
 
     def __iter__(self) -> Iterator[Any]:
         shape = self._shape("tuple", "record")
@@ -105,12 +131,33 @@ class Reference:
             return "what is not annotated"
         return f"its type {show(self._stepwell_type)}"
 
-    def _refuse(self, what: str, why: str, hint: str | None = None) -> NoReturn:
+    def _refuse(self, what: str, why: str) -> NoReturn:
+        raise self._stepwell_cause or self._wrong(what, why)
+
+    def _doubt(self, what: str, why: str, hint: str | None = None) -> Any:
+        return _noted(self, self._wrong(what, why, hint))
+
+    def _wrong(self, what: str, why: str, hint: str | None = None) -> BadReference:
         fixes = [f"did you mean `{hint}`?"] if hint else []
         fixes.append("do it inside a step, which gets the value itself")
         if self._stepwell_type is None:
             fixes.append("or annotate what the step returns: the parts of tuples and records are then known")
-        raise BadReference(_cannot(what, self), why=why, fixes=fixes, where=user_line())
+        return BadReference(_cannot(what, self), why=why, fixes=fixes, where=user_line())
+
+
+def _noted(reference: Reference, error: BadReference) -> Reference:
+    """An unknown reference, with the error noted, where the user's own code did it while tracing; else it is raised.
+
+    Libraries would take an unknown reference for a value, and fail at it in ways that say nothing.
+    """
+    trace: Any = reference._stepwell_trace
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    if not getattr(trace, "active", False) or is_library(frame.f_code.co_filename):
+        raise error
+    unknown: Reference = trace.unknown(error)
+    return unknown
 
 
 def _cannot(what: str, reference: Reference) -> str:
@@ -120,11 +167,22 @@ def _cannot(what: str, reference: Reference) -> str:
 def _meaningless(what: str, fixes: tuple[str, ...]) -> Any:
     """A method that refuses an operation, described for people by `what`."""
 
-    def refuse(self: Reference, *_: object, **__: object) -> NoReturn:
-        raise BadReference(_cannot(what, self), fixes=fixes, where=user_line())
+    def refuse(self: Reference, *_: object, **__: object) -> Any:
+        goes_on = what in _WITHOUT
+        if self._stepwell_cause is not None:
+            if goes_on:
+                return self
+            raise self._stepwell_cause
+        error = BadReference(_cannot(what, self), fixes=fixes, where=user_line())
+        if goes_on:
+            return _noted(self, error)
+        raise error
 
     return refuse
 
+
+_WITHOUT = frozenset(("arithmetic with", "comparing", "calling"))
+"""Operations whose result can be an unknown reference."""
 
 _INSIDE = "do it inside a step, which gets the value itself"
 _REMEDIES = {

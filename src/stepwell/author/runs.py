@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from stepwell.errors import StepError, StepwellError
-from stepwell.kernel.plan import Plan
+from stepwell.kernel.graph import Constant, FromSource, FromStep, leaves
+from stepwell.kernel.plan import Decision, Plan
 
 R = TypeVar("R")
 
@@ -28,17 +30,123 @@ class StepView(NamedTuple):
     metrics: Mapping[str, float]
 
 
+class PlannedSource(NamedTuple):
+    """A source of a plan: `size` in bytes, `changed` if it is not what it was when last used, `where` its line."""
+
+    name: str
+    uri: str
+    type: str
+    digest: str
+    size: int
+    changed: bool
+    where: str
+
+
+class PlannedStep(NamedTuple):
+    """One call of a step in a plan.
+
+    `arguments` are the constants that it is called with, by parameter; `needs` the ids of the calls
+    that it waits for data from, `sources` the names of the sources that it reads. `reads` is the size
+    of both in bytes, None where one is not known yet. `outputs` are types by name, as they are
+    annotated. `cpus` processors, `memory` bytes (0: not stated), `env` names of variables, `out` the
+    file that it claims, `where` the line of the call.
+    """
+
+    id: str
+    step: str
+    module: str
+    decision: str
+    reasons: tuple[str, ...]
+    arguments: Mapping[str, Any]
+    needs: tuple[str, ...]
+    sources: tuple[str, ...]
+    reads: int | None
+    outputs: Mapping[str, str]
+    cpus: float
+    memory: int
+    env: tuple[str, ...]
+    out: str
+    where: str
+
+
 class PlanView:
     """A plan: what a run would do with each step, and why. Printing it shows the dry run.
 
     `decisions` maps a step's id to "run", "maybe", "cached", "skip", "blocked" or "dynamic";
-    `document` is what `stepwell plan --json` prints.
+    `document` is what `stepwell plan --json` prints. `steps` by id, in execution order, and
+    `sources` by name are what checks look at.
     """
 
-    def __init__(self, plan: Plan, document: Mapping[str, Any], text: str) -> None:
+    def __init__(
+        self, plan: Plan, document: Callable[[], Mapping[str, Any]], text: Callable[[], str]
+    ) -> None:
         self.plan = plan
-        self.document = document
+        self._document = document
         self._text = text
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """What `stepwell plan --json` prints."""
+        return self._document()
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline's name."""
+        return self.plan.graph.pipeline
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The pipeline's parameters, by name."""
+        return {name: value for name, value, _ in self.plan.graph.params}
+
+    @cached_property
+    def sources(self) -> dict[str, PlannedSource]:
+        """The sources by name."""
+        pairs = zip(self.plan.graph.sources, self.plan.known.pins, strict=True)
+        return {
+            s.name: PlannedSource(s.name, s.uri, s.type, pin.digest, pin.size, pin.changed, s.where)
+            for s, pin in pairs
+        }
+
+    @cached_property
+    def steps(self) -> dict[str, PlannedStep]:
+        """The calls of steps by id, in execution order."""
+        return {step.id: step for step in map(self._planned, self.plan.decisions)}
+
+    def _planned(self, decision: Decision) -> PlannedStep:
+        graph = self.plan.graph
+        node, step = graph.nodes[decision.node], graph.step_of(decision.node)
+        constants = {
+            name: given.payload
+            for name, given in node.inputs
+            if isinstance(given, Constant) and not given.codec
+        }
+        found = [leaf for _, given in node.inputs for leaf in leaves(given)]
+        before = dict.fromkeys(leaf.node for leaf in found if isinstance(leaf, FromStep))
+        read = dict.fromkeys(leaf.source for leaf in found if isinstance(leaf, FromSource))
+        sizes = [*map(self._size, before), *(self.plan.known.pins[place].size for place in read)]
+        return PlannedStep(
+            node.id,
+            step.name,
+            step.module,
+            decision.verb,
+            tuple(reason.text for reason in decision.reasons),
+            constants,
+            tuple(graph.nodes[i].id for i in before),
+            tuple(graph.sources[i].name for i in read),
+            None if None in sizes else sum(size for size in sizes if size is not None),
+            {output.name: output.type for output in step.outputs},
+            step.cpus,
+            step.memory,
+            step.env,
+            node.out,
+            node.where,
+        )
+
+    def _size(self, node: int) -> int | None:
+        """Bytes of what a call gives, by its result that counts or was last made."""
+        result = self.plan.decisions[node].result
+        return sum(artifact.size for artifact in result.outputs) if result is not None else None
 
     @property
     def decisions(self) -> dict[str, str]:
@@ -51,7 +159,7 @@ class PlanView:
         return self.plan.counts()
 
     def __repr__(self) -> str:
-        return self._text
+        return self._text()
 
 
 class Run(Generic[R]):

@@ -1,24 +1,33 @@
 """Tracing: a pipeline's body runs on references, and every call that it makes becomes a node.
 
 `trace(pipeline, arguments)` gives the kernel's `Graph`. Mistakes are found here, at the user's
-line: arguments that a step does not take, types that do not fit, references used as values.
+line: arguments that a step does not take, types that do not fit, references used as values. A
+mistake does not end tracing where something can stand in for what it spoilt: a call with wrong
+arguments still gives what it is annotated with, and what nobody can know is an unknown reference,
+which takes part in no further mistake. So one trace (`attempt`) finds all of them.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
 from stepwell.author.arguments import brief, fitted, stars
-from stepwell.author.bindings import bind, holds_references, type_of
+from stepwell.author.bindings import bind, holds_references, holds_unknown, type_of
+from stepwell.author.generics import filled, is_generic, solved
 from stepwell.author.options import Options
+from stepwell.author.outputs import doubles
+from stepwell.author.problems import Problems
 from stepwell.author.references import Reference
-from stepwell.author.where import Place, user_line
+from stepwell.author.where import Place, line_of, user_line
 from stepwell.codecs import choose
+from stepwell.codecs.ranges import outside
 from stepwell.errors import (
+    BadArguments,
     BadOption,
     BadPipeline,
     BadReference,
@@ -60,6 +69,8 @@ class Known(NamedTuple):
     """A step as one trace knows it: its position, its parameters and their types, what it returns.
 
     `simple`: none of its parameters takes any number of arguments, or arguments by place only.
+    `generic`: what it returns depends on what it is given (type variables). `where` is the line of
+    its definition.
     """
 
     index: int
@@ -70,12 +81,41 @@ class Known(NamedTuple):
     types: Mapping[str, object]
     returns: object
     shape: Shape | None
+    generic: bool = False
+    where: str = ""
+
+
+class Attempt(NamedTuple):
+    """What a trace came to: a graph, as far as there is one, and everything that is wrong with it.
+
+    `steps` are the annotations of the steps and `gives` the types of the sources, by position in the
+    graph. `whole`: the body came to its end. `broken` are sources that make no sense, by position.
+    """
+
+    graph: g.Graph
+    problems: Problems
+    steps: tuple[Known, ...]
+    gives: tuple[object, ...]
+    whole: bool
+    broken: frozenset[int]
 
 
 def trace(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object]) -> g.Graph:
     """The graph of a pipeline with these parameters, by name; missing ones take their defaults.
 
-    Raises the `AuthoringError`s of `stepwell.errors`, and `BadPipeline` for any other exception of the body.
+    Raises the `AuthoringError`s of `stepwell.errors`, `BadPipeline` for any other exception of the
+    body, `SeveralProblems` where there are several.
+    """
+    found = attempt(pipeline, arguments)
+    if found.problems:
+        raise found.problems.error()
+    return found.graph
+
+
+def attempt(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object], *, types: bool = True) -> Attempt:
+    """Trace a pipeline and collect what is wrong; without `types`, edges are not compared by their types.
+
+    The graph is checked (`kernel.graph.build`) only if nothing is wrong.
     """
     given = dict(arguments)
     parameters = pipeline.signature.parameters.values()
@@ -84,21 +124,19 @@ def trace(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object]) -> g.Gr
         (name, value, _token(value)) for name, value in values.items() if value is not inspect.Parameter.empty
     ]
     args = [given.pop(p.name) for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name in given]
-    tracing = Trace()
+    tracing = Trace(types=types)
     held = _current.set(tracing)
+    result, whole = g.NOTHING, False
     try:
         returned = tracing.body(pipeline, tuple(args), given)
         result = bind(returned, f"the result of the pipeline `{pipeline.__name__}`", tracing)
+        whole = True
+    except StepwellError as error:
+        tracing.failed(error)
     finally:
+        tracing.active = False
         _current.reset(held)
-    return g.build(
-        pipeline=pipeline.__name__,
-        nodes=tracing.nodes,
-        steps=tracing.steps,
-        sources=tracing.sources,
-        params=params,
-        result=result,
-    )
+    return tracing.finish(pipeline.__name__, params, result, whole=whole)
 
 
 def _token(value: object) -> str:
@@ -111,26 +149,38 @@ def _token(value: object) -> str:
 def ordering(references: tuple[object, ...]) -> tuple[object, ...]:
     """The references that `.after(...)` was given, checked; outside of tracing, where all is there at once, none.
 
-    Raises `BadReference` for what cannot be waited for.
+    What cannot be waited for is noted as a `BadReference`, and left out. Outside of tracing it is raised.
     """
     tracing = current()
+    sound = []
     for reference in references:
         kind = getattr(type(reference), "__stepwell__", "")
         if kind or (tracing is not None and not holds_references(reference)):
             what = f"the {kind} itself" if kind else brief(reference)
-            raise BadReference(
+            error = BadReference(
                 f".after(...) takes results of steps, and gets {what}",
                 why="it lets a step wait until others are done",
                 fixes=["pass what calling a step gave: train.after(backup())(table)"],
                 where=user_line(),
             )
-    return references if tracing is not None else ()
+            if tracing is None:
+                raise error
+            tracing.problems.add(error)
+        else:
+            sound.append(reference)
+    return tuple(sound) if tracing is not None else ()
 
 
 class Trace:
-    """A graph in the making."""
+    """A graph in the making, and what is wrong with it so far. `active` until the body has come to its end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, types: bool = True) -> None:
+        self.types = types
+        self.active = True
+        self.problems = Problems()
+        self.known: list[Known] = []
+        self.gives: list[object] = []
+        self.broken: set[int] = set()
         self.nodes: list[g.Node] = []
         self.steps: list[g.StepDef] = []
         self.sources: list[g.SourceDef] = []
@@ -147,10 +197,57 @@ class Trace:
         self._sources: dict[tuple[str, ...], int] = {}
 
     def nodes_of(self, references: Iterable[object]) -> tuple[int, ...]:
-        """The nodes that references, and containers of them, stand for. Raises `BadReference` for those of another trace."""
-        bindings = [bind(reference, ".after(...)", self) for reference in references]
-        found = [leaf.node for each in bindings for leaf in g.leaves(each) if type(leaf) is g.FromStep]
+        """The nodes that references, and containers of them, stand for; those of another trace are noted as wrong."""
+        found: list[int] = []
+        for reference in references:
+            try:
+                leaves = g.leaves(bind(reference, ".after(...)", self))
+            except StepwellError as error:
+                self.problems.add(error)
+            else:
+                found.extend(leaf.node for leaf in leaves if type(leaf) is g.FromStep)
         return tuple(dict.fromkeys(found))
+
+    # ------------------------------------------------------------------ what is wrong
+
+    def unknown(self, error: StepwellError) -> Reference:
+        """Note a mistake; gives a reference to what nobody can know because of it."""
+        self.failed(error)
+        return Reference(g.NOTHING, None, "what could not be made", self, error)
+
+    def failed(self, error: StepwellError) -> None:
+        """Note what ended a body. An exception in a line that is known to be wrong is that mistake's consequence."""
+        if not (type(error) is BadPipeline and self.problems.at(error.where)):
+            self.problems.add(error)
+
+    def finish(
+        self,
+        name: str,
+        params: list[tuple[str, object, str]],
+        result: g.Binding,
+        *,
+        whole: bool,
+    ) -> Attempt:
+        """The graph, checked if nothing is wrong so far."""
+        for error in doubles(self.nodes):
+            self.problems.add(error)
+        graph = g.Graph(
+            name, tuple(params), tuple(self.sources), tuple(self.steps), tuple(self.nodes), result
+        )
+        if not self.problems:
+            try:
+                graph = g.build(
+                    pipeline=name,
+                    nodes=self.nodes,
+                    steps=self.steps,
+                    sources=self.sources,
+                    params=params,
+                    result=result,
+                )
+            except StepwellError as error:
+                self.problems.add(error)
+        broken = frozenset(self.broken)
+        return Attempt(graph, self.problems, tuple(self.known), tuple(self.gives), whole, broken)
 
     # ------------------------------------------------------------------ pipelines
 
@@ -162,26 +259,30 @@ class Trace:
         args: tuple[object, ...],
         kwargs: dict[str, object],
     ) -> object:
-        """What an inner pipeline returns; its nodes are added under its name."""
+        """What an inner pipeline returns; its nodes are added under its name. Where it fails, that is unknown."""
         before = self._path, self._first, self._visit
         self._path, self._first = (*self._path, name), (*self._first, *self.nodes_of(after))
         self._visits += 1
         self._visit = self._visits
         try:
             return self.body(pipeline, args, kwargs)
+        except PipelineCycle:
+            raise
+        except StepwellError as error:
+            return self.unknown(error)
         finally:
             self._path, self._first, self._visit = before
 
     def body(
         self, pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> object:
-        """Run the body of a pipeline on its arguments. Raises `BadPipeline`, `PipelineCycle`, `BadArguments`."""
+        """Run the body of a pipeline on its arguments. Raises `BadPipeline`, `PipelineCycle`, `BadArguments`, `BadReference`."""
         if len(self._pipelines) >= DEEPEST:
             raise _circle([*self._pipelines, pipeline])
         who, signature = f"the pipeline `{pipeline.__name__}`", pipeline.signature
         for name, value in fitted(who, signature, args, kwargs).arguments.items():
             starred = stars(signature.parameters[name]) + name
-            _check_types(f"`{pipeline.__name__}({starred}=...)`", starred, value, pipeline.hints)
+            self._check(f"`{pipeline.__name__}({starred}=...)`", starred, value, pipeline.hints)
         self._pipelines.append(pipeline)
         try:
             return pipeline.function(*args, **kwargs)
@@ -195,32 +296,55 @@ class Trace:
     # ------------------------------------------------------------------ sources
 
     def source(self, source: Source[Any]) -> Reference:
-        """A reference to the content of a source."""
+        """A reference to the content of a source; one that makes no sense is noted as wrong."""
         entry = self._found.get(id(source))
         if entry is None:
-            made = source.definition()
+            made, kind = self._defined(source)
             alike = (made.name, made.uri, made.type, made.reader)
             place = self._sources.setdefault(alike, len(self.sources))
             if place == len(self.sources):
                 same = sum(1 for name, *_ in self._sources if name == made.name)
                 self.sources.append(made if same == 1 else made._replace(name=f"{made.name}[{same}]"))
+                self.gives.append(kind)
+                if kind is None:
+                    self.broken.add(place)
             entry = self._found[id(source)] = (source, place)
-        return Reference(g.FromSource(entry[1]), source.gives, self.sources[entry[1]].name, self)
+        place = entry[1]
+        return Reference(g.FromSource(place), self.gives[place], self.sources[place].name, self)
+
+    def _defined(self, source: Source[Any]) -> tuple[g.SourceDef, object]:
+        """A source as the graph holds it, and the type that it gives: None for one that makes no sense."""
+        try:
+            return source.definition(), source.gives
+        except StepwellError as error:
+            error.where = error.where or source.where
+            self.problems.add(error)
+            return g.SourceDef(source.name, source.uri, where=source.where), None
 
     # ------------------------------------------------------------------ steps
 
     def call(self, call: Call, args: tuple[object, ...], kwargs: dict[str, object]) -> Reference:
-        """Note a call of a step; gives the reference to its result. Raises `BadArguments`, `EdgeType`."""
+        """Note a call of a step, and what is wrong with it; gives the reference to its result."""
         step = call.step
         if call.known is None or call.known[0] is not self:
             call.known = (self, self._know(step))
         known = call.known[1]
-        named = self._named(step, known, args, kwargs)
+        try:
+            named = self._named(step, known, args, kwargs)
+        except BadArguments as error:
+            self.problems.add(error)
+            named = []
         inputs = tuple([(name, self._edge(step, known, name, value)) for name, value in named])
         after = self._first if not step.preceding else (*self._first, *self.nodes_of(step.preceding))
         node, node_id = len(self.nodes), self._id(step)
         self.nodes.append(g.Node(node_id, known.index, inputs, after, step.settings.out, user_line()))
-        return Reference(_result(node, known.shape), known.returns, node_id, self)
+        returns = known.returns
+        if known.generic:
+            given = [
+                (known.types.get(name.lstrip("*")), type_of(value)) for name, value in named if name[0] != "*"
+            ]
+            returns = filled(returns, solved(given))
+        return Reference(_result(node, known.shape), returns, node_id, self)
 
     def _id(self, step: Step[Any, Any]) -> str:
         """The id of the next call. A label is one call's own; only where its pipeline is called again, it is numbered."""
@@ -228,7 +352,7 @@ class Trace:
         stem = "/".join((*self._path, name)) if self._path else name
         if step.label:
             if (stem, self._visit) in self._labelled:
-                return stem  # which the graph refuses
+                return stem  # which `doubles` refuses
             self._labelled.add((stem, self._visit))
         place = (stem, bool(step.label))
         count = self._taken[place] = self._taken.get(place, 0) + 1
@@ -247,23 +371,37 @@ class Trace:
         shape = shape_of(returns) if not isinstance(codec, str) or not codec else None
         if shape is not None and not shape.whole:
             shape = None
-        module, name = step.place([pipeline.__module__ for pipeline in self._pipelines])
+        module, name = self._place(step)
         options = step.settings
         self.steps.append(
             g.StepDef(
                 name=step.__name__ if "<" not in step.__name__ else name,
                 module=module,
                 qualname=name,
-                outputs=_outputs(step, returns, shape),
+                outputs=self._outputs(step, returns, shape),
                 shape=shape.kind if shape is not None else "single",
                 record=shape.record if shape is not None else "",
                 cpus=options.cpus,
                 memory=options.memory,
                 env=options.env,
+                version=options.version,
+                ignore=_ignored(step),
+                environment=options.environment,
+                ttl=options.ttl,
+                cache=options.cache,
+                done=""
+                if options.done is None
+                else function_name(f"step `{step.__name__}`", "done", options.done),
+                retries=options.retries,
+                backoff=options.backoff,
+                timeout=options.timeout,
+                validate=tuple(
+                    function_name(f"step `{step.__name__}`", "validate", one) for one in options.validate
+                ),
             )
         )
         parameters = step.signature.parameters.values()
-        return Known(
+        known = Known(
             len(self.steps) - 1,
             tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD),
             frozenset(p.name for p in parameters if p.default is p.empty),
@@ -272,7 +410,27 @@ class Trace:
             step.hints,
             returns,
             shape,
+            is_generic(returns),
+            line_of(step.function),
         )
+        self.known.append(known)
+        return known
+
+    def _place(self, step: Step[Any, Any]) -> tuple[str, str]:
+        """Where a worker finds a step; where it finds none, that is noted once."""
+        try:
+            return step.place([pipeline.__module__ for pipeline in self._pipelines])
+        except StepwellError as error:
+            self.problems.add(error)
+            return step.__module__, step.__qualname__
+
+    def _outputs(self, step: Step[Any, Any], returns: object, shape: Shape | None) -> tuple[g.OutputDef, ...]:
+        """The outputs that a step declares; where one of them cannot be kept, that is noted once."""
+        try:
+            return _outputs(step, returns, shape)
+        except StepwellError as error:
+            self.problems.add(error)
+            return tuple(map(g.OutputDef, shape.names)) if shape is not None else (g.OutputDef(g.RESULT),)
 
     def _named(
         self, step: Step[Any, Any], known: Known, args: tuple[object, ...], kwargs: dict[str, object]
@@ -291,9 +449,23 @@ class Trace:
     def _edge(self, step: Step[Any, Any], known: Known, name: str, value: Any) -> g.Binding:
         """The binding of one argument, its type checked; with stars in front, that of each item."""
         what = f"`{step.__name__}({name}=...)`"
-        binding = bind(value, what, self)
-        _check_types(what, name, value, known.types)
+        try:
+            binding = bind(value, what, self)
+        except StepwellError as error:
+            if not holds_unknown(value):
+                self.problems.add(error)
+            return g.NOTHING
+        self._check(what, name, value, known.types)
         return binding
+
+    def _check(self, what: str, name: str, value: Any, types: Mapping[str, object]) -> None:
+        """Note an argument that is not what its parameter is annotated with."""
+        if self.types:
+            try:
+                _check_types(what, name, value, types)
+            except EdgeType as error:
+                if not holds_unknown(value):
+                    self.problems.add(error)
 
 
 def _check_types(what: str, name: str, value: Any, types: Mapping[str, object]) -> None:
@@ -330,6 +502,14 @@ def _check_type(what: str, value: object, wanted: object) -> None:
             fixes=[f"pass {show(wanted)}, or correct the annotation"],
             where=user_line(),
         )
+    broken = outside(value, wanted) if not isinstance(wanted, type) else ""
+    if broken:
+        raise EdgeType(
+            f"{what.replace('...', brief(value))}: {broken}",
+            why="the constant is out of the range that the parameter is annotated with",
+            fixes=["pass another value, or correct the annotation"],
+            where=user_line(),
+        )
 
 
 # --------------------------------------------------------------------------- outputs
@@ -345,6 +525,39 @@ def _result(node: int, shape: Shape | None) -> g.Binding:
     if shape.kind == "tuple":
         return g.Pack("tuple", items)
     return g.Pack("record", items, shape.names, (), shape.record)
+
+
+def _ignored(step: Step[Any, Any]) -> tuple[str, ...]:
+    """What does not count: arguments by name, functions as "module:qualname". Raises `BadOption`."""
+    names = list(step.signature.parameters)
+    for name in step.settings.ignore:
+        if isinstance(name, str) and name not in names:
+            hint = nearest(name, names)
+            raise BadOption(
+                f"the step `{step.__name__}` ignores `{name}`, which is not one of its arguments",
+                fixes=[f"did you mean `{hint}`?" if hint else f"its arguments are: {', '.join(names)}"],
+                where=user_line(),
+            )
+    return tuple(
+        one if isinstance(one, str) else function_name(f"step `{step.__name__}`", "ignore", one)
+        for one in step.settings.ignore
+    )
+
+
+def function_name(who: str, option: str, function: Any) -> str:
+    """The "module:qualname" by which a worker finds a function. Raises `BadOption` where there is none."""
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not function or not name:
+        raise BadOption(
+            f"`{option}=` of the {who} is {brief(function)}, which has no name in a module",
+            why="workers, and fingerprints, find functions by module and name",
+            fixes=["write it with def at the top level of a file"],
+            where=user_line(),
+        )
+    return f"{module}:{name}"
 
 
 def _outputs(step: Step[Any, Any], returns: object, shape: Shape | None) -> tuple[g.OutputDef, ...]:

@@ -6,13 +6,16 @@ the line that says so, not in `json/encoder.py`.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
 PACKAGE = str(Path(__file__).resolve().parent.parent)
 
@@ -49,6 +52,12 @@ def user_line() -> str:
     if frame is None:
         return ""
     return f"{short(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def line_of(function: Callable[..., Any]) -> str:
+    """Where a function is defined, as "pipeline.py:31"; "" if in no file."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f"{short(code.co_filename)}:{code.co_firstlineno}" if code is not None else ""
 
 
 class Place:

@@ -50,18 +50,25 @@ EXAMPLES = """examples:
   eval "$(stepwell completion zsh)"       in ~/.zshrc
   stepwell completion fish | source       in config.fish"""
 
-RUNNING = ["--jobs", "--keep-going", "--in-process", "--force", "--refresh"]
+RUNNING = ["--jobs", "--keep-going", "--in-process", "--force", "--refresh", "--depth", "--only", "--without"]
 OPTIONS = {
-    "plan": RUNNING,
-    "run": [*RUNNING, "--dry-run"],
+    "plan": [*RUNNING, "--checks", "--table", "--graph", "--dot", "--mermaid", "--junit", "--exit-code"],
+    "run": [*RUNNING, "--dry-run", "--twice"],
+    "debug": ["--pipeline", "--first-line", "--current", "--ipython", "--listen"],
+    "replay": ["--pipeline", "--set", "--current"],
     "why": ["--pipeline"],
+    "describe": ["--pipeline"],
     "runs": ["--limit"],
     "get": ["--output", "--overwrite"],
-    "verify": ["--quick"],
+    "verify": ["--quick", "--read-data", "--subset"],
+    "gc": ["--dry-run", "--yes", "--keep", "--older-than", "--undo", "--empty-trash", "--trash-days", "--compact"],
 }
 
 POSITIONS: dict[str, tuple[Kind, ...]] = {
+    "debug": ("step", "run"),
+    "replay": ("step", "run"),
     "why": ("step", "run"),
+    "describe": ("step",),
     "runs": ("pipeline",),
     "show": ("run",),
     "logs": ("run", "step"),
@@ -107,9 +114,9 @@ def _candidates(before: list[str], prefix: str) -> list[str]:
             if not word.startswith("-"):
                 plain.append(word)
     here = Path.cwd() / values.get("-C", values.get("--directory", ""))
-    if option in ("-C", "--directory", "-o", "--output", "-j", "--jobs", "--limit"):
+    if option in ("-C", "--directory", "-o", "--output", "-j", "--jobs", "--limit", "--junit"):
         return []
-    if option == "--force":
+    if option in ("--force", "--twice"):
         return _stored("step", here, [])
     if option in ("-p", "--pipeline"):
         return list(_pipelines(here / DEFAULT_FILE))
@@ -125,7 +132,8 @@ def _candidates(before: list[str], prefix: str) -> list[str]:
     names = [word for word in plain if "=" not in word]
     kinds = POSITIONS.get(verb, ())
     found = _stored(kinds[len(names)], here, names) if len(names) < len(kinds) else []
-    return [*found, *_settings(_pipelines(here / DEFAULT_FILE), plain)] if verb == "why" and names else found
+    parameters = (verb == "why" and names) or verb == "describe"
+    return [*found, *_settings(_pipelines(here / DEFAULT_FILE), plain)] if parameters else found
 
 
 def _runnable(here: Path, plain: list[str], prefix: str) -> list[str]:

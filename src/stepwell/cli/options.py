@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from stepwell.app.checks import Selection
 from stepwell.app.places import stored
 from stepwell.app.session import DEFAULTS, Settings, Work, prepare
 from stepwell.author.params import from_words
@@ -50,13 +51,33 @@ def pipeline_arguments(parser: ArgumentParser) -> None:
         "--force", action="append", default=[], metavar="STEP", help="run this step in any case (* for all)"
     )
     parser.add_argument("--refresh", action="store_true", help="ask https:// sources again")
+    parser.add_argument(
+        "--depth", default="", metavar="DEPTH", help="verify names, types or data (all of it)"
+    )
+    for flags, does in ((("--only",), "verify these alone"), (("-x", "--without"), "leave these checks out")):
+        parser.add_argument(
+            *flags, type=_names, action="extend", default=[], metavar="CHECK[,CHECK]", help=does
+        )
 
 
 def settings(options: Namespace) -> Settings:
     """The settings of a run."""
     return Settings(
-        options.jobs, options.keep_going, options.in_process, tuple(options.force), options.refresh
+        options.jobs,
+        options.keep_going,
+        options.in_process,
+        tuple(options.force),
+        options.refresh,
+        getattr(options, "strict", False),
+        Selection(options.depth, tuple(options.only), tuple(options.without)),
+        tuple(getattr(options, "twice", ())),
+        (getattr(options, "rows", None) or 100) if getattr(options, "ghost", False) else 0,
     )
+
+
+def _names(text: str) -> list[str]:
+    """Names with commas between them."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def loaded(plain: Sequence[str]) -> Loaded:

@@ -1,33 +1,154 @@
-"""`stepwell plan`: the dry run."""
+"""`stepwell plan`: the dry run, as a list, a table, a picture, or a document."""
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from stepwell.app.documents import plan_document
+from stepwell.app import pictures
+from stepwell.app.checks import check_rows
+from stepwell.app.documents import Document, TextOf, plan_document
+from stepwell.app.session import Work
+from stepwell.author.project import Loaded
+from stepwell.cli.dryrun import graph_text, plan_text, table_text
 from stepwell.cli.options import loaded, pipeline_arguments, planned, settings, stored, words
-from stepwell.cli.screen import plan_text
-from stepwell.cli.text import print_json
+from stepwell.cli.text import clean, print_json
+from stepwell.errors import StepwellError, StoreReadOnly, UsageError
 
 EXAMPLES = """examples:
   stepwell plan                   the only pipeline of pipeline.py
   stepwell plan depth=8           with a parameter
-  stepwell plan etl.py:nightly    another file, another pipeline"""
+  stepwell plan etl.py:nightly    another file, another pipeline
+  stepwell plan --dot | dot -Tsvg >plan.svg
+  stepwell plan --exit-code       in CI: 0 nothing to do, 3 the plan cannot work, 8 work to do"""
+
+SHAPES: dict[str, Callable[[Document], str]] = {
+    "table": table_text,
+    "graph": graph_text,
+    "dot": pictures.dot,
+    "mermaid": pictures.mermaid,
+}
+"""What the options of these names print, beside the list and `--json`."""
+
+WORK_TO_DO = 8
+INVALID = 3
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     pipeline_arguments(parser)
+    parser.add_argument("--table", action="store_true", help="one row a step, none left out")
+    parser.add_argument("--graph", action="store_true", help="as a graph in the terminal")
+    parser.add_argument("--dot", action="store_true", help="as a graph for Graphviz")
+    parser.add_argument("--mermaid", action="store_true", help="as a graph for Mermaid")
+    parser.add_argument("--checks", action="store_true", help="which checks there are, and nothing else")
+    parser.add_argument("--save", metavar="FILE", help="also write the plan to a file, for `run --plan FILE`")
+    parser.add_argument(
+        "--against",
+        metavar="COMMIT|RUN",
+        help="what would run if everything of that commit or run were up to date",
+    )
+    parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML, one test case a step")
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit with 8 if there is work to do, 0 if there is none"
+    )
 
 
 def run(options: Namespace) -> int:
     """Plan and print."""
+    shape = _shape(options)
     given = words(options.words)
-    found = loaded(given.plain)
-    with stored(found.target.root, looking=True) as store:
-        work = planned(found, given.settings, store, settings(options))
-        if options.json:
-            print_json(plan_document(work.plan))
-        else:
-            print(plan_text(work.plan))
+    report = getattr(options, "junit", None)
+    try:
+        found = loaded(given.plain)
+        if getattr(options, "checks", False):
+            return _list_checks(found, options.json)
+        with stored(found.target.root, looking=True) as store:
+            work = planned(found, given.settings, store, settings(options))
+            text_of: TextOf = work.text_of
+            against = getattr(options, "against", None)
+            if getattr(options, "save", None):
+                _save(options, work, given.settings)
+            if against:
+                work, text_of = _against(work, against, given.settings, text_of)
+            document = plan_document(work.plan, jobs=options.jobs, text_of=text_of)
+            document["notes"].extend(work.notes)
+            if against:
+                document["against"] = against
+    except StepwellError as error:
+        if report and error.exit_code == INVALID:
+            problems = [one.as_dict() for one in getattr(error, "problems", ()) or (error,)]
+            _write(report, pictures.junit_of_problems(given.plain[0] if given.plain else "plan", problems))
+        raise
+    if report:
+        _write(report, pictures.junit(document))
+    if options.json:
+        print_json(document)
+    else:
+        print(SHAPES[shape](document) if shape else plan_text(work.plan, document))
+    return WORK_TO_DO if getattr(options, "exit_code", False) and _has_work(document) else 0
+
+
+def _save(options: Namespace, work: Work, given: Sequence[str]) -> None:
+    from stepwell.app.saved import save  # other plans do without
+
+    if options.against:
+        raise UsageError(
+            "`--save` and `--against` exclude each other",
+            why="what is saved is what a run would do here",
+            fixes=["leave one of them out"],
+        )
+    save(Path(options.save), work, given, settings(options))
+
+
+def _against(work: Work, other: str, given: Sequence[str], text_of: TextOf) -> tuple[Work, TextOf]:
+    """The plan of now with another commit or run as its past; the texts of definitions of both."""
+    from stepwell.app.against import against_commit, against_run, side_of  # other plans do without
+    from stepwell.app.saved import word_of
+
+    if re.fullmatch(r"r\d+|last", other):
+        return work._replace(plan=against_run(work.plan, work.store, other)), text_of
+    side = side_of(other, work.root, word_of(work), given)
+    texts = {digest: one.source for digest, one in side.sources.items()}
+    return work._replace(
+        plan=against_commit(work.plan, side)
+    ), lambda digest: text_of(digest) or texts.get(digest)
+
+
+def _list_checks(found: Loaded, json: bool) -> int:
+    """Print the checks that a plan of this pipeline must pass."""
+    rows = check_rows(found)
+    if json:
+        print_json({"checks": rows})
+    else:
+        width = max(len(row["name"]) for row in rows)
+        for row in rows:
+            print(clean(f"{row['name']:{width}}  {row['depth']:5}  {row['about']}".rstrip()))
     return 0
+
+
+def _shape(options: Namespace) -> str:
+    """The shape that was asked for, "" for the list. Raises `UsageError` where two were."""
+    asked = [name for name in SHAPES if getattr(options, name, False)]
+    named = [f"--{name}" for name in asked] + (["--json"] if options.json else [])
+    if len(named) > 1:
+        raise UsageError(
+            f"a plan is printed in one shape, and {' and '.join(named)} are asked for",
+            fixes=[f"stepwell plan {name}" for name in named],
+        )
+    return asked[0] if asked else ""
+
+
+def _has_work(document: Document) -> bool:
+    return any(step["decision"] not in ("cached", "skip") for step in document["steps"])
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        Path(file).write_text(text, "utf-8")
+    except OSError as error:
+        raise StoreReadOnly(
+            clean(f"cannot write `{file}`: {error.strerror or error}"), fixes=["another place after --junit"]
+        ) from None

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from stepwell.app.calls import finish
 from stepwell.app.documents import run_document
+from stepwell.app.saved import Saved, load_saved, refuse_if_moved
 from stepwell.cli import plan
-from stepwell.cli.options import loaded, pipeline_arguments, planned, settings, stored, words
+from stepwell.cli.doubled import Doubled, twice_line
+from stepwell.cli.looking import count
+from stepwell.cli.options import Words, loaded, pipeline_arguments, planned, settings, stored, words
 from stepwell.cli.text import clean, print_json
 from stepwell.cli.view import view
+from stepwell.errors import UsageError
 
 EXAMPLES = """examples:
   stepwell run                    the only pipeline of pipeline.py
@@ -24,6 +29,38 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     pipeline_arguments(parser)
     parser.add_argument("-n", "--dry-run", action="store_true", help="plan only")
+    parser.add_argument("--plan", metavar="FILE", help="exactly what `plan --save FILE` showed, or nothing")
+    parser.add_argument(
+        "--ghost",
+        action="store_true",
+        help="the whole pipeline on small samples of its sources, apart from all real results",
+    )
+    parser.add_argument("--rows", type=count, metavar="N", help="rows of a sample of a ghost run (100)")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="run each step in a folder with only its declared inputs, without network (Linux)",
+    )
+    parser.add_argument(
+        "--twice",
+        nargs="?",
+        action=Doubled,
+        default=[],
+        metavar="STEP",
+        help="execute this step twice, if it runs, and compare (without STEP: all)",
+    )
+
+
+def _saved(file: str, given: Words) -> Saved:
+    """A saved plan. Raises `UsageError` where the command names a pipeline or parameters beside it, `BadSavedPlan`."""
+    if given.plain or given.settings:
+        beside = (given.plain + given.settings)[0]
+        raise UsageError(
+            f"`--plan {file}` says what runs, and so does `{beside}`",
+            why="a saved plan is carried out exactly as it was shown",
+            fixes=[f"stepwell run --plan {file}", f"stepwell run {beside}"],
+        )
+    return load_saved(Path(file))
 
 
 def run(options: Namespace) -> int:
@@ -31,16 +68,28 @@ def run(options: Namespace) -> int:
     if options.dry_run:
         return plan.run(options)
     given = words(options.words)
-    found = loaded(given.plain)
     how = settings(options)
-    with stored(found.target.root) as store:
+    saved = None
+    if options.rows and not options.ghost:
+        raise UsageError("`--rows` is about ghost runs", fixes=[f"stepwell run --ghost --rows {options.rows}"])
+    if options.plan:
+        saved = _saved(options.plan, given)
+        given, how = Words([saved.pipeline], list(saved.words)), how._replace(force=saved.force)
+    found = loaded(given.plain)
+    with stored(found.target.root, ghost=bool(how.ghost)) as store:
         work = planned(found, given.settings, store, how)
-        for note in store.notes:
+        if saved is not None:
+            refuse_if_moved(saved, work.plan, Path(options.plan))
+        for note in (*store.notes, *work.notes):
             print(f"note: {clean(note)}", file=sys.stderr)
+        if how.ghost:
+            print(f"ghost run: {how.ghost} rows of each source; kept apart from all results", file=sys.stderr)
         watched = sys.stderr.isatty() or sys.stdout.isatty()
         expected = store.runs.expected(step.full_name for step in work.graph.steps) if watched else {}
         with view(work.plan, json=options.json, expected=expected, plain=how.in_process) as shown:
             run, progress, result = finish(work, how, shown)
+        if how.twice:
+            print(twice_line(work.graph, how.twice, progress), file=sys.stderr)
         if options.json:
             print_json(run_document(progress, run, result))
     return EXIT[progress.status]

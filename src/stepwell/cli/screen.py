@@ -1,4 +1,4 @@
-"""Plans and runs as people see them: the table of a dry run, the lines of a run, the live view on a terminal.
+"""Runs as people see them: the lines of a run. A plan is shown by `dryrun`, the live view on a terminal is `live`.
 
 A run is shown by a view: `begin(run)`, `see(event, progress)` for each event, `end(run, progress, result)`.
 """
@@ -10,6 +10,7 @@ import time
 from typing import Any, Protocol, TextIO
 
 from stepwell.app.documents import Outcome, Progress
+from stepwell.app.values import plain
 from stepwell.cli.text import clean, last_words, number, paint, pairs, seconds, short, silence, table
 from stepwell.kernel.events import (
     Event,
@@ -20,17 +21,9 @@ from stepwell.kernel.events import (
     StepRepaired,
     StepReused,
 )
-from stepwell.kernel.plan import Decision, Plan
+from stepwell.kernel.plan import Plan
 from stepwell.kernel.ports import Failure, Said
 
-COLOUR = {
-    "run": "yellow",
-    "maybe": "cyan",
-    "cached": "dim",
-    "blocked": "red",
-    "skip": "dim",
-    "dynamic": "cyan",
-}
 MARK = {
     "succeeded": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -40,66 +33,14 @@ MARK = {
     "interrupted": ("!", "yellow"),
 }
 MANY = 40
-"""Steps above which a plan or a run shows only what is of interest."""
+"""Steps above which a run shows only what is of interest."""
 
 
 def title(plan: Plan, stream: TextIO | None = None) -> str:
     """The pipeline and its parameters on one line; painted if the stream (stdout) shows colours."""
     graph = plan.graph
-    params = pairs({name: value for name, value, _ in graph.params})
+    params = pairs({name: plain(value) for name, value, _ in graph.params})
     return paint(clean(graph.pipeline), "bold", stream) + (f"  {params}" if params else "")
-
-
-def plan_text(plan: Plan) -> str:
-    """A plan as a table: each step, what is to be done, and why; then the counts."""
-    decisions = plan.decisions
-    shown = decisions if len(decisions) <= MANY else _of_interest(decisions)
-    rows = [_plan_row(plan, decision) for decision in shown]
-    changed = [plan.graph.sources[i].name for i, pin in enumerate(plan.known.pins) if pin.changed]
-    lines = [title(plan), *(f"  {line}" for line in table(rows))]
-    if len(shown) < len(decisions):
-        lines.append(f"  … and {len(decisions) - len(shown):,} more")
-    lines += [f"  source `{clean(name)}` changed" for name in changed]
-    lines += [f"  note: {clean(note)}" for note in _notes(plan)]
-    lines.append(counts_text(plan) + paint("   nothing was run", "dim"))
-    return "\n".join(lines)
-
-
-def _of_interest(decisions: tuple[Decision, ...]) -> list[Decision]:
-    work = [decision for decision in decisions if decision.verb not in ("cached", "skip")]
-    return work[:MANY] if work else list(decisions[:5])
-
-
-def _notes(plan: Plan) -> list[str]:
-    notes = dict.fromkeys(note for identity in plan.known.identities for note in identity.notes)
-    unnamed = [step.name for step in plan.graph.steps if any(not output.codec for output in step.outputs)]
-    if unnamed:
-        names = ", ".join(f"`{name}`" for name in unnamed[:4]) + (", …" if len(unnamed) > 4 else "")
-        notes[f"{names}: no output type is annotated; what appears chooses how it is kept"] = None
-    return list(notes)
-
-
-def _plan_row(plan: Plan, decision: Decision) -> list[str]:
-    texts = dict.fromkeys(clean(reason.text) for reason in decision.reasons)
-    told = "; ".join(list(texts)[:3]) + (f"; and {len(texts) - 3} more" if len(texts) > 3 else "")
-    node = plan.graph.nodes[decision.node]
-    return [
-        clean(node.id),
-        paint(decision.verb, COLOUR[decision.verb]),
-        paint(told, "dim") if decision.verb == "cached" else told,
-    ]
-
-
-def counts_text(plan: Plan) -> str:
-    """`3 to run · 1 maybe · 4 cached`."""
-    words = {"run": "to run", "skip": "left out"}
-    found = plan.counts()
-    order = ["run", "maybe", "dynamic", "blocked", "cached", "skip"]
-    return " · ".join(
-        f"{found[verb]:,} {words.get(verb, verb)}"
-        for verb in order
-        if found.get(verb) or verb in ("run", "cached")
-    )
 
 
 class View(Protocol):

@@ -10,7 +10,7 @@ from stepwell.app.values import number
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.runs import COLOUR, run_row
 from stepwell.cli.screen import failure_lines
-from stepwell.cli.text import clean, paint, pairs, print_json, seconds, size, table
+from stepwell.cli.text import clean, columns, cut, paint, pairs, print_json, seconds, size, table, wide
 from stepwell.stores.history import RunRow, StepRow
 
 
@@ -28,10 +28,16 @@ def run(options: Namespace) -> int:
         print_json({**run_row(row), "counts": dict(row.counts), "steps": [_document(step) for step in steps]})
         return 0
     print("\n".join(_head(row)))
-    print("\n".join(f"  {line}" for line in table([_cells(step) for step in steps])))
+    head = ("step", "status", "took", "memory", "gave", "why")
+    width = columns()
+    rows = _fitted([_cells(step) for step in steps], width)
+    lines = table(rows, head if steps else (), max(width - 2, 0))
+    print("\n".join(f"  {line}" for line in lines))
     for step in steps:
         if step.error is not None:
             print("\n".join([f"{clean(step.id)}:", *(f"  {line}" for line in failure_lines(step.error))]))
+        for note in step.notes:
+            print(f"{clean(step.id)}: note: {clean(note)}")
     return 0
 
 
@@ -51,6 +57,8 @@ def _document(step: StepRow) -> dict[str, Any]:
         "metrics": {name: number(value) for name, value in step.metrics.items()},
         "made_by": step.made_by or None,
     }
+    if step.notes:
+        out["notes"] = list(step.notes)
     if step.error is not None:
         out["error"] = failure_document(step.error)
     return out
@@ -68,6 +76,14 @@ def _head(row: RunRow) -> list[str]:
     return lines
 
 
+def _fitted(rows: list[list[str]], width: int) -> list[list[str]]:
+    """Rows for a terminal of `width` columns (0: any): what steps gave takes half of what names and numbers leave."""
+    if not width or not rows:
+        return rows
+    taken = sum(max(6, *(wide(row[i]) for row in rows)) + 2 for i in range(4))
+    return [[*row[:4], cut(row[4], max((width - 4 - taken) // 2, 8)), row[5]] for row in rows]
+
+
 def _cells(step: StepRow) -> list[str]:
     took = "" if step.seconds is None else seconds(step.seconds)
     memory = size(step.memory) if step.memory else ""
@@ -75,4 +91,4 @@ def _cells(step: StepRow) -> list[str]:
     gave = ", ".join(
         f"{'' if a.name == 'result' else a.name + ': '}{a.note or size(a.size)}" for a in step.outputs[:3]
     )
-    return [clean(step.id), step.status, took, memory, paint(reasons, "dim"), clean(gave)]
+    return [clean(step.id), step.status, took, memory, " ".join(clean(gave).split()), paint(reasons, "dim")]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -91,6 +92,12 @@ def print_json(document: Any) -> None:
         data = data[os.write(_aside[-1], data) :]
 
 
+def leave_documents() -> None:
+    """Give stdout back to this process, which is about to become another program."""
+    if _aside:
+        os.dup2(_aside[-1], 1)
+
+
 def seconds(value: float | None) -> str:
     """A duration: 0.03 s, 4.2 s, 3 min 10 s, 2 h 5 min."""
     if value is None:
@@ -151,8 +158,43 @@ def wide(text: str) -> int:
     )
 
 
-def table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> list[str]:
-    """Rows as aligned lines; the last column is as wide as it likes."""
+def columns(stream: TextIO | None = None) -> int:
+    """Columns of the terminal that a stream (stdout) goes to; 0 where it goes elsewhere, and lines may be of any length."""
+    out = stream or sys.stdout
+    return shutil.get_terminal_size((80, 24)).columns if out.isatty() else 0
+
+
+def cut(text: str, width: int) -> str:
+    """Text, colours in it kept, cut to so many columns of a terminal; what is cut off is `…`."""
+    if wide(text) <= width:
+        return text
+    out, left = [], max(width - 1, 0)
+    for part in re.findall(r"\x1b\[[0-9;]*m|.", text, re.DOTALL):
+        if part.startswith("\x1b["):
+            out.append(part)
+        elif left >= 0:
+            left -= wide(part)
+            out.append(part if left >= 0 else "…" if width > 0 else "")
+    return "".join(out)
+
+
+def wrapped(text: str, width: int, indent: str = "", further: str = "") -> list[str]:
+    """Text broken between words into lines of `width` columns (0: one line), the first behind `indent`."""
+    if not width or wide(indent + text) <= width:
+        return [indent + text]
+    import textwrap  # only where something is too long
+
+    return textwrap.wrap(
+        text, max(width, 40), initial_indent=indent, subsequent_indent=indent + further,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def table(rows: Iterable[Sequence[str]], head: Sequence[str] = (), width: int = 0) -> list[str]:
+    """Rows as aligned lines; the last column is as wide as it likes, or is cut so that lines take `width` columns.
+
+    A line is longer only where the other columns alone are: names are never cut.
+    """
     body = [list(row) for row in rows]
     shown = [[paint(cell, "dim") for cell in head], *body] if head else body
     if not shown:
@@ -161,5 +203,6 @@ def table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> list[str]:
     lines = []
     for row in shown:
         cells = [cell + " " * (widths[i] - wide(cell)) for i, cell in enumerate(row[:-1])]
-        lines.append(("  ".join([*cells, row[-1]])).rstrip())
+        last = cut(row[-1], max(width - sum(widths[:-1]) - 2 * len(cells), 8)) if width else row[-1]
+        lines.append(("  ".join([*cells, last])).rstrip())
     return lines

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stepwell.cli.screen import Lines, View, plan_text
+from stepwell.cli.dryrun import plan_text
+from stepwell.cli.screen import Lines, View
 from stepwell.kernel.plan import Plan
 
 __all__ = ["plan_text", "view"]

@@ -127,14 +127,25 @@ def _misfit_items(value: Any, given: tuple[Any, ...], depth: int) -> Misfit | No
 def _misfit_typed_dict(value: Any, kind: Any, depth: int) -> Misfit | None:
     if not isinstance(value, dict):
         return "", _kind(value)
-    missing = sorted(kind.__required_keys__ - value.keys())
+    hints = typing.get_type_hints(kind, include_extras=True)
+    missing = sorted(_required(kind, hints) - value.keys())
     if missing:
         return "", f"dict without {', '.join(repr(key) for key in missing[:3])}"
-    hints = typing.get_type_hints(kind)
     unknown = [key for key in value if key not in hints]
     if unknown:
         return "", f"dict with the unknown key {unknown[0]!r}"
     return _first([(f"[{key!r}]", item, hints[key]) for key, item in value.items()], depth)
+
+
+def _required(kind: Any, hints: dict[str, Any]) -> set[str]:
+    """The keys that a typed dict must have; `__required_keys__` is wrong for annotations that are text."""
+    required = set(kind.__required_keys__)
+    for name, hint in hints.items():
+        if typing.get_origin(hint) is typing.NotRequired:
+            required.discard(name)
+        elif typing.get_origin(hint) is typing.Required:
+            required.add(name)
+    return required
 
 
 def _first(pairs: list[tuple[str, Any, Any]], depth: int) -> Misfit | None:

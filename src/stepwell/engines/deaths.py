@@ -5,7 +5,14 @@ from __future__ import annotations
 import os
 import signal
 
-from stepwell.errors import StepExited, StepKilled, StepNotLoaded, StepOutOfMemory, StepwellError
+from stepwell.errors import (
+    StepExited,
+    StepKilled,
+    StepNotLoaded,
+    StepOutOfMemory,
+    StepTimeout,
+    StepwellError,
+)
 from stepwell.kernel.ports import Done, Failure, Task
 
 
@@ -40,6 +47,16 @@ def died(task: Task, status: int, peak: int, seconds: float, *, ran_out: bool, t
             why=_reason(os.WTERMSIG(status)),
             fixes=[f"stepwell run --in-process   runs `{name}` in a process that a debugger can watch"],
         )
+    return Done(task.node, (), _failure(error), seconds, 0.0, peak)
+
+
+def overdue(task: Task, seconds: float, peak: int = 0) -> Done:
+    """The end of a task that was stopped because it took longer than its step's `timeout`."""
+    error = StepTimeout(
+        f"step `{task.step.name}` was stopped after {seconds:.1f} s: its timeout is {task.step.timeout:g} s",
+        why="it took longer than it may",
+        fixes=["give it more time: @step(timeout=...)", f"stepwell logs last {task.id}"],
+    )
     return Done(task.node, (), _failure(error), seconds, 0.0, peak)
 
 

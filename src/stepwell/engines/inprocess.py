@@ -6,12 +6,17 @@ state is put back after each task as in a worker; but a step that ends the proce
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from time import monotonic
+from types import FrameType
 
+from stepwell.engines import deaths
 from stepwell.errors import Interrupted
 from stepwell.kernel.ports import Done, Interrupt, Logged, Report, Started, Task
 from stepwell.stores.blobs import Blobs
@@ -20,13 +25,43 @@ from stepwell.worker.execute import Context, execute
 from stepwell.worker.modules import FirstParty, Snapshot
 
 
+class _Overdue(BaseException):
+    """The step that is running takes longer than it may. No `Exception`, so that steps do not catch it."""
+
+
+@contextlib.contextmanager
+def _alarm(timeout: float) -> Iterator[None]:
+    """Raise `_Overdue` after so many seconds (0: never). Only the main thread can be interrupted; others are not."""
+    if not timeout or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise _Overdue
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, timeout)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 class InProcessEngine:
     """Implements `kernel.ports.Engine`. Tasks run inside `wait`, which must be called by one thread."""
 
     def __init__(
-        self, root: Path, store: Path, snapshot: Mapping[str, bytes], roots: Sequence[Path] = ()
+        self,
+        root: Path,
+        store: Path,
+        snapshot: Mapping[str, bytes],
+        roots: Sequence[Path] = (),
+        *,
+        folder: Path | None = None,
     ) -> None:
         self._root, self._store, self._roots = root, store, roots
+        self._folder = folder or root
         self._snapshot = snapshot
         self._tasks: deque[Task] = deque()
         self._reports: list[Report] = []
@@ -75,8 +110,12 @@ class InProcessEngine:
         if self._context is None:
             self._context = self._make_context()
         self._executing = True
+        began = monotonic()
         try:
-            self._reports.append(execute(task, self._context))
+            with _alarm(task.step.timeout):
+                self._reports.append(execute(task, self._context))
+        except _Overdue:
+            self._reports.append(deaths.overdue(task, monotonic() - began))
         except KeyboardInterrupt:
             self._executing = False
             why, self._why = self._why or "Ctrl-C", ""
@@ -93,11 +132,11 @@ class InProcessEngine:
         importer = self._importer()
         importer.install()
         return Context(
-            self._root,
+            self._folder,
             Blobs(self._store),
             importer,
             self._logged,
-            KeyboardInterrupt,
+            (KeyboardInterrupt, _Overdue),
             then="`--in-process` cannot undo that",
         )
 
@@ -105,7 +144,10 @@ class InProcessEngine:
         """The importer that the pipeline was loaded with, if it is of this snapshot, so that its modules are not loaded twice."""
         known = FirstParty.for_root(self._root, *self._roots)
         same = known.snapshot is self._snapshot or dict(known.snapshot) == dict(self._snapshot)
-        return known if same else FirstParty([self._root, *self._roots], Snapshot(self._snapshot))
+        if same:
+            return known
+        expected = self._snapshot.expected() if isinstance(self._snapshot, Snapshot) else {}
+        return FirstParty([self._root, *self._roots], Snapshot(self._snapshot), expected)
 
     def _logged(self, node: int, name: str, value: float, step: int | None) -> None:
         self._reports.append(Logged(node, name, value, step))

@@ -34,8 +34,9 @@ from stepwell.engines.link import Link
 from stepwell.engines.supervisor import Exit, Supervisor
 from stepwell.kernel.graph import StepDef
 from stepwell.kernel.ports import Done, Interrupt, Report, Task
-from stepwell.worker import family
+from stepwell.worker import family, sandbox
 from stepwell.worker.capture import END
+from stepwell.worker.modules import Snapshot
 from stepwell.worker.wire import pack_step, pack_task
 
 AHEAD = 0.005
@@ -60,6 +61,9 @@ class LocalEngine:
     `root` is the project's, `store` the store's folder, `snapshot` the bytes of first-party files,
     `jobs` how many tasks run at once (0: as many as there are processors), `roots` those of editable
     installs, `preload` the modules of the steps that will run. Nothing is started before the first task.
+    `folder` is where steps run, if that is not the root.
+    With `strict` each task has a worker of its own, which sees what the task declares and nothing else
+    (`worker.sandbox`); raises `StrictUnavailable` where that cannot be had.
     """
 
     def __init__(
@@ -72,7 +76,14 @@ class LocalEngine:
         preload: Sequence[str] = (),
         *,
         fork: bool = sys.platform == "linux",
+        strict: bool = False,
+        folder: Path | None = None,
     ) -> None:
+        if strict:
+            sandbox.require()
+        self._strict = strict
+        self._spent: set[int] = set()
+        """Workers that have done their one task, in strict mode, and are about to end."""
         self.jobs = jobs or machine.processors()
         self._end = secrets.token_bytes(END)
         self._store = store
@@ -83,6 +94,8 @@ class LocalEngine:
             "preload": list(preload),
             "end": self._end,
             "fork": fork,
+            "strict": strict,
+            "folder": str(folder or root),
         }
         self._snapshot = snapshot
         self._memory = machine.memory()
@@ -95,6 +108,7 @@ class LocalEngine:
         self._supervisor: Supervisor | None = None
         self._starts = 0
         self._requeued: dict[int, int] = {}
+        self._overdue: set[int] = set()
         self._pace = 0.0
         """Seconds that a task takes of late; 0 while nothing is known."""
         self._looked = 0.0
@@ -171,6 +185,8 @@ class LocalEngine:
     # ------------------------------------------------------------------ sending
 
     def _depth(self) -> int:
+        if self._strict:
+            return 1
         return max(2, min(DEEPEST, int(AHEAD / self._pace))) if self._pace else 2
 
     def _dispatch(self) -> None:
@@ -236,14 +252,16 @@ class LocalEngine:
                 return
 
     def _idle(self) -> Link | None:
-        return next((link for link in self._links.values() if not link.sent), None)
+        return next(
+            (link for link in self._links.values() if not link.sent and link.number not in self._spent), None
+        )
 
     def _make_link(self, fraction: bool = False) -> Link | None:
         """A new worker, if there may be one more now: at first two at once, then as many as have proved to work."""
         proven = sum([1 for link in self._links.values() if link.pid])
         if len(self._links) - proven >= max(2, proven + 1):
             return None
-        if len(self._links) >= self.jobs * (8 if fraction else 1):
+        if len(self._links) - len(self._spent) >= self.jobs * (8 if fraction else 1):
             return None
         supervisor = self._supervisor or self._start()
         self._numbers += 1
@@ -264,7 +282,8 @@ class LocalEngine:
         self._starts += 1
         machine.allow_files(6 * self.jobs)
         self._mark = secrets.token_hex(16)
-        settings = {**self._settings, "snapshot": dict(self._snapshot)}
+        expected = self._snapshot.expected() if isinstance(self._snapshot, Snapshot) else {}
+        settings = {**self._settings, "snapshot": dict(self._snapshot), "expected": expected}
         count = machine.processors()
         threads = max(4, count // self.jobs) if count > 4 and self.jobs > 1 else 0
         self._supervisor = Supervisor(settings, self._mark, threads)
@@ -300,6 +319,8 @@ class LocalEngine:
     def _hear(self, link: Link, now: float) -> None:
         for done in link.read(now, self._reports):
             self._admission.give(done.node)
+            if self._strict:
+                self._spent.add(link.number)
             if self._requeued:
                 self._requeued.pop(done.node, None)
             self._pace = 0.9 * self._pace + 0.1 * done.seconds if self._pace else done.seconds + 1e-6
@@ -315,6 +336,7 @@ class LocalEngine:
         """Tell what steps have printed, and listen closely to those that print much or run long."""
         watched = self._selector.get_map()
         for link in self._links.values():
+            self._stop_if_overdue(link)
             self._reports.extend(link.live())
             for speech in (link.out, link.err):
                 listen = link.current is not None and (speech.heard or self._looked - link.since >= LOOK)
@@ -323,6 +345,15 @@ class LocalEngine:
                 elif not listen and speech.reader in watched:
                     self._selector.unregister(speech.reader)
                 speech.heard = False
+
+    def _stop_if_overdue(self, link: Link) -> None:
+        """Kill the worker of a task that takes longer than it may; `_bury` tells of it."""
+        task = link.current
+        if task is None or not task.step.timeout or link.number in self._overdue:
+            return
+        if self._looked - link.since > task.step.timeout and link.pid:
+            self._overdue.add(link.number)
+            family.kill_session(link.pid)
 
     # ------------------------------------------------------------------ deaths
 
@@ -333,12 +364,18 @@ class LocalEngine:
             return
         now = monotonic()
         self._hear(link, now)
+        self._spent.discard(ended.number)
         self._reports.extend(link.last_words())
         task = link.current
         if task is not None:
             kills = machine.oom_kills()
             ran_out, self._oom_kills = kills > self._oom_kills, kills
             del link.sent[task.node]
+            if ended.number in self._overdue:
+                self._overdue.discard(ended.number)
+                self._fail(deaths.overdue(task, now - link.since, ended.memory))
+                self._give_back(link)
+                return
             self._fail(
                 deaths.died(
                     task, ended.status, ended.memory, now - link.since, ran_out=ran_out, total=self._memory
@@ -383,6 +420,7 @@ class LocalEngine:
                 task = link.sent.pop(link.current.node)
                 self._fail(deaths.unsupervised(task, now - link.since))
             self._give_back(link)
+        self._spent.clear()
         if not was_ready:
             self._settings["preload"] = []  # a library that ends the process when it is imported
         if self._starts > RESTARTS:

@@ -36,8 +36,10 @@ class Supervisor:
         self._mark = mark
         self._said: IO[bytes] = tempfile.TemporaryFile()  # it lives as long as this does  # noqa: SIM115
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        environment = boot_environment(mark, threads)
+        lent = {name: value for name, value in environment.items() if name not in os.environ}
         with tempfile.TemporaryFile() as file:
-            file.write(marshal.dumps(settings))
+            file.write(marshal.dumps({**settings, "lent": lent}))
             file.flush()
             handed = [theirs.fileno(), file.fileno()]
             self._process = subprocess.Popen(
@@ -47,7 +49,7 @@ class Supervisor:
                 stderr=self._said,
                 pass_fds=handed,
                 start_new_session=True,
-                env=boot_environment(mark, threads),
+                env=environment,
             )
         theirs.close()
         self.control.setblocking(False)

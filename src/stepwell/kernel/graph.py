@@ -129,11 +129,17 @@ class StepDef(NamedTuple):
         return f"{self.module}:{self.qualname}"
 
 
+WHOLE = "whole"
+"""In place of a function that samples: not at all."""
+
+
 class SourceDef(NamedTuple):
     """A named external input.
 
     `reader` is the canonical text of how it is read (type, options, library version): it counts
     in the key of each step that reads it. `type` and `options` are for the worker that reads.
+    `sample` is the "module:qualname" of a function that makes small samples of it, if it has one, or
+    `WHOLE` where ghost runs read it whole.
     """
 
     name: str
@@ -142,6 +148,7 @@ class SourceDef(NamedTuple):
     options: tuple[tuple[str, object], ...] = ()
     reader: str = ""
     where: str = ""
+    sample: str = ""
 
 
 class Node(NamedTuple):

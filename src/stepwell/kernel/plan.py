@@ -38,6 +38,10 @@ from stepwell.kernel.ports import MOVING, Artifact, Past, Result, Tests, World
 Verb = Literal["run", "maybe", "cached", "skip", "blocked", "dynamic"]
 
 
+VERSION = "version"
+"""The name among a code's parts of a version that stands for it (`version=`)."""
+
+
 class Identity(NamedTuple):
     """What a step's code and environment come to now.
 
@@ -502,6 +506,12 @@ class Judge:
         if found is None:
             reasons = []
             old = self.past.parts(result.code)
+            if VERSION in old or VERSION in identity.parts:
+                was, now = old.get(VERSION), identity.parts.get(VERSION)
+                if was != now:
+                    text = f"version {was or '(none)'} → {now or '(none)'}"
+                    found = self._code[pair] = (Reason("code", text, VERSION, was, now),)
+                    return found
             for name, was, now in _differences(old, identity.parts) if old else ():
                 word = "is new" if was is None else "is gone" if now is None else "changed"
                 reasons.append(Reason("code", f"code of `{name}` {word}", name, was, now))

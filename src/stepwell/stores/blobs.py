@@ -159,9 +159,9 @@ class Blobs:
 
     def all(self) -> Iterator[str]:
         """The digests of all files, in no order."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for outer in os.scandir(self._root):
-                if len(outer.name) == 2:
+                if len(outer.name) == 2 and outer.is_dir():
                     yield from (f"b3:{outer.name}{inner.name}" for inner in os.scandir(outer.path))
 
     def size(self, digest: str) -> int:

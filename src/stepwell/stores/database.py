@@ -154,11 +154,18 @@ class Database:
         self.write(lambda _: None, durable=self._durable)
         return True
 
-    def write(self, body: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+    def write(
+        self,
+        body: Callable[[sqlite3.Connection], T],
+        *,
+        durable: bool = True,
+        after: Callable[[T], None] | None = None,
+    ) -> T:
         """Run `body` in a transaction that also writes all buffers before it; what it returns.
 
         `body` may run only once. A transaction that is not `durable` can be undone by a loss of power
-        (never by the death of this process), and is made durable by the next one that is.
+        (never by the death of this process), and is made durable by the next one that is. `after` is
+        called with what `body` returned when that is visible, while nobody else can write yet.
         """
         if os.getpid() != self._pid:
             raise _forked()
@@ -177,6 +184,8 @@ class Database:
                 self._since, self._durable = None, False
                 for writer in self.writers:
                     writer.written()
+                if after is not None:
+                    after(out)
                 self._checkpoint_if_long()
         except BaseException as error:
             self._undo()
@@ -249,6 +258,23 @@ class Database:
             return [damaged.why]
         return [str(line) for (line,) in found if line != "ok"]
 
+    def compact(self) -> tuple[int, int]:
+        """Write the database anew, without the pages that are free: its bytes before and after.
+
+        That takes about as much room again for a while, and others wait. Raises `DiskFull`, `StoreReadOnly`, `StoreBusy`.
+        """
+        if self.readonly:
+            raise read_only(os.fspath(self.folder))
+        before = _length(self.folder / "store.db")
+        try:
+            with self.locked():
+                self._retrying(lambda: self._connection.execute("VACUUM"))
+                if self.wal:
+                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+        return before, _length(self.folder / "store.db")
+
     def look_after_power_loss(self) -> None:
         """A quick check of a database that the machine may have left torn, where that takes seconds at most.
 
@@ -300,6 +326,7 @@ def _open(folder: Path, kind: str) -> Database:
     path = folder / "store.db"
     try:
         if not path.exists() or not all((folder / name).is_dir() for name in FOLDERS):
+            _must_be_folders(folder)
             _make(folder)
         lock = os.open(folder / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -321,6 +348,18 @@ def _open(folder: Path, kind: str) -> Database:
 
 FOLDERS = ("blobs", "tmp", "files")
 """What a store has beside its database; a copy of it may have left out those that were empty."""
+
+
+def _must_be_folders(folder: Path) -> None:
+    """Raise `StoreDamaged` where something else lies in the place of one of the store's folders."""
+    for name in FOLDERS:
+        path = folder / name
+        if os.path.lexists(path) and not path.is_dir():
+            raise StoreDamaged(
+                f"`{path}` is not a folder",
+                why="the store keeps files in it; something else has taken its place",
+                fixes=[f"mv {path} {path}.other    then run again: what is missing is made anew"],
+            )
 
 
 def _make(folder: Path) -> None:

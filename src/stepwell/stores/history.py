@@ -5,19 +5,21 @@ Nothing here writes, imports user code or decodes artifacts. Lists are newest fi
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from statistics import median
 from typing import Any, NamedTuple
 
-from stepwell.errors import UnknownRun, UnknownStep, nearest
+from stepwell.errors import StoreDamaged, UnknownRun, UnknownStep, nearest
 from stepwell.kernel.plan import Reason
 from stepwell.kernel.ports import Artifact, Failure, Result
 from stepwell.stores.database import Database
 from stepwell.stores.leases import Origin, here, is_alive
 from stepwell.stores.record import merged
 from stepwell.stores.results import Results
-from stepwell.stores.rows import unpack_pairs
+from stepwell.stores.rows import unpack_outputs, unpack_pairs
 
 
 class RunRow(NamedTuple):
@@ -46,7 +48,7 @@ class StepRow(NamedTuple):
     `status`: succeeded, failed, cached, skipped, blocked, interrupted or running; `decision`: the verb
     of the plan ("" where the run did not come to it). `name` is the step's bare name, `step` its full one.
     `seconds`, `cpu`, `memory` (bytes) are those of the execution that made the result, also of a reused
-    one; `made_by` is the run that made it.
+    one; `made_by` is the run that made it. `outputs` of a failed step are what its judges refused.
     """
 
     node: int
@@ -117,11 +119,28 @@ class Runs:
             return newest[0]
         digits = name.removeprefix("r")
         row = None
-        if digits.isascii() and digits.isdigit() and len(digits) < 19:
-            row = self._database.row(f"{_RUN} WHERE id = ?", (int(digits),))
+        number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else 0
+        if number:
+            row = self._database.row(f"{_RUN} WHERE id = ?", (number,))
         if row is None:
-            raise self._unknown(name)
+            raise self._removed(number) or self._unknown(name)
         return self._run(row)
+
+    def _removed(self, number: int) -> UnknownRun | None:
+        """The error for a run that `gc` took away, or None where it did not."""
+        for when, runs, emptied in self._database.rows(
+            "SELECT time, runs, emptied FROM trash ORDER BY batch DESC"
+        ):
+            if number in json.loads(runs):
+                day = datetime.fromtimestamp(when).astimezone().strftime("%Y-%m-%d")
+                fix = "stepwell runs" if emptied else "stepwell gc --undo"
+                why = (
+                    "the trash was emptied since, so it cannot be brought back"
+                    if emptied
+                    else "it is in the trash"
+                )
+                return UnknownRun(f"r{number} was removed by gc on {day}", why=why, fixes=[fix])
+        return None
 
     def _unknown(self, name: str) -> UnknownRun:
         known = [
@@ -137,11 +156,12 @@ class Runs:
         number, pipeline, status, started, seconds, params, metrics, commit, dirty, argv, driver, counts = row
         if status == "running" and not self._driven(driver):
             status = "interrupted"
-        shown = self._metrics_so_far(number) if metrics is None else json.loads(metrics)
-        return RunRow(
-            f"r{number}", pipeline, status, started, seconds, json.loads(params), shown,
-            commit, bool(dirty), tuple(json.loads(argv)), json.loads(counts) if counts else {},
-        )  # fmt: skip
+        with _readable(number):
+            shown = self._metrics_so_far(number) if metrics is None else json.loads(metrics)
+            return RunRow(
+                f"r{number}", pipeline, status, started, seconds, dict(json.loads(params)), dict(shown),
+                commit, bool(dirty), tuple(json.loads(argv)), dict(json.loads(counts)) if counts else {},
+            )  # fmt: skip
 
     def _driven(self, driver: int) -> bool:
         """Whether a run's driver still lives; one on another machine is believed."""
@@ -163,6 +183,10 @@ class Runs:
     def steps(self, run: str) -> list[StepRow]:
         """What a run did with each node, in execution order. Raises `UnknownRun`."""
         found = self.run(run)
+        with _readable(int(found.run[1:])):
+            return self._steps(found)
+
+    def _steps(self, found: RunRow) -> list[StepRow]:
         number = int(found.run[1:])
         nodes = self._nodes(number)
         (skipped,) = self._database.rows("SELECT skipped FROM runs WHERE id = ?", (number,))[0]
@@ -190,6 +214,7 @@ class Runs:
 
     def step(self, run: str, name: str) -> StepRow:
         """The step of an id, or of a bare name that only one node has. Raises `UnknownRun`, `UnknownStep`."""
+        run = self.run(run).run  # "last" is not what was meant when it is read later
         steps = self.steps(run)
         found = [step for step in steps if step.id == name] or [step for step in steps if step.name == name]
         if not found:
@@ -204,10 +229,11 @@ class Runs:
 
     def numbers(self, run: int) -> list[int]:
         """The numbers of the results that a run made or reused, oldest first."""
-        found = set(self._reused(run).values())
-        for (text,) in self._database.rows("SELECT text FROM made WHERE run = ?", (run,)):
-            found.update(json.loads(text)["steps"][1::4])
-        return sorted(found)
+        with _readable(run):
+            found = set(self._reused(run).values())
+            for (text,) in self._database.rows("SELECT text FROM made WHERE run = ?", (run,)):
+                found.update(json.loads(text)["steps"][1::4])
+            return sorted(found)
 
     def last_numbers(self, pipeline: str) -> list[int]:
         """The numbers of the results of a pipeline's last run, and of its last complete one where that differs."""
@@ -250,13 +276,15 @@ class Runs:
 
     def logs(self, run: str, node: int | None = None) -> list[LogLine]:
         """What a run's steps wrote, or one of them, in the order in which it came. Raises `UnknownRun`."""
-        sql = "SELECT node, time, stream, text FROM logs WHERE run = ?1 AND (?2 IS NULL OR node = ?2) ORDER BY seq"
-        return [LogLine(*row) for row in self._database.rows(sql, (int(self.run(run).run[1:]), node))]
+        sql = (
+            "SELECT node, time, stream, text FROM logs WHERE run = ? AND (? IS NULL OR node = ?) ORDER BY seq"
+        )
+        return [LogLine(*row) for row in self._database.rows(sql, (int(self.run(run).run[1:]), node, node))]
 
     def points(self, run: str, node: int | None = None) -> list[Point]:
         """The numbers that a run's steps recorded, or one of them, in order. Raises `UnknownRun`."""
-        sql = "SELECT node, time, name, value, step FROM points WHERE run = ?1 AND (?2 IS NULL OR node = ?2) ORDER BY seq"
-        rows = self._database.rows(sql, (int(self.run(run).run[1:]), node))
+        sql = "SELECT node, time, name, value, step FROM points WHERE run = ? AND (? IS NULL OR node = ?) ORDER BY seq"
+        rows = self._database.rows(sql, (int(self.run(run).run[1:]), node, node))
         return [Point(at, time, name, _number(value), step) for at, time, name, value, step in rows]
 
     def history(self, step: str, limit: int = 5) -> list[float]:
@@ -291,8 +319,22 @@ class Runs:
         return [name for name in names if name.startswith(prefix)]
 
 
+@contextlib.contextmanager
+def _readable(run: int) -> Iterator[None]:
+    """Raise `StoreDamaged` where the record of a run turns out to be no record."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise StoreDamaged(
+            f"the record of r{run} is damaged in the store",
+            why=f"its rows cannot be read: {type(error).__name__}: {error}",
+            fixes=["stepwell verify    takes it out", "stepwell run"],
+        ) from error
+
+
 _STOPPED = (
-    "SELECT node, status, verb, reasons, key, inputs, seconds, cpu, memory, error FROM stopped WHERE run = ?"
+    "SELECT node, status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused FROM stopped"
+    " WHERE run = ?"
 )
 
 
@@ -302,15 +344,15 @@ def _number(value: float | None) -> float:
 
 
 def _stopped(node: int, named: list[str], row: tuple[Any, ...]) -> StepRow:
-    status, verb, reasons, key, inputs, seconds, cpu, memory, error = row
+    status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused = row
     failure = None
     if error:
         code, what, why, fixes, docs, traceback = json.loads(error)
         failure = Failure(code, what, why, tuple(fixes), docs, traceback)
     told = tuple(Reason(*reason) for reason in json.loads(reasons))
     return StepRow(
-        node, named[0], named[1], named[2], status, verb, told, key, unpack_pairs(inputs), (), {},
-        seconds, cpu, memory, failure, (), "", None,
+        node, named[0], named[1], named[2], status, verb, told, key, unpack_pairs(inputs),
+        unpack_outputs(refused), {}, seconds, cpu, memory, failure, (), "", None,
     )  # fmt: skip
 
 

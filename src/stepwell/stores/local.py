@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stepwell.errors import StoreDamaged
 from stepwell.kernel.plan import Plan
+from stepwell.stores.accepted import Accepted
 from stepwell.stores.blobs import Blobs
 from stepwell.stores.database import Database, connect
 from stepwell.stores.history import Runs
@@ -27,6 +28,7 @@ class LocalStore:
         self.results = Results(database, self.blobs, self.leases)
         self.memo = Memo(database)
         self.runs = Runs(database, self.results)
+        self.accepted = Accepted(database)
         database.writers += [self.results, self.leases, self.memo]
 
     @property

@@ -16,7 +16,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stepwell.errors import ArtifactGone
+from stepwell.errors import ArtifactGone, StoreDamaged
 from stepwell.kernel.ports import Artifact, Made, Result
 from stepwell.stores.blobs import INLINE, Blobs, digest_of
 from stepwell.stores.database import Database
@@ -48,6 +48,8 @@ _BY_SEQ = f"SELECT {_COLUMNS} FROM results WHERE seq IN (???) ORDER BY seq"  # n
 
 _BLOB = "SELECT data FROM blobs WHERE substr(digest, 1, 27) = substr(?1, 1, 27) AND +digest = ?1"
 
+_REMOVALS = "SELECT value FROM counters WHERE name = 'gc'"
+
 _new: Any = tuple.__new__  # a named tuple's own constructor takes twice as long
 
 Shared = tuple[str, str, str, tuple[tuple[str, str], ...]]
@@ -74,6 +76,7 @@ class Results:
         self._parts: dict[str, Mapping[str, str]] = {}
         self._gone: dict[str, str] = {}
         self._version = -1
+        self._removals = -1  # how often `gc` had taken something away when this was last asked
         self._horizon: int | None = None  # the last number before the run that is being driven
         self._complete = False  # everything that is in the database is in memory too
         self._held: dict[str, bytes] = {}
@@ -146,7 +149,11 @@ class Results:
         return found
 
     def begin(self, connection: sqlite3.Connection) -> None:
-        """Inside the transaction that begins a run: what `recent` gives ends here."""
+        """Inside the transaction that begins a run: what `recent` gives ends here.
+
+        Nothing is removed while a run goes on, but something may have been since this process read it.
+        """
+        self._notice_removals(connection.execute(_REMOVALS).fetchone())
         self._horizon = self._last(connection)
 
     def parts(self, digest: str) -> Mapping[str, str]:
@@ -231,11 +238,19 @@ class Results:
         if shared is None:
             shared = self._load_identity(identity)
         step, code, environment, variables = shared
-        fields = (
-            key, step, site, code, environment, unpack_pairs(inputs), unpack_outputs(outputs), run,
-            seconds, cpu, memory, unpack_numbers(metrics) if metrics else (), "", variables,
-            unpack_pairs(observed) if observed else (), made,
-        )  # fmt: skip
+        try:
+            _ = seconds + cpu + memory + made  # a text among them would be noticed much later
+            fields = (
+                key, step, site, code, environment, unpack_pairs(inputs), unpack_outputs(outputs), run,
+                seconds, cpu, memory, unpack_numbers(metrics) if metrics else (), "", variables,
+                unpack_pairs(observed) if observed else (), made,
+            )  # fmt: skip
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
+            raise StoreDamaged(
+                f"result {row[0]} of `{step}` is damaged in the store",
+                why=f"its row cannot be read: {type(error).__name__}: {error}",
+                fixes=["stepwell verify    takes it out", "stepwell run"],
+            ) from error
         return _new(Result, fields)
 
     def _load_identity(self, identity: int) -> Shared:
@@ -260,6 +275,25 @@ class Results:
         self._gone.update(self._lost)
         (last,) = self._database.row("SELECT value FROM counters WHERE name = 'result'") or (0,)
         self._complete = last == 0
+        self._notice_removals(self._database.row(_REMOVALS))
+
+    def _notice_removals(self, counter: tuple[int, ...] | None) -> None:
+        """Forget what is known of the past if `gc` took something away since it was read; not what is new here."""
+        before, self._removals = self._removals, counter[0] if counter else 0
+        if before == self._removals:
+            return
+        for memory in (
+            self._known,
+            self._numbers,
+            self._older,
+            self._files,
+            self._sites,
+            self._recent,
+            self._held,
+        ):
+            memory.clear()
+        self._held_bytes = 0
+        self._known.update((result.key, result) for result in self._kept)
 
     def _checked(self, found: Result) -> Result:
         """The result with `lost` set if it is; one that another process has made again instead."""
@@ -503,6 +537,8 @@ class Results:
                     made,
                 )
             )
+            if key in numbers:  # calls that are never reused, with one key
+                self._older[self._kept[numbers[key] - last - 1]] = numbers[key]
             numbers[key] = number
         connection.executemany(
             f"INSERT INTO results ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608

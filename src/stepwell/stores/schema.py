@@ -103,6 +103,18 @@ MIGRATIONS: tuple[str, ...] = (
         id INTEGER PRIMARY KEY, step TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
         who TEXT NOT NULL, time REAL NOT NULL, why TEXT NOT NULL);
     """,
+    """
+    -- What `gc` took away, a row each time. `runs`: their numbers as JSON, also when it was `emptied`. The rows
+    -- themselves are in tables `trash_...`, made when first needed, and the files in the folder `trash/`.
+    CREATE TABLE trash (
+        batch INTEGER PRIMARY KEY, time REAL NOT NULL, runs TEXT NOT NULL, results INTEGER NOT NULL,
+        blobs INTEGER NOT NULL, bytes INTEGER NOT NULL, emptied INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE trash_files (
+        batch INTEGER NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (batch, digest)) WITHOUT ROWID;
+
+    -- How often something was taken away: who knew something before has to ask again.
+    INSERT INTO counters VALUES ('gc', 0);
+    """,
 )
 """Migration number n brings a store from version n-1 to n."""
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
 from stepwell import log
-from stepwell.errors import InputUnreadable, StepwellError
+from stepwell.errors import InputChanged, InputUnreadable, StepwellError
 from stepwell.kernel.graph import StepDef
 from stepwell.kernel.ports import Done, Failure, Made, Task
 from stepwell.stores.blobs import Blobs
-from stepwell.worker import failures
+from stepwell.worker import failures, judges
 from stepwell.worker.inputs import Inputs
 from stepwell.worker.meter import Meter
 from stepwell.worker.modules import FirstParty
+from stepwell.worker.observe import Observed
 from stepwell.worker.outputs import Declared, claimed, keep
 from stepwell.worker.state import Restorer
 from stepwell.worker.watch import Watch
@@ -36,7 +37,7 @@ class Context:
 
     `spoiled` is set when a step changed the process in a way that cannot be undone; `then` says what that
     leads to. An exception of the class `stops` means that the task is to be given up; all others are
-    the step's own.
+    the step's own. `lent` are environment variables that this process has and the driver has not.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Context:
         blobs: Blobs,
         importer: FirstParty,
         logged: Logged,
-        stops: type[BaseException],
+        stops: type[BaseException] | tuple[type[BaseException], ...],
         then: str,
+        lent: Mapping[str, str] | None = None,
     ) -> None:
         self.root = root
         self.blobs = blobs
@@ -59,6 +61,11 @@ class Context:
         self.state = Restorer(root)
         self.watch = Watch(importer.is_first_party)
         self.spoiled = False
+        self.seen = Observed()
+        """What the step of the current task was seen to read and to write."""
+        self.modules = 0
+        """How many first-party modules there were when it was called."""
+        importer.observer.settle(blobs.folder, lent)
         self._calls: dict[StepDef, Call] = {}
         for module in importer.modules.values():
             self.watch.meet(module)
@@ -122,16 +129,22 @@ def execute(task: Task, context: Context) -> Done:
     """Carry one task out. Raises nothing but what `context.stops`."""
     outputs: tuple[Made, ...] = ()
     failed: Failure | None = None
+    context.seen = Observed()
     before = log.record_with(lambda name, value, step: context.logged(task.node, name, value, step))
+    log.enter(log.CurrentStep(task.id, task.key, task.run, task.attempt))
     context.meter.start()
     try:
         outputs, failed = copy_context().run(_attempt, task, context)
     finally:
         cost = context.meter.stop()
         log.record_with(before)
+        log.enter(log.OUTSIDE)
         context.inputs.forget()
         notes = _tidy(task.step.name, context)
-    return Done(task.node, outputs, failed, cost.seconds, cost.cpu, cost.memory, notes)
+    seen = context.seen
+    observed = seen.observed if failed is None else ()
+    cost_of = (cost.seconds, cost.cpu, cost.memory)
+    return Done(task.node, outputs, failed, *cost_of, (*notes, *seen.notes), observed, seen.wrote)
 
 
 def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | None]:
@@ -142,29 +155,71 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
         raise
     except BaseException as error:  # importing runs the user's code  # noqa: BLE001
         return (), failures.not_loaded(step.name, step.module, error, root, is_own)
+    if context.importer.moved:
+        return (), _moved(step.name, context)
     values, failed = _values(task, context)
     if failed is not None:
         return (), failed
     context.state.seed(task.key)
     try:
-        value = call(values)
+        value = _observed(call, values, context)
     except context.stops:
         raise
     except BaseException as error:  # whatever a step raises is its failure, `sys.exit` too  # noqa: BLE001
         return (), failures.of_step(step.name, error, root, is_own)
     del values
+    if context.importer.moved:
+        return (), _moved(step.name, context)
     try:
         context.inputs.held_are_unchanged()
         parts = call.declared.split(value)
         if task.out and (wrong := claimed(step.name, task.out, value, root)) is not None:
             raise wrong
-        return keep(parts, context.blobs), None
+        made = keep(parts, context.blobs)
+        return made, _judged(task, value, context) if step.validate or step.done else None
     except StepwellError as error:
         return (), _named(step.name, error)
     except context.stops:
         raise
     except BaseException as error:  # encoding runs libraries, and methods of the user's classes  # noqa: BLE001
         return (), failures.of_step(step.name, error, root, is_own)
+
+
+def _observed(call: Call, values: dict[str, Any], context: Context) -> Any:
+    """Call the step, and see what it reads and writes: nothing else of a task counts."""
+    observer = context.importer.observer
+    context.modules = len(context.importer.modules)
+    returned = False
+    observer.begin(*context.inputs.held())
+    try:
+        value = call(values)
+        returned = True
+    finally:
+        context.seen = observer.end(tokens=returned)
+    return value
+
+
+def _moved(step: str, context: Context) -> Failure:
+    """The failure of a step whose modules are not what the run was planned with; another process may still be in time."""
+    context.spoiled = True
+    what = context.importer.moved.removeprefix("file ").partition("\x1f")[0]
+    error = InputChanged(
+        f"step `{step}`: `{what}` changed since the run was planned",
+        why="a module of the project reads it when it is imported, so the step would run with something else",
+        fixes=["run again"],
+    )
+    return failures.failure(error)
+
+
+def _judged(task: Task, value: Any, context: Context) -> Failure | None:
+    """What the step's own judges say of what it gave, if that speaks against it."""
+    step, importer = task.step, context.importer
+    failed = judges.refused(step, value, importer)
+    if failed is None and step.done:
+        values, failed = _values(task, context)  # anew: the step may have changed those that it got
+        failed = failed or judges.not_done(step, values, importer)
+        context.inputs.forget()
+    return failed
 
 
 def _values(task: Task, context: Context) -> tuple[dict[str, Any], Failure | None]:
@@ -191,6 +246,8 @@ def _named(step: str, error: StepwellError) -> Failure:
 
 def _tidy(step: str, context: Context) -> tuple[str, ...]:
     """Put the process back; what a person should know of it."""
+    if context.importer.anew:
+        context.importer.forget_since(context.modules)
     notes = []
     changed = context.watch.changed()
     if changed:

@@ -67,7 +67,7 @@ def of_step(name: str, error: BaseException, root: Path, is_own: IsOwn) -> Failu
     raised = StepRaised(
         f"step `{name}` raised {say(error)}",
         why=line or "the error was raised outside the project's own files",
-        fixes=[*_remedies(error, is_own), f"stepwell run --in-process   with `breakpoint()` in `{name}`"],
+        fixes=[*_remedies(error, is_own), f"stepwell debug {name}   opens a debugger at this line, with the same inputs"],
     )
     return failure(raised, text)
 

@@ -6,7 +6,7 @@ read where they are, and held: `Held.changed()` says after the step whether one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
@@ -59,6 +59,13 @@ class Inputs:
                     why="the step may have read parts of both versions, so its result belongs to neither",
                     fixes=["run again when nothing writes to it any more"],
                 )
+
+    def held(self) -> tuple[Sequence[str], Sequence[str]]:
+        """The files of the sources that were read, and the folders that such sources are."""
+        if not self._held:
+            return (), ()
+        files = [path for _, found in self._held for path in found.files]
+        return files, [found.folder for _, found in self._held if found.folder]
 
     def forget(self) -> None:
         """The task is over, whatever came of it."""

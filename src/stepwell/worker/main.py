@@ -68,6 +68,8 @@ def run_template() -> None:
     settings = read_settings(settings_fd)
     importer = _importer(settings)
     warm(settings.preload, importer)
+    if settings.strict:
+        warm_for_one_task()
     template = Template(socket.socket(fileno=control_fd), settings_fd, driver, settings, importer)
     gc.collect()
     gc.freeze()  # workers share this memory; a collection would copy it
@@ -97,7 +99,8 @@ def read_settings(fd: int) -> Settings:
 
 def _importer(settings: Settings) -> FirstParty:
     sys.argv = [str(settings.root)]
-    importer = FirstParty([settings.root, *map(Path, settings.roots)], Snapshot(settings.snapshot))
+    roots = [settings.root, *map(Path, settings.roots)]
+    importer = FirstParty(roots, Snapshot(settings.snapshot), settings.expected)
     importer.install()
     return importer
 
@@ -114,6 +117,15 @@ def warm(modules: Sequence[str], importer: FirstParty) -> None:
                 importlib.import_module(name)
     for name in ("stepwell.codecs.choose", "stepwell.stores.blobs", "stepwell.worker.execute"):
         importlib.import_module(name)
+
+
+def warm_for_one_task() -> None:
+    """Import what nearly every task needs of Stepwell: in strict mode each has a worker of its own."""
+    for name in ("stepwell.sources.pin", "stepwell.sources.read", "stepwell.worker.sandbox"):
+        importlib.import_module(name)
+    face = importlib.import_module("stepwell")
+    for name in ("log", "pipeline", "source", "step"):  # loaded when they are first asked for
+        getattr(face, name)
 
 
 def _libraries(modules: Sequence[str], importer: FirstParty) -> Iterator[str]:

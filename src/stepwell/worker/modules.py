@@ -12,12 +12,17 @@ imported by Python's finder but by this one: it reads each file once, keeps the 
     module = importer.load("pipeline")          # its bytes are now in importer.snapshot
     importer.refresh()                          # files were edited: forget what came from them
 
+What a module reads while it is imported (`CFG = json.load(open("c.json"))`) is part of what it is:
+`importer.reads` has it with the module-level statement that read it (`worker.observe`), workers are
+told what it came to (`snapshot.expected()`), and `moved` says so when they find something else.
+
 First-party is what lies in the project's root, in its `src/`, and in further given roots
 (projects installed as editable), as sources; everything else is left to Python.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import linecache
 import os
@@ -28,6 +33,10 @@ from importlib.util import decode_source, spec_from_file_location
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from stepwell.kernel.ports import MOVING
+from stepwell.worker.observe import ImportRead, Observer
+from stepwell.worker.world import World
+
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
@@ -37,6 +46,15 @@ class Snapshot(Mapping[str, bytes]):
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
         self._files: dict[str, bytes] = dict(files or {})
         self._codes: dict[str, CodeType] = {}
+        self.reads: list[ImportRead] = []
+        """What modules of these files read when they were imported, sorted by module and line."""
+
+    def expected(self) -> dict[str, str]:
+        """What a worker must find when it imports these modules: token by what was read.
+
+        Without what the modules changed themselves: importing them again may find that different.
+        """
+        return {read.what: read.token for read in self.reads if not read.own}
 
     def read(self, path: str | Path) -> bytes:
         """The bytes of a file: those of the first time that anyone asked. Raises `OSError`."""
@@ -88,11 +106,17 @@ class SnapshotLoader(SourceFileLoader):
     """Loads one module from the snapshot's bytes; for the rest (resources, `inspect`) like Python's own loader."""
 
     def __init__(
-        self, name: str, path: str, snapshot: Snapshot, loaded: Callable[[ModuleType], None]
+        self,
+        name: str,
+        path: str,
+        snapshot: Snapshot,
+        loaded: Callable[[ModuleType], None],
+        watched: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         super().__init__(name, path)
         self._snapshot = snapshot
         self._loaded = loaded
+        self._watched = watched
 
     def get_data(self, path: str) -> bytes:
         """The snapshot's bytes of the module; other files of a package are read as they are."""
@@ -105,7 +129,9 @@ class SnapshotLoader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         """Run the module; tracebacks, `inspect` and debuggers are given the lines that run."""
         show_lines(self.path, self._snapshot.read(self.path))
-        exec(self.get_code(module.__name__), module.__dict__)  # this is what importing means  # noqa: S102
+        code = self.get_code(module.__name__)
+        with self._watched():
+            exec(code, module.__dict__)  # this is what importing means  # noqa: S102
         self._loaded(module)
 
 
@@ -122,9 +148,15 @@ class FirstParty:
     """A finder for `sys.meta_path`: modules and packages below the roots, from the snapshot.
 
     `roots` is the project's root first, then roots of editable installs. Each one's `src/` is one too.
+    `expected` is what was read when the same modules were imported elsewhere (`Snapshot.expected`).
     """
 
-    def __init__(self, roots: Sequence[Path], snapshot: Snapshot | None = None) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        snapshot: Snapshot | None = None,
+        expected: Mapping[str, str] | None = None,
+    ) -> None:
         places = [
             place for root in map(os.path.abspath, roots) for place in (root, os.path.join(root, "src"))
         ]
@@ -135,6 +167,12 @@ class FirstParty:
         """What was loaded, by name."""
         self.on_load: Callable[[ModuleType], None] | None = None
         """Called with each module that was loaded, after it ran."""
+        self.observer = Observer(roots[0], self.is_first_party, self.roots, self.snapshot)
+        self.moved = ""
+        """What a module read when it was imported and that is not as `expected`; empty while all is."""
+        self.anew = False
+        """A module that a step imported has read something: to be imported anew by the next step."""
+        self._expected = dict(expected or {})
 
     @classmethod
     def for_root(cls, root: Path, *more: Path) -> FirstParty:
@@ -213,28 +251,78 @@ class FirstParty:
         inside = any(path.startswith(root + os.sep) for root in self.roots)
         return inside and not any(part in path for part in _INSTALLED)
 
+    @property
+    def reads(self) -> list[ImportRead]:
+        """What first-party modules read when they were imported, sorted by module and line."""
+        return self.snapshot.reads
+
     def refresh(self) -> list[str]:
         """Look at the files again; if any changed, forget all first-party modules. Returns what changed.
 
-        All, because a module that did not change holds functions of those that did.
+        All, because a module that did not change holds functions of those that did. What modules
+        read when they were imported counts like their files: `$NAME` and the like are returned too.
         """
         changed = self.snapshot.changed()
+        for path in changed:
+            self.snapshot.forget(path)
+        changed += self._moved_reads()
         if changed:
-            for path in changed:
-                self.snapshot.forget(path)
             self.purge()
         return changed
 
+    def _moved_reads(self) -> list[str]:
+        """What modules read when they were imported and that is different now."""
+        if not self.reads:
+            return []
+        world = World(self.observer.root, self.observer.memory)
+        moved = {
+            read.what
+            for read in self.reads
+            if not read.own and (read.token == MOVING or world.token(read.what) != read.token)
+        }
+        return sorted(moved)
+
     def purge(self) -> None:
-        """Forget all first-party modules, so that importing runs them again."""
-        for name, module in self.modules.items():
+        """Forget all first-party modules and what they have read, so that importing runs them again."""
+        self._forget(dict(self.modules))
+        self.reads.clear()
+
+    def forget_since(self, count: int) -> None:
+        """Forget the modules that were loaded after the first `count`: they belong to the step that imported them."""
+        self._forget(dict(list(self.modules.items())[count:]))
+        self.anew = False
+
+    def _forget(self, modules: Mapping[str, ModuleType]) -> None:
+        for name, module in modules.items():
             if sys.modules.get(name) is module:
                 del sys.modules[name]
                 parent, _, tail = name.rpartition(".")
                 if getattr(sys.modules.get(parent), tail, None) is module:
                     delattr(sys.modules[parent], tail)
-        self.modules.clear()
+            self.modules.pop(name, None)
         importlib.invalidate_caches()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """While a module of ours is executed: what it reads is written down."""
+        self.observer.enter_import()
+        try:
+            yield
+        finally:
+            reads = self.observer.leave_import()
+            if reads:
+                self._keep(reads)
+
+    def _keep(self, reads: Iterable[ImportRead]) -> None:
+        """Modules have read this. What a step imports counts for that step, and is no part of what was loaded before."""
+        for read in reads:
+            wanted = self._expected.get(read.what, read.token)
+            if wanted != read.token and not read.own:
+                self.moved = self.moved or read.what
+        if self.observer.in_step:
+            self.anew = True
+        else:
+            self.reads[:] = sorted({*self.reads, *reads})
 
     def _own(self, path: Iterable[str]) -> list[str]:
         return [p for p in path if p in self.roots or self.is_first_party(p + os.sep)]
@@ -243,7 +331,7 @@ class FirstParty:
         return path in self.snapshot or os.path.isfile(path)
 
     def _spec(self, name: str, path: str, below: list[str] | None) -> ModuleSpec | None:
-        loader = SnapshotLoader(name, path, self.snapshot, self._loaded)
+        loader = SnapshotLoader(name, path, self.snapshot, self._loaded, self._watched)
         spec = spec_from_file_location(name, path, loader=loader, submodule_search_locations=below)
         if spec is not None:
             spec.cached = None

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.codecs import choose
+from stepwell.codecs.annotations import unwrapped
+from stepwell.codecs.columns import lacking
 from stepwell.errors import StepwellError
 from stepwell.kernel.graph import StepDef
 from stepwell.kernel.ports import Artifact, Made
@@ -50,7 +52,7 @@ class Declared:
             _no_reference(self.step.name, value, where)
         annotation = self._types[name]
         if annotation is not None:
-            clause = choose.fits(value, annotation)
+            clause = choose.fits(value, annotation) or lacking(value, annotation)
             if clause:
                 raise wrong_output(
                     self.step.name, f"returned{where} something else than it declares: {clause}"
@@ -220,13 +222,13 @@ def _annotations(step: StepDef, function: Callable[..., Any]) -> list[Any]:
     """The type of each output as the function's annotations say it, None where they do not."""
     unknown: list[Any] = [None] * len(step.outputs)
     try:
-        returns = typing.get_type_hints(function).get("return")
+        returns = typing.get_type_hints(function, include_extras=True).get("return")
         if step.shape == "single":
             return [type(None) if returns is None and "return" in function.__annotations__ else returns]
         if step.shape == "tuple":
-            kinds = list(typing.get_args(returns))
+            kinds = list(typing.get_args(unwrapped(returns)))
             return kinds if len(kinds) == len(unknown) and Ellipsis not in kinds else unknown
-        fields = typing.get_type_hints(returns)
+        fields = typing.get_type_hints(unwrapped(returns), include_extras=True)
         return [fields.get(output.name) for output in step.outputs]
     except Exception:  # names for type checkers alone; what cannot be resolved is not judged  # noqa: BLE001
         return unknown

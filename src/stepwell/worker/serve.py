@@ -16,16 +16,19 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from socket import MSG_DONTWAIT, socket
 from typing import Any
 
+from stepwell.errors import StrictUnavailable
 from stepwell.kernel.graph import StepDef
-from stepwell.kernel.ports import Task
+from stepwell.kernel.ports import Done, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.worker import wire
 from stepwell.worker.capture import Capture
 from stepwell.worker.execute import Context, execute
+from stepwell.worker.failures import failure
 from stepwell.worker.modules import FirstParty
 
 
@@ -42,8 +45,15 @@ class Settings:
         self.roots: list[str] = given["roots"]
         self.snapshot: dict[str, bytes] = given["snapshot"]
         self.preload: list[str] = given["preload"]
+        self.expected: dict[str, str] = given["expected"]
+        """What modules read when the driver imported them (`Snapshot.expected`)."""
+        self.lent: dict[str, str] = given["lent"]
+        """Environment variables that the driver has not (`main.boot_environment`)."""
         self.end: bytes = given["end"]
         self.fork: bool = given["fork"]
+        self.strict: bool = given["strict"]
+        self.folder = Path(given["folder"])
+        """Where steps run: the root, or a mirror of it."""
 
 
 def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
@@ -55,16 +65,21 @@ def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
     try:
         capture = Capture(out, err, settings.end)
         write = _writer(reports)
-        context = Context(
-            settings.root,
+        make_context = partial(
+            Context,
+            settings.folder,
             Blobs(settings.store),
             importer,
             lambda node, name, value, step: write(wire.logged_frame(node, name, value, step)),
             Stopped,
             then="its process was replaced",
+            lent=settings.lent,
         )
         gc.enable()
-        _loop(socket(fileno=tasks), write, context, capture)
+        if settings.strict:
+            _only_task(socket(fileno=tasks), write, settings, importer, make_context, capture)
+        else:
+            _loop(socket(fileno=tasks), write, make_context(), capture)
     except Stopped:
         pass
     except BaseException:  # the driver is told by what it finds on standard error  # noqa: BLE001
@@ -101,6 +116,32 @@ def _loop(tasks: socket, write: Callable[[bytes], None], context: Context, captu
         if context.spoiled:
             write(last)
             return
+
+
+def _only_task(
+    tasks: socket,
+    write: Callable[[bytes], None],
+    settings: Settings,
+    importer: FirstParty,
+    make_context: Callable[[], Context],
+    capture: Capture,
+) -> None:
+    """The one task of a strict worker, in a staged folder of its own (`sandbox`)."""
+    from stepwell.worker import sandbox  # other workers do without
+
+    message = tasks.recv(wire.MESSAGE + 1024)
+    if not message:
+        return
+    task = _task(message, {})
+    write(wire.started_frame(task.node, os.getpid()))
+    try:
+        box = sandbox.enter(task, settings.root, settings.store, importer)
+    except StrictUnavailable as error:
+        done = Done(task.node, failure=failure(error))
+    else:
+        done = box.judged(execute(task, make_context()))
+    capture.finish()
+    write(wire.done_frame(done))
 
 
 def _task(message: bytes, steps: dict[bytes, StepDef]) -> Task:

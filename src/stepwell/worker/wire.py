@@ -117,14 +117,16 @@ def done_frame(done: Done) -> bytes:
     """The frame that says that a task ended."""
     outputs = tuple((tuple(made.artifact), made.data) for made in done.outputs)
     failure = None if done.failure is None else tuple(done.failure)
-    return frame((DONE, done.node, outputs, failure, done.seconds, done.cpu, done.memory, done.notes))
+    observed = tuple(tuple(pair) for pair in done.observed)
+    cost = (done.seconds, done.cpu, done.memory)
+    return frame((DONE, done.node, outputs, failure, *cost, done.notes, observed, done.wrote))
 
 
 def done_of(body: tuple[Any, ...]) -> Done:
     """The report of a DONE frame."""
-    _, node, outputs, failure, seconds, cpu, memory, notes = body
+    _, node, outputs, failure, *rest = body
     made = tuple(Made(Artifact(*artifact), data) for artifact, data in outputs)
-    return Done(node, made, None if failure is None else Failure(*failure), seconds, cpu, memory, notes)
+    return Done(node, made, None if failure is None else Failure(*failure), *rest)
 
 
 def logged_of(body: tuple[Any, ...]) -> Logged:

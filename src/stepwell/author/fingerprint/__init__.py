@@ -16,12 +16,15 @@ Docstrings and annotations do where reached code reads them (`__doc__`, `get_typ
 
 **What is not seen through** counts as a whole module, and is named in `opaque`: a module used as a
 value, `getattr` with a computed name, `eval`, `exec`, `globals()`, computed imports. Compiled files
-of the project count as bytes. What is installed counts by version, which is beside the digest.
+of the project count as bytes, and so do zip files. What is installed counts by version, beside the
+digest: `environment.py` says how much of it.
 
     canonical.py    syntax tree -> text that is the same on every interpreter
     scopes.py       which outer names a piece of code uses
     modules.py      one file: which statements bind and change which names
     installed.py    which distributions provide a module; which are editable
+    markers.py      which requirements of a distribution concern this interpreter
+    environment.py  how much of what is installed counts
     places.py       where modules are
     resolve.py      what names stand for, across modules
     effects.py      what importing a module does besides binding names

@@ -12,12 +12,14 @@ import copy
 from dataclasses import dataclass
 
 from stepwell.author.fingerprint.canonical import canonical
-from stepwell.author.fingerprint.modules import Module
+from stepwell.author.fingerprint.modules import Module, spans
 from stepwell.author.fingerprint.resolve import WHOLE, Key, Reach, Resolver
 from stepwell.author.fingerprint.scopes import FUNCTIONS, Import, Reading, Use, read, root_chain
 from stepwell.kernel.identity import digest
 
 __all__ = ["Definition", "Node", "signature"]
+
+_COMPUTED = ("import_module with a computed name", "__import__ with a computed name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Definition:
     file: str
     """Relative to the project's root, with `/`; absolute where it lies outside."""
     line: int
+    spans: tuple[tuple[int, int], ...] = ()
+    """The lines that it stands on, first and last of each statement, as far as they count."""
 
 
 class Node:
@@ -92,6 +96,8 @@ class Node:
             for why in sorted(reading.blind):
                 reach.keys.add(Key(module.name, WHOLE))
                 reach.notes.add(f"{module.name}: {why}; the whole module counts")
+            if self.key.name == WHOLE and any(why in _COMPUTED for why in reading.blind):
+                self.resolver.named(module, reach)
             if self.key.name == WHOLE:
                 exported = [Use((), i) for names in module.imports.values() for i in names if i.name]
                 self.resolver.reach(module, exported, into=reach)
@@ -108,7 +114,7 @@ class Node:
             rules = self.resolver.rules(self.module, docstrings=docstrings, annotations=annotations)
             text = "\n".join((self.label, self.note, canonical(self._counted(), rules), more))
             made = self._definitions[asked] = Definition(
-                self.label, digest(text), self.source, self.module.file, self.line
+                self.label, digest(text), self.source, self.module.file, self.line, self.spans
             )
         return made
 
@@ -126,6 +132,13 @@ class Node:
             return 1
         first = self.statements[0]
         return min([first.lineno, *(d.lineno for d in getattr(first, "decorator_list", []))])
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """The lines that the statements stand on, first and last."""
+        if self.key.name == WHOLE:
+            return ((1, len(self.module.lines)),)
+        return tuple(span for statement in self.statements for span in spans(statement))
 
     def _counted(self) -> list[ast.stmt]:
         """The statements as they count: imports absolute, `train = step(fit, cpus=2)` without its options."""

@@ -18,16 +18,30 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from stepwell.author.fingerprint.modules import Module, part
+from stepwell.author.fingerprint.modules import Module, aliases, changed_chains, part, run_expressions
 from stepwell.author.fingerprint.resolve import Key, Resolver
-from stepwell.author.fingerprint.scopes import FUNCTIONS, Reading, Use, own_statements, root_chain
+from stepwell.author.fingerprint.scopes import (
+    FUNCTIONS,
+    MUTATORS,
+    Reading,
+    Use,
+    bound_names,
+    own_statements,
+    read,
+    root_chain,
+)
 
 __all__ = ["Effects"]
 
 _LITERALS = (
     ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.SetComp, ast.DictComp, ast.JoinedStr,
 )  # fmt: skip
-_DEPTH = 20  # functions that call functions that register
+_DEPTH = 20  # functions that call functions that register or act
+_MAKERS = ("__init__", "__new__", "__post_init__", "__call__")
+_SEEDS = frozenset({"seed", "manual_seed"})
+"""Calls that act also where their result is taken: `_ = random.seed(3)`."""
+_HARMLESS = ("logging.getLogger", "warnings.warn", "time.sleep", "sys.stdout", "sys.stderr", "gc")
+"""Calls into the standard library that only tell something, or take time."""
 
 
 class Effects:
@@ -39,6 +53,7 @@ class Effects:
         self._statements: dict[str, list[ast.stmt]] = {}
         self._changes: dict[str, dict[Key, list[ast.stmt]]] = {}
         self._registers: dict[tuple[Key, int], frozenset[Key]] = {}
+        self._acting: dict[tuple[Key, int], bool] = {}
 
     # ------------------------------------------------------------------ effects
 
@@ -55,20 +70,118 @@ class Effects:
 
     def _acts(self, module: Module, leaf: ast.stmt) -> bool:
         if isinstance(leaf, (ast.For, ast.AsyncFor, ast.While, ast.Match)):
-            return any(
-                self._acts(module, s) for s in own_statements([leaf]) if s is not leaf and not _compound(s)
-            )
-        if isinstance(leaf, ast.Expr):
-            return any(isinstance(n, ast.Call) for n in ast.walk(leaf.value)) and not self._is_harmless(
-                module, leaf
-            )
-        if isinstance(leaf, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete)):
-            targets = leaf.targets if isinstance(leaf, (ast.Assign, ast.Delete)) else [leaf.target]
-            return any(
-                isinstance(t, (ast.Attribute, ast.Subscript)) and not self._is_ours(module, root_chain(t))
-                for t in targets
-            )
+            inside = (s for s in own_statements([leaf]) if s is not leaf and not _compound(s))
+            if any(self._acts(module, s) for s in inside):
+                return True
+        elif isinstance(leaf, ast.ClassDef):
+            if self._body_acts(module, leaf):
+                return True
+        elif isinstance(leaf, ast.Expr) and self._is_bare_call(leaf) and not self._is_harmless(module, leaf):
+            return True
+        return any(self._expression_acts(module, node) for node in run_expressions(leaf)) or (
+            isinstance(leaf, (*FUNCTIONS, ast.ClassDef)) and self._is_run_by_decorator(module, leaf)
+        )
+
+    def _body_acts(self, module: Module, leaf: ast.ClassDef) -> bool:
+        """Whether the body of a class acts while it runs; what it does to its own names is no act."""
+        own = bound_names(leaf.body)
+        for statement in own_statements(leaf.body):
+            roots = {c[0] for c in changed_chains(statement)}
+            acts = not (_compound(statement) or roots & own) and self._acts(module, statement)
+            if acts and not (isinstance(statement, ast.Expr) and root_chain(statement.value)[:1] in own):
+                return True
         return False
+
+    def _expression_acts(self, module: Module, node: ast.AST) -> bool:
+        """Whether an expression changes what is not the project's, or calls what does (`X = setup()`)."""
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
+            return not self._is_ours(module, root_chain(node))
+        if not isinstance(node, ast.Call):
+            return False
+        chain = root_chain(node.func)
+        if not chain or isinstance(node.func, ast.Call) or self.is_pipeline(module, chain):
+            return False
+        text, key = self.resolver.origin(module, chain)
+        if key is None:
+            last = node.func.attr if isinstance(node.func, ast.Attribute) else text.rpartition(".")[2]
+            acting = last in _SEEDS or (last in MUTATORS and text.count(".") > 1)  # `os.environ.pop`
+            return acting and self._is_outside(module, chain)
+        if self.acts(key):
+            return True
+        given = (*node.args, *(k.value for k in node.keywords))
+        return self._mutates(key) and any(self._is_ours(module, root_chain(a)) for a in given)
+
+    def _is_run_by_decorator(self, module: Module, leaf: ast.stmt) -> bool:
+        """Whether a decorator of the project calls what it decorates, or acts by itself."""
+        for decorator in getattr(leaf, "decorator_list", ()):
+            chain = root_chain(decorator)
+            if chain and not self.resolver.is_stepwell(module, chain):
+                depth = 2 if isinstance(decorator, ast.Call) else 1
+                key = self.resolver.origin(module, chain)[1]
+                reading = self.reading(key) if key is not None and self._is_function(key) else None
+                if (
+                    key is not None
+                    and reading is not None
+                    and (depth in reading.runs or self.acts(key, depth))
+                ):
+                    return True
+        return False
+
+    def acts(self, key: Key, depth: int = 1, left: int = _DEPTH) -> bool:
+        """Whether calling a function or class of the project changes what is not the project's."""
+        module = self.resolver.module(key.module)
+        if module is None or not left or module.kind(key.name) not in ("function", "class"):
+            return False
+        if (key, depth) not in self._acting:
+            self._acting[key, depth] = False  # while it is being found: recursive functions
+            reading = self._called(module, key)
+            self._acting[key, depth] = reading is not None and (
+                any(at <= depth and self._is_act(module, use, bare=False) for use, at in reading.changes)
+                or any(at <= depth and self._is_act(module, use, bare=True) for use, at in reading.bare)
+                or any(
+                    self.acts(called, 1, left - 1)
+                    for use, at in reading.calls
+                    if at <= depth
+                    for called in self._keys(module, use)
+                    if called != key
+                )
+            )
+        return self._acting[key, depth]
+
+    def _called(self, module: Module, key: Key) -> Reading | None:
+        """The names used by what a call runs: the function, or how a class makes its instances."""
+        above = self.resolver.class_of(key)
+        if above is None:
+            return self.reading(key)
+        makers = [s for s in above[1].body if isinstance(s, FUNCTIONS) and s.name in _MAKERS]
+        return read(makers, module.absolute, self.resolver.rules(module).strip, walrus=module.walrus)
+
+    def _is_act(self, module: Module, use: Use, *, bare: bool) -> bool:
+        """Whether what is changed, or called for what it does, is neither the project's nor a builtin.
+
+        `np.sort(x)` looks like a change of `np`, so that a whole module is never one.
+        """
+        if use.origin is not None:
+            text = ".".join(filter(None, (use.origin.module, use.origin.name, *use.chain)))
+            outside = self.resolver.places.find(use.origin.module) is None
+        else:
+            outside = bool(use.chain) and self._is_outside(module, use.chain)
+            text = self.resolver.origin(module, use.chain)[0] if outside else ""
+        return outside and (bare or "." in text) and not text.startswith(_HARMLESS)
+
+    def _is_outside(self, module: Module, chain: tuple[str, ...]) -> bool:
+        """Whether a chain starts at something imported that is neither the project's nor Stepwell's."""
+        text, key = self.resolver.origin(module, chain)
+        return key is None and chain[0] in module.imports and text.split(".", 1)[0] != "stepwell"
+
+    def _mutates(self, key: Key) -> bool:
+        """Whether a function of the project changes an argument in place."""
+        reading = self.reading(key) if self._is_function(key) else None
+        return reading is not None and 1 in reading.mutates
+
+    @staticmethod
+    def _is_bare_call(leaf: ast.Expr) -> bool:
+        return any(isinstance(n, ast.Call) for n in ast.walk(leaf.value))
 
     def _is_harmless(self, module: Module, leaf: ast.Expr) -> bool:
         call = leaf.value
@@ -91,6 +204,8 @@ class Effects:
 
     def is_pipeline(self, module: Module, chain: tuple[str, ...]) -> bool:
         """Whether a chain starts at something of Stepwell's, or at a function that it decorates."""
+        if not chain:
+            return False
         if self.resolver.is_stepwell(module, chain):
             return True
         _, key = self.resolver.origin(module, chain)
@@ -142,23 +257,56 @@ class Effects:
                     yield index, key
         for index, statement in enumerate(module.top):
             for leaf in own_statements([statement]):
+                yield from ((index, key) for key in self._stepped(module, leaf))
                 if isinstance(leaf, (*FUNCTIONS, ast.ClassDef)):
                     yield from ((index, key) for key in self._registered_by(module, leaf))
 
+    def _stepped(self, module: Module, leaf: ast.stmt) -> Iterator[Key]:
+        """The project's objects whose own class says that a method called here changes them: `x = counter.next()`."""
+        for node in run_expressions(leaf):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            chain = root_chain(node.func.value)
+            key = self.resolver.origin(module, chain)[1] if chain else None
+            owner = self.resolver.module(key.module) if key is not None else None
+            if key is None or owner is None or owner.kind(key.name) != "data":
+                continue
+            values = (getattr(s, "value", None) for s in owner.statements(key.name, changes=False))
+            made = [root_chain(v.func) for v in values if isinstance(v, ast.Call)]
+            classes = [self.resolver.origin(owner, c)[1] for c in made if c]
+            if any(self._method_mutates(of, node.func.attr, _DEPTH) for of in classes):
+                yield key
+
+    def _method_mutates(self, key: Key | None, name: str, left: int) -> bool:
+        """Whether a method of a class of the project, or of its bases, changes the object that it is called on."""
+        found = self.resolver.class_of(key)
+        if found is None or not left:
+            return False
+        module, node = found
+        methods = [s for s in node.body if isinstance(s, FUNCTIONS) and s.name == name]
+        if methods:
+            rules = self.resolver.rules(module)
+            return 1 in read(methods, module.absolute, rules.strip, walrus=module.walrus).mutates
+        bases = (self.resolver.origin(module, root_chain(b) or ("?",))[1] for b in node.bases)
+        return any(self._method_mutates(base, name, left - 1) for base in bases)
+
     def _origins(self, module: Module, chain: tuple[str, ...]) -> Iterator[Key]:
         """What a changed chain stands for, and what that is another name of (`ALIAS = MODELS`)."""
-        for _ in range(_DEPTH):
+        todo, seen = [(module, chain)], set[Key]()
+        while todo:
+            module, chain = todo.pop()
             _, key = self.resolver.origin(module, chain)
             owner = self.resolver.module(key.module) if key is not None else None
-            if key is None or owner is None:
-                return
+            if key is None or owner is None or key in seen:
+                continue
+            seen.add(key)
             yield key
-            values = [s.value for s in owner.statements(key.name, changes=False) if isinstance(s, ast.Assign)]
-            if len(values) != 1 or not isinstance(values[0], (ast.Name, ast.Attribute)):
-                return
-            module, chain = owner, root_chain(values[0])
-            if not chain:
-                return
+            for imported in owner.imports.get(key.name, ()):  # `from m import D`, then `D |= {...}`
+                source = self.resolver.module(imported.module)
+                if source is not None and imported.name:
+                    todo.append((source, (imported.name,)))
+            for statement in owner.statements(key.name, changes=False):
+                todo.extend((owner, other) for other in aliases(statement, key.name))
 
     def _registered_by(self, module: Module, leaf: ast.stmt) -> Iterator[Key]:
         """What the decorators and base classes of a definition put it into."""
@@ -175,16 +323,22 @@ class Effects:
         """What `__init_subclass__` and metaclasses of a class's bases put it into; and the bases' subclasses."""
         for keyword in leaf.keywords:
             if keyword.arg == "metaclass":
-                yield from self.registers(
-                    self.resolver.origin(module, root_chain(keyword.value) or ("?",))[1], 1
-                )
+                meta = self.resolver.origin(module, root_chain(keyword.value) or ("?",))[1]
+                yield from self.registers(meta, 1)
+                of = self.resolver.class_of(meta)
+                if (
+                    meta is not None
+                    and of is not None
+                    and _makes(of[1], "__new__", "__init__", "__prepare__")
+                ):
+                    yield meta
         for base in leaf.bases:
             _, key = self.resolver.origin(module, root_chain(base) or ("?",))
             above = self.resolver.class_of(key)
             if key is None or above is None or not left:
                 continue
             yield Key(key.module, key.name + "()")
-            if any(isinstance(s, FUNCTIONS) and s.name == "__init_subclass__" for s in above[1].body):
+            if _makes(above[1], "__init_subclass__"):
                 yield from self.registers(key, 1)
                 yield key
             yield from self._hooked(*above, left - 1)
@@ -225,6 +379,11 @@ class Effects:
     def _is_data(self, key: Key) -> bool:
         module = self.resolver.module(key.module)
         return module is not None and module.kind(key.name) == "data"
+
+
+def _makes(node: ast.ClassDef, *names: str) -> bool:
+    """Whether a class has a method of one of these names."""
+    return any(isinstance(s, FUNCTIONS) and s.name in names for s in node.body)
 
 
 def _compound(statement: ast.stmt) -> bool:

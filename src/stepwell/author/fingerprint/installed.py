@@ -6,7 +6,11 @@ distribution provides a module reads every file list there is. Here a name is fi
 distribution's own; only a name like `sklearn` makes all lists be read, once.
 
 The version of a distribution that did not come from an index says which one it is:
-`1.2 (git 1a2b3c4d5e6f)`, or `1.2 (files 1a2b3c4d5e6f)` for a folder or file that was installed.
+`1.2 (git 1a2b3c4d5e6f)`, or `1.2 (files 1a2b3c4d5e6f)` for a folder or file that was installed. That
+of one with compiled parts says which build: `2.3 (cp311-manylinux_2_28_x86_64)`.
+
+What was read of a distribution is kept, in this process and in a memo if one is given, for as long
+as its `RECORD` (or metadata) keeps its time and size.
 """
 
 from __future__ import annotations
@@ -15,15 +19,16 @@ import ast
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from stepwell.kernel.identity import digest
 
-__all__ = ["Installed"]
+__all__ = ["Facts", "Installed"]
 
 _INFO = re.compile(r"^(?P<name>.+?)-(?P<version>[^-]+?)(?:-py[\d.]+)?\.(?:dist|egg)-info$")
 
@@ -37,11 +42,28 @@ class _Info:
     path: str
 
 
+class Facts(NamedTuple):
+    """What counts of a distribution."""
+
+    version: str
+    """With its origin, or its build where it has compiled parts."""
+    requires: tuple[str, ...]
+    """Requirements as its metadata has them: `numpy>=2; python_version < "3.14"`."""
+    editable: bool
+
+
+_KNOWN: dict[tuple[str, str], tuple[str, Any]] = {}
+"""(kind, folder) -> the stamp of a distribution and what was read of it, in this process."""
+
+
 class Installed:
     """The distributions on a search path."""
 
     def __init__(self, path: Sequence[str]) -> None:
         self.path = tuple(dict.fromkeys(path))
+        self._memo: Any = None
+        self._recalled: dict[str, Mapping[str, str | bytes]] = {}
+        self._news: dict[str, dict[str, str | bytes]] = {}
         self._provided: dict[str, tuple[tuple[str, str], ...]] = {}
 
     def providers(self, module: str) -> tuple[tuple[str, str], ...]:
@@ -49,8 +71,60 @@ class Installed:
         found = self._provided.get(module)
         if found is None:
             infos = self._owners(module)
-            found = self._provided[module] = tuple(sorted({(i.name, _version(i)) for i in infos}))
+            found = self._provided[module] = tuple(sorted({(i.name, self._facts(i).version) for i in infos}))
         return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The normalised names of all distributions; sorted."""
+        return tuple(sorted(info.name for info in self._infos))
+
+    def facts(self, name: str) -> Facts | None:
+        """What counts of a distribution, by its normalised name; None where it is not installed."""
+        info = self._by_name.get(name)
+        return self._facts(info) if info is not None else None
+
+    def recall(self, memo: Any) -> None:
+        """Use a memo (`get_many`, `put_many`) for what is read of distributions; None for none."""
+        self._memo, self._recalled = memo, {}
+
+    def remember(self) -> None:
+        """Put what was newly read into the memo."""
+        for kind, values in self._news.items():
+            if self._memo is not None:
+                self._memo.put_many(kind, values)
+        self._news = {}
+
+    def _facts(self, info: _Info) -> Facts:
+        version, requires, editable = self._kept("distribution", info, _read_facts)
+        return Facts(version, tuple(requires), editable)
+
+    def _tops(self, info: _Info) -> frozenset[str]:
+        return frozenset(self._kept("distribution modules", info, lambda info: sorted(_tops(info))))
+
+    def _kept(self, kind: str, info: _Info, read: Callable[[_Info], Any]) -> Any:
+        """What `read` gives of a distribution (plain data), read again only when its files changed."""
+        stamp = _stamp(info)
+        known = _KNOWN.get((kind, info.path))
+        if known is None or known[0] != stamp:
+            known = self._recall(kind, info.path)
+        if known is None or known[0] != stamp:
+            known = (stamp, read(info))
+            self._news.setdefault(kind, {})[info.path] = json.dumps(known)
+        _KNOWN[kind, info.path] = known
+        return known[1]
+
+    def _recall(self, kind: str, path: str) -> tuple[str, Any] | None:
+        if self._memo is None:
+            return None
+        if kind not in self._recalled:  # one query for all
+            self._recalled[kind] = self._memo.get_many(kind, [info.path for info in self._infos])
+        text = self._recalled[kind].get(path)
+        try:
+            stamp, value = json.loads(text) if text is not None else (None, None)
+        except (ValueError, TypeError):
+            return None
+        return (stamp, value) if stamp is not None else None
 
     @cached_property
     def editable(self) -> tuple[Path, ...]:
@@ -74,11 +148,15 @@ class Installed:
                     found.setdefault(name, _Info(name, match["version"], os.path.join(folder, entry)))
         return list(found.values())
 
+    @cached_property
+    def _by_name(self) -> dict[str, _Info]:
+        return {info.name: info for info in self._infos}
+
     def _owners(self, module: str) -> list[_Info]:
         top = module.split(".", 1)[0]
         like = re.sub(r"[-_.]+", "-", top).lower()
         for info in self._infos:
-            if info.name == like and top in _tops(info) and self._is_closed(info, top):
+            if info.name == like and top in self._tops(info) and self._is_closed(info, top):
                 return [info]
         infos = self._by_top.get(top, [])
         if len(infos) > 1:  # a namespace package such as `google`: only those that have this part of it
@@ -100,7 +178,7 @@ class Installed:
     def _by_top(self) -> dict[str, list[_Info]]:
         found: dict[str, list[_Info]] = {}
         for info in self._infos:
-            for top in _tops(info):
+            for top in self._tops(info):
                 found.setdefault(top, []).append(info)
         return found
 
@@ -155,14 +233,58 @@ def _origin(info: _Info) -> dict[str, dict[str, object]]:
     return origin if isinstance(origin, dict) else {}
 
 
-def _version(info: _Info) -> str:
+def _stamp(info: _Info) -> str:
+    """Changes whenever the distribution is installed again: time and size of the list of its files."""
+    for name in ("RECORD", "METADATA", "PKG-INFO", "."):
+        try:
+            status = os.stat(os.path.join(info.path, name))
+        except OSError:
+            continue
+        return f"{status.st_mtime_ns} {status.st_size}"
+    return ""
+
+
+def _read_facts(info: _Info) -> tuple[str, list[str], bool]:
     origin = _origin(info)
+    editable = bool(origin.get("dir_info", {}).get("editable"))
+    return _version(info, origin), _requires(info), editable
+
+
+def _version(info: _Info, origin: dict[str, dict[str, object]]) -> str:
     commit = origin.get("vcs_info", {}).get("commit_id")
     if commit:
         return f"{info.version} (git {str(commit)[:12]})"
     if "dir_info" in origin or "archive_info" in origin:
         return f"{info.version} (files {digest(_text(info, 'RECORD'))[:12]})"
-    return info.version
+    build = _build(info)
+    return f"{info.version} ({build})" if build else info.version
+
+
+def _build(info: _Info) -> str:
+    """Which build of a distribution with compiled parts it is: `cp311-manylinux_2_28_x86_64`; "" for a pure one."""
+    lines = [line.partition(":") for line in _text(info, "WHEEL").splitlines()]
+    fields = [(name.strip().lower(), value.strip()) for name, _, value in lines]
+    if ("root-is-purelib", "false") not in [(name, value.lower()) for name, value in fields]:
+        return ""
+    tags = sorted(value for name, value in fields if name == "tag")
+    parts = tags[0].split("-") if tags else []
+    if len(parts) == 3 and parts[0] == parts[1]:
+        parts = parts[1:]
+    return "-".join([*parts, *(f"build {value}" for name, value in fields if name == "build")])
+
+
+def _requires(info: _Info) -> list[str]:
+    """The requirements in the head of the metadata."""
+    found: list[str] = []
+    for line in (_text(info, "METADATA") or _text(info, "PKG-INFO")).splitlines():
+        if not line:
+            break
+        name, colon, value = line.partition(":")
+        if colon and name.lower() == "requires-dist":
+            found.append(value.strip())
+        elif found and line[0] in " \t":  # a folded line
+            found[-1] += " " + line.strip()
+    return found
 
 
 def _mapped(info: _Info) -> Iterator[Path]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from stepwell.author.fingerprint.scopes import (
     FUNCTIONS,
+    MUTATORS,
     Import,
     bound_names,
     imports_of,
@@ -29,7 +30,7 @@ from stepwell.author.fingerprint.scopes import (
 )
 from stepwell.errors import CannotImport
 
-__all__ = ["Module", "changed_chains", "part"]
+__all__ = ["Module", "aliases", "changed_chains", "part", "run_expressions", "spans"]
 
 _BRANCHES = ("body", "orelse", "finalbody")
 _CUT = (ast.If, ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
@@ -57,6 +58,8 @@ class Module:
         self.imports: dict[str, list[Import]] = {}
         self.typing_imports: dict[str, list[Import]] = {}
         self.stars: list[Import] = []
+        self.star_at: list[tuple[int, Import]] = []
+        """The same with the index of the top-level statement that each is in."""
         self.loads: set[Import] = set()
         """Everything that importing this module imports."""
         self._kinds: dict[str, str] = {}
@@ -80,6 +83,8 @@ class Module:
                     self.changed.setdefault(chain[0], []).append(index)
                     self.changes.append((index, chain))
                 self.add_imports(statement, guarded=False)
+                known = len(self.star_at)
+                self.star_at.extend((index, star) for star in self.stars[known:])
 
     def add_imports(self, statement: ast.stmt, *, guarded: bool) -> None:
         """Index the import statements in a top-level statement."""
@@ -119,6 +124,20 @@ class Module:
         parts = self.package.split(".") if self.package else []
         base = parts[: len(parts) - node.level + 1]
         return ".".join([*base, *([node.module] if node.module else [])])
+
+    @cached_property
+    def listed(self) -> frozenset[str] | None:
+        """The names in `__all__`, where it is one plain list; None where it is absent or computed."""
+        statements = self.statements("__all__")
+        value = (
+            statements[0].value
+            if statements and isinstance(statements[0], (ast.Assign, ast.AnnAssign))
+            else None
+        )
+        if len(statements) != 1 or not isinstance(value, (ast.List, ast.Tuple)):
+            return None
+        names = [e.value for e in value.elts if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+        return frozenset(names) if len(names) == len(value.elts) else None
 
     @cached_property
     def late(self) -> dict[str, list[int]]:
@@ -196,6 +215,7 @@ def part(statement: ast.stmt, wanted: Callable[[ast.stmt], ast.stmt | None]) -> 
     """What remains of a statement when only wanted leaves are kept: headers, leaves, and every `raise`.
 
     `if`, `try` and `with` are cut; loops and `match` are leaves. The statement itself where all is kept.
+    What may raise stays in a `try` with handlers and in a `with` (`suppress`): it decides what comes after.
     """
     if not isinstance(statement, _CUT):
         return wanted(statement)
@@ -203,18 +223,26 @@ def part(statement: ast.stmt, wanted: Callable[[ast.stmt], ast.stmt | None]) -> 
     found = header is not None and wanted(header) is not None
     whole = True
 
-    def kept(body: list[ast.stmt]) -> list[ast.stmt]:
+    guarded = _may_catch(statement)
+
+    def kept(body: list[ast.stmt], *, caught: bool = False) -> list[ast.stmt]:
         nonlocal found, whole
         out: list[ast.stmt] = []
         for child in body:
-            piece = child if isinstance(child, (ast.Raise, ast.Pass)) else part(child, wanted)
+            piece = child if isinstance(child, (ast.Raise, ast.Assert, ast.Pass)) else part(child, wanted)
+            found = found or (piece is not None and not isinstance(child, (ast.Raise, ast.Assert, ast.Pass)))
+            if piece is None and caught and _may_raise(child):
+                piece = child
             if piece is not None:
                 out.append(piece)
-            found = found or (piece is not None and not isinstance(child, (ast.Raise, ast.Pass)))
             whole = whole and piece is child
         return out
 
-    fields = {name: kept(getattr(statement, name)) for name in _BRANCHES if hasattr(statement, name)}
+    fields = {
+        name: kept(getattr(statement, name), caught=guarded and name == "body")
+        for name in _BRANCHES
+        if hasattr(statement, name)
+    }
     handlers = [
         ast.ExceptHandler(type=h.type, name=h.name, body=kept(h.body))
         for h in getattr(statement, "handlers", [])
@@ -224,13 +252,49 @@ def part(statement: ast.stmt, wanted: Callable[[ast.stmt], ast.stmt | None]) -> 
     return statement if whole else _rebuilt(statement, fields, handlers)
 
 
+def _may_catch(statement: ast.stmt) -> bool:
+    """Whether an exception in the body of a compound statement may end there."""
+    if isinstance(statement, (ast.With, ast.AsyncWith)):
+        return any(root_chain(item.context_expr) != ("open",) for item in statement.items)
+    return bool(getattr(statement, "handlers", ()))
+
+
+def _may_raise(statement: ast.stmt) -> bool:
+    """Whether a statement may raise; definitions, and constants that get a name, do not."""
+    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+        return bool(statement.decorator_list)
+    if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        plain = (ast.Constant, ast.Name, ast.Tuple, ast.List, ast.Dict, ast.Lambda, ast.UnaryOp, ast.USub)
+        kept = (*plain, ast.Load, ast.Store)
+        return not all(isinstance(n, kept) for n in (*_targets(statement), *run_expressions(statement)))
+    return not isinstance(statement, (ast.Pass, ast.Global))
+
+
+def spans(statement: ast.stmt) -> Iterator[tuple[int, int]]:
+    """The lines of a file, first and last, that a statement stands on; of a cut one those that were kept."""
+    if isinstance(statement, ast.Pass):
+        return  # it may stand for something left out
+    decorators = getattr(statement, "decorator_list", [])
+    first = min([statement.lineno, *(d.lineno for d in decorators)])
+    if not getattr(statement, "cut", False) or not isinstance(statement, _CUT):
+        yield first, statement.end_lineno or first
+        return
+    heads = [n for n in ast.iter_child_nodes(statement) if isinstance(n, (ast.expr, ast.withitem))]
+    ends = [n.end_lineno for head in heads for n in ast.walk(head) if isinstance(n, ast.expr)]
+    yield first, max([first, *(end for end in ends if end is not None)])
+    for child in _children(statement):
+        yield from spans(child)
+
+
 def _header(statement: ast.stmt) -> ast.stmt | None:
     """The head of a compound statement as a statement of its own, where it may bind names."""
     if isinstance(statement, (ast.With, ast.AsyncWith)):
         bare = type(statement)(items=statement.items, body=[ast.copy_location(ast.Pass(), statement)])
         return ast.copy_location(bare, statement)
-    if isinstance(statement, ast.If) and any(isinstance(n, ast.NamedExpr) for n in ast.walk(statement.test)):
-        return ast.copy_location(ast.Expr(statement.test), statement)
+    if isinstance(statement, ast.If) and any(
+        isinstance(n, (ast.NamedExpr, ast.Call)) for n in ast.walk(statement.test)
+    ):
+        return ast.copy_location(ast.Assert(statement.test), statement)
     return None
 
 
@@ -256,17 +320,47 @@ def changed_chains(statement: ast.stmt) -> Iterator[tuple[str, ...]]:
             target = decorator.func if isinstance(decorator, ast.Call) else decorator
             if isinstance(target, ast.Attribute):
                 yield from _nonempty(root_chain(target.value))
-    elif isinstance(statement, ast.Expr):
-        if isinstance(statement.value, ast.Call):
-            yield from _nonempty(_changed_by_call(statement.value))
-    elif isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete)):
-        for target in _targets(statement):
-            for node in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
-                if isinstance(node, (ast.Attribute, ast.Subscript)):
-                    yield from _nonempty(root_chain(node))
+        return
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        yield from _nonempty(_changed_by_call(statement.value))
+    elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        yield (statement.target.id,)  # in place, where the object can be: `MODELS |= {...}`
+    for node in run_expressions(statement):
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
+            yield from _nonempty(root_chain(node))
+        elif (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS
+        ):
+            yield from _nonempty(root_chain(node.func.value))
+    for child in _children(statement):
+        yield from changed_chains(child)
+
+
+def run_expressions(statement: ast.stmt) -> Iterator[ast.AST]:
+    """Every expression that runs with a statement: not those of statements or functions inside it.
+
+    Of a definition its decorators and defaults, of a class its bases.
+    """
+    todo: list[ast.AST] = []
+    if isinstance(statement, FUNCTIONS):
+        spec = statement.args
+        todo += [*statement.decorator_list, *spec.defaults, *(d for d in spec.kw_defaults if d)]
+    elif isinstance(statement, ast.ClassDef):
+        todo += [*statement.decorator_list, *statement.bases, *statement.keywords]
     else:
-        for child in _children(statement):
-            yield from changed_chains(child)
+        todo += ast.iter_child_nodes(statement)
+    while todo:
+        node = todo.pop()
+        kind = type(node)
+        if kind is ast.Constant or kind is ast.Name or isinstance(node, ast.stmt):
+            continue
+        if isinstance(node, (ast.ExceptHandler, ast.match_case)):
+            todo.extend(c for c in ast.iter_child_nodes(node) if not isinstance(c, ast.stmt))
+            continue
+        yield node
+        if kind is ast.Lambda:
+            continue
+        todo.extend(ast.iter_child_nodes(node))
 
 
 def _changed_by_call(call: ast.Call) -> tuple[str, ...]:
@@ -287,6 +381,28 @@ def _changed_by_call(call: ast.Call) -> tuple[str, ...]:
 def _nonempty(chain: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     if chain:
         yield chain
+
+
+def aliases(statement: ast.stmt, name: str) -> Iterator[tuple[str, ...]]:
+    """What a name is another name of by a statement: `A = B.c`, `A, x = B, 1`, `A = other = []`."""
+    if not isinstance(statement, ast.Assign):
+        return
+    for target in statement.targets:
+        if isinstance(target, ast.Name) and target.id == name:
+            others = [
+                t for t in statement.targets if isinstance(t, (ast.Name, ast.Attribute)) and t is not target
+            ]
+            for node in (statement.value, *others):
+                if isinstance(node, (ast.Name, ast.Attribute)):
+                    yield from _nonempty(root_chain(node))
+        elif isinstance(target, (ast.Tuple, ast.List)) and isinstance(statement.value, (ast.Tuple, ast.List)):
+            for left, right in zip(target.elts, statement.value.elts, strict=False):
+                if (
+                    isinstance(left, ast.Name)
+                    and left.id == name
+                    and isinstance(right, (ast.Name, ast.Attribute))
+                ):
+                    yield from _nonempty(root_chain(right))
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -29,6 +30,8 @@ class Found:
     path: str | None
     is_package: bool = False
     is_compiled: bool = False
+    is_archive: bool = False
+    """It lies in a zip file: `path` is that file, which counts as a whole."""
 
 
 class Places:
@@ -38,6 +41,7 @@ class Places:
         self.root = os.path.abspath(root)
         self.installed = Installed([p for p in sys.path if _is_installed(p)])
         self._found: dict[str, Found | None] = {}
+        self._absent: dict[str, tuple[str, ...]] = {}
         self._first = [p for p in (self.root, os.path.join(self.root, "src")) if os.path.isdir(p)]
 
     @cached_property
@@ -62,7 +66,9 @@ class Places:
         found: Found | None = None
         if parent:
             above = self.find(parent)
-            if above is not None and above.is_package:
+            if above is not None and above.is_archive:
+                found = above
+            elif above is not None and above.is_package:
                 folders = [os.path.dirname(above.path)] if above.path else self._folders(parent)
                 found = _in_folders(folders, tail)
         elif name != "stepwell":
@@ -73,8 +79,69 @@ class Places:
                 found = _in_folders(self.roots, name)
                 if found is not None and found.path is None and self.installed.providers(name):
                     found = None  # a folder of data that is called like an installed package
+                if found is None or found.path is None:
+                    found = self._archived(name) or found
         self._found[name] = found
         return found
+
+    def _archived(self, name: str) -> Found | None:
+        """A module in a zip file on `sys.path`."""
+        for archive, tops in self._archives.items():
+            if name in tops:
+                return Found(archive, is_compiled=True, is_archive=True)
+        return None
+
+    @cached_property
+    def _archives(self) -> dict[str, frozenset[str]]:
+        """The zip files on `sys.path` that are not Python's own, with the names of their top modules."""
+        found: dict[str, frozenset[str]] = {}
+        files = [path for path in sys.path if os.path.isfile(path)]
+        if not files:
+            return found
+        from zipfile import ZipFile, is_zipfile  # rarely needed, and not cheap to import
+
+        own = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
+        for path in files:
+            if os.path.basename(path) != own and is_zipfile(path):
+                with ZipFile(path) as archive:
+                    tops = {entry.split("/", 1)[0] for entry in archive.namelist()}
+                found[os.path.abspath(path)] = frozenset(
+                    top.removesuffix(".pyc").removesuffix(".py") for top in tops
+                )
+        return found
+
+    def absent(self, name: str) -> tuple[str, ...]:
+        """The paths where a module of this name was looked for and is not, that would come before what was found.
+
+        If one of these appears, the name may stand for something else. Absolute; a folder counts as
+        absent too where it has no `__init__.py`.
+        """
+        found = self.find(name)
+        if name not in self._absent:
+            parent, _, tail = name.rpartition(".")
+            above = self.find(parent) if parent else None
+            folders: tuple[str, ...] | list[str] = self.roots
+            if parent:
+                inside = above is not None and above.is_package
+                folders = [os.path.dirname(above.path)] if inside and above and above.path else []
+                folders = folders or (self._folders(parent) if inside else [])
+            elif self.is_standard(name):
+                folders = self._first
+            self._absent[name] = tuple(_looked_at(folders, tail, found.path if found else None))
+        return self._absent[name]
+
+    @property
+    def probed(self) -> tuple[str, ...]:
+        """Every absent path that any search looked at so far; sorted."""
+        missing = {path for name in list(self._found) if name != "stepwell" for path in self.absent(name)}
+        return tuple(sorted(missing | {p for p in (os.path.join(self.root, "src"),) if not os.path.isdir(p)}))
+
+    def folders(self, package: str) -> list[str]:
+        """The folders of a package whose names decide which modules it has."""
+        found = self.find(package)
+        if found is None or not found.is_package:
+            return []
+        return [os.path.dirname(found.path)] if found.path else self._folders(package)
 
     def _folders(self, name: str) -> list[str]:
         """The folders that make up a namespace package."""
@@ -89,12 +156,8 @@ class Places:
 
     def below(self, package: str) -> list[str]:
         """The modules directly in a first-party package."""
-        found = self.find(package)
-        if found is None or not found.is_package:
-            return []
-        folders = [os.path.dirname(found.path)] if found.path else self._folders(package)
         names: set[str] = set()
-        for folder in folders:
+        for folder in self.folders(package):
             for entry in os.listdir(folder):
                 stem, dot, suffix = entry.partition(".")
                 if stem.isidentifier() and stem != "__init__" and (suffix == "py" or not dot):
@@ -122,6 +185,17 @@ def _in_folders(folders: list[str] | tuple[str, ...], tail: str) -> Found | None
                 return Found(stem + suffix, is_compiled=True)
         bare = bare or is_folder
     return Found(None, is_package=True) if bare else None
+
+
+def _looked_at(folders: list[str] | tuple[str, ...], tail: str, found: str | None) -> Iterator[str]:
+    """The paths that `_in_folders` tries before what it finds."""
+    for folder in folders:
+        stem = os.path.join(folder, tail)
+        suffixes = (os.sep + "__init__.py", ".py", *EXTENSION_SUFFIXES, ".pyc")
+        for path in (stem + suffix for suffix in suffixes):
+            if path == found:
+                return
+            yield path
 
 
 def _is_installed(path: str) -> bool:

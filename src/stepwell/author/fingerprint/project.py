@@ -12,16 +12,27 @@ module imports is looked at.
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stepwell.author.fingerprint.definitions import Definition, Node, signature
 from stepwell.author.fingerprint.effects import Effects
-from stepwell.author.fingerprint.modules import Module
+from stepwell.author.fingerprint.installed import Installed
+from stepwell.author.fingerprint.modules import Module, part
 from stepwell.author.fingerprint.places import Places
-from stepwell.author.fingerprint.resolve import BINARY, DOCSTRING, EFFECTS, WHOLE, Key, Reach, Resolver
-from stepwell.author.fingerprint.scopes import Reading, Use, root_chain
+from stepwell.author.fingerprint.resolve import (
+    BINARY,
+    DOCSTRING,
+    EFFECTS,
+    STARS,
+    WHOLE,
+    Key,
+    Reach,
+    Resolver,
+)
+from stepwell.author.fingerprint.scopes import Import, Reading, Use, root_chain
 from stepwell.errors import BadStep, NotInAFile
 from stepwell.kernel.identity import digest
 
@@ -48,6 +59,29 @@ class Fingerprint:
     """What could not be seen through, for people."""
     files: tuple[str, ...]
     """The first-party files that were consulted."""
+    ignored: tuple[str, ...] = ()
+    """Definitions that the code reaches and that were asked to be left out, as `module.name`."""
+    probed: tuple[str, ...] = ()
+    """Absent paths that the search looked at: where one appears, the fingerprint may be another."""
+    root: str = field(default="", compare=False, repr=False)
+    """The project's root, with `/`."""
+    _lines: dict[str, list[tuple[int, int]]] = field(default_factory=dict, compare=False, repr=False)
+    """By file the lines that count; filled when first asked for."""
+    listed: tuple[str, ...] = ()
+    """Folders of packages that count with every module in them: a new one is part of the fingerprint."""
+
+    def covers(self, file: str, line: int) -> bool:
+        """Whether the module-level statement at a line of a file is part of this fingerprint.
+
+        `file` is relative to the project's root, or absolute. Effects of importing a module are part
+        of it where they count; what a cut statement leaves out is not.
+        """
+        if not self._lines:
+            for one in self.definitions:
+                self._lines.setdefault(one.file, []).extend(one.spans)
+        name = file.replace(os.sep, "/")
+        spans = self._lines.get(name) or self._lines.get(name.removeprefix(f"{self.root}/"), ())
+        return any(first <= line <= last for first, last in spans)
 
 
 @dataclass(slots=True)
@@ -71,6 +105,8 @@ class _Closure:
     foreign: set[tuple[str, bool]] = field(default_factory=set)
     notes: set[str] = field(default_factory=set)
     todo: list[Key] = field(default_factory=list)
+    ignore: frozenset[Key] = frozenset()
+    ignored: set[Key] = field(default_factory=set)
 
 
 class Project:
@@ -89,7 +125,9 @@ class Project:
         self._nodes: dict[Key, Node | None] = {}
         self._grounds: dict[str, _Ground] = {}
         self._loads: dict[str, tuple[Reach, list[str]]] = {}
-        self._fingerprints: dict[tuple[str, str], Fingerprint] = {}
+        self._seeking: dict[str, frozenset[str]] = {}
+        self._absent: dict[frozenset[str], tuple[str, ...]] = {}
+        self._fingerprints: dict[tuple[str, str, tuple[str, ...]], Fingerprint] = {}
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -101,25 +139,38 @@ class Project:
         found = self._places.find(module)
         return Path(found.path) if found is not None and found.path is not None else None
 
-    def fingerprint(self, module: str, qualname: str) -> Fingerprint:
+    @property
+    def installed(self) -> Installed:
+        """The distributions on the search path."""
+        return self._places.installed
+
+    @property
+    def probed(self) -> tuple[str, ...]:
+        """Every absent path that any search of this project looked at so far; absolute, sorted."""
+        return self._places.probed
+
+    def fingerprint(self, module: str, qualname: str, ignore: Iterable[str] = ()) -> Fingerprint:
         """The fingerprint of a step: a function of a first-party module, or a name that is bound to a step.
 
-        Raises `NotInAFile` or `BadStep` if its source cannot be found, `CannotImport` if a file that
-        it reaches is not valid Python.
+        `ignore` names definitions ("module:name") whose code, and what only they reach, does not count.
+
+        Raises `NotInAFile` or `BadStep` if its source cannot be found, or if a name in `ignore` is not
+        one of a module's top level, `CannotImport` if a file that it reaches is not valid Python.
         """
-        asked = (module, qualname)
+        asked = (module, qualname, tuple(sorted(set(ignore))))
         if asked not in self._fingerprints:
-            self._fingerprints[asked] = self._fingerprint(module, qualname)
+            self._fingerprints[asked] = self._fingerprint(*asked)
         return self._fingerprints[asked]
 
     # ------------------------------------------------------------------ one step
 
-    def _fingerprint(self, module: str, qualname: str) -> Fingerprint:
+    def _fingerprint(self, module: str, qualname: str, ignore: tuple[str, ...]) -> Fingerprint:
         own, path, notes = self._located(module, qualname)
         root = self._node(own)
         assert root is not None, "a located name has a node"
         more, reach = signature(self._resolver, root, path)
-        closure = _Closure(self._ground(module), notes=set(notes))
+        left_out = frozenset(self._left_out(name) for name in ignore) - {own}
+        closure = _Closure(self._ground(module), notes=set(notes), ignore=left_out)
         closure.todo.append(own)
         closure.todo.extend(closure.ground.effects)
         self._take(closure, reach)
@@ -141,7 +192,25 @@ class Project:
             distributions=distributions,
             opaque=tuple(sorted(closure.notes)),
             files=self._files(closure),
+            ignored=tuple(sorted(f"{key.module}.{key.name}" for key in closure.ignored)),
+            probed=self._probed(closure),
+            root=self._places.root.replace(os.sep, "/"),
+            listed=self._listed(closure),
         )
+
+    def _left_out(self, name: str) -> Key:
+        """The definition that an entry of `ignore` means, wherever the name comes from."""
+        place, _, inner = name.partition(":")
+        module = self._resolver.module(place)
+        if module is None or "." in inner or not self._resolver.exports(module, inner):
+            raise BadStep(
+                f"`{name}` cannot be left out of a step's code: it is no function or class of the project",
+                why="it is named by its module and its name at the top level, `helpers:show`",
+                fixes=["name a whole function or class; a method cannot be left out alone"]
+                if "." in inner
+                else ["check the spelling"],
+            )
+        return self._resolver.origin(module, (inner,))[1] or Key(place, inner)
 
     def _located(self, module: str, qualname: str) -> tuple[Key, list[str], list[str]]:
         """(definition, path to the function in it, notes) of a step."""
@@ -176,6 +245,9 @@ class Project:
         words: set[str] = set()
         while closure.todo:
             key = closure.todo.pop()
+            if key in closure.ignore:
+                closure.ignored.add(key)
+                continue
             node = None if key in closure.counted else self._node(key)
             if node is not None:
                 closure.counted[key] = node
@@ -276,6 +348,8 @@ class Project:
         if name == EFFECTS:
             statements = self._effects.statements(key.module)
             return Node(self._resolver, key, f"{key.module} (effects of importing it)", module, statements)
+        if name.startswith(STARS):
+            return self._order(key, module, name.removeprefix(STARS))
         if name.startswith("@"):
             origin = Key(*name[1:].split(":", 1))
             label = f"{origin.module}.{origin.name} (changed in {key.module})"
@@ -283,6 +357,17 @@ class Project:
         if name == DOCSTRING and not module.has(name):
             return Node(self._resolver, key, f"{key.module}.__doc__", module, [], note=module.docstring or "")
         return Node(self._resolver, key, f"{key.module}.{name}", module, self._bound(module, name))
+
+    def _order(self, key: Key, module: Module, name: str) -> Node:
+        """The order of the star imports and other statements that may bind a name."""
+        stars = self._resolver.starred[key.module, name]
+        at = [(index, star.module) for index, star in module.star_at if star in stars]
+        at += [(index, "") for index in module.binds.get(name, ())]
+        order = " ".join(source or "." for _, source in sorted(at))
+        parts = (part(module.top[index], _is_star) for index, source in sorted(at) if source)
+        shown = [p for p in parts if p is not None]
+        label = f"{key.module}.{name} (star imports)"
+        return Node(self._resolver, key, label, module, shown, note=order)
 
     def _bound(self, module: Module, name: str) -> list[ast.stmt]:
         """The statements of a name; without those changes that are Stepwell's doing."""
@@ -319,6 +404,46 @@ class Project:
                 )
         return tuple(sorted(found))
 
+    def _probed(self, closure: _Closure) -> tuple[str, ...]:
+        """The absent paths where modules that are loaded or named in what counts were looked for."""
+        names: set[str] = set()
+        for name in closure.ground.modules | {key.module for key in closure.counted}:
+            names |= self._sought(name)
+        for node in closure.counted.values():
+            inner = {use.origin for use in node.reading.uses if use.origin is not None}
+            for imported in inner | node.reading.imports:
+                names.update(self._names(imported))
+        asked = frozenset(names)
+        if asked not in self._absent:  # most steps of a module share it
+            source = os.path.join(self._places.root, "src")
+            paths = {path for name in asked for path in self._places.absent(name)}
+            paths |= set() if os.path.isdir(source) else {source}
+            self._absent[asked] = tuple(sorted(map(self._places.relative, paths)))
+        return self._absent[asked]
+
+    def _sought(self, name: str) -> frozenset[str]:
+        """The modules that are looked for when a module is imported, itself among them."""
+        if name not in self._seeking:
+            module = self._resolver.module(name)
+            found = {name}
+            for imported in module.loads if module is not None else ():
+                found.update(self._names(imported))
+            self._seeking[name] = frozenset(found)
+        return self._seeking[name]
+
+    def _names(self, imported: Import) -> set[str]:
+        parts = imported.module.split(".")
+        names = {".".join(parts[: i + 1]) for i in range(len(parts))}
+        if imported.name not in (None, "*") and self._places.find(imported.module) is not None:
+            names.add(f"{imported.module}.{imported.name}")
+        return names - {"stepwell", ""}
+
+    def _listed(self, closure: _Closure) -> tuple[str, ...]:
+        packages = {p for node in closure.counted.values() for p in node.reading.packages}
+        packages |= {key.module for key in closure.counted if key.name == WHOLE}
+        folders = {self._places.relative(f) for p in packages for f in self._places.folders(p)}
+        return tuple(sorted(folders))
+
     def _files(self, closure: _Closure) -> tuple[str, ...]:
         """The files of the modules that were loaded or reached."""
         names = closure.ground.modules | {key.module for key in closure.counted}
@@ -326,3 +451,8 @@ class Project:
         return tuple(
             sorted({self._places.relative(f.path) for f in found if f is not None and f.path is not None})
         )
+
+
+def _is_star(leaf: ast.stmt) -> ast.stmt | None:
+    """The leaf, if it is a star import."""
+    return leaf if isinstance(leaf, ast.ImportFrom) and leaf.names[0].name == "*" else None

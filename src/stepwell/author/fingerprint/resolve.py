@@ -21,12 +21,14 @@ from stepwell.author.fingerprint.places import Places
 from stepwell.author.fingerprint.scopes import COMPUTED, FUNCTIONS, Import, Use, root_chain
 from stepwell.errors import CannotImport
 
-__all__ = ["BINARY", "DOCSTRING", "EFFECTS", "WHOLE", "Key", "Reach", "Resolver"]
+__all__ = ["BINARY", "DOCSTRING", "EFFECTS", "STARS", "WHOLE", "Key", "Reach", "Resolver"]
 
 WHOLE = "*"
 EFFECTS = ""
 BINARY = "!"
 DOCSTRING = "__doc__"
+STARS = "*:"
+"""Before a name: the order of the star imports that may bind it."""
 
 _PLAIN_BASES = frozenset(
     {
@@ -68,6 +70,8 @@ class Resolver:
         self.places = places
         self.read = read
         self.modules: dict[str, Module | None] = {}
+        self.starred: dict[tuple[str, str], tuple[Import, ...]] = {}
+        """(module, name) -> the star imports that may bind it, where there are several."""
         self._origins: dict[tuple[str, tuple[str, ...]], tuple[str, Key | None]] = {}
 
     def module(self, name: str) -> Module | None:
@@ -118,6 +122,21 @@ class Resolver:
             if not own and not self.places.is_standard(imported.module):
                 reach.foreign.add((imported.module, imported.guarded))
 
+    def named(self, module: Module, reach: Reach) -> None:
+        """Add the project's modules that texts of a module name, where it imports by computed names."""
+        texts = {
+            node.value.partition(":")[0].strip()
+            for statement in module.top
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        for text in sorted(texts):
+            name = f"{module.package}{text}" if text.startswith(".") and module.package else text
+            parts = name.split(".")
+            found = self.places.find(name) if all(part.isidentifier() for part in parts) else None
+            if found is not None and found.path is not None and name != module.name:
+                self.reach(module, [Use((), Import(name))], into=reach)
+
     # ------------------------------------------------------------------ origin
 
     def origin(self, module: Module, chain: tuple[str, ...]) -> tuple[str, Key | None]:
@@ -143,7 +162,7 @@ class Resolver:
             return ".".join((module.name, *chain)), Key(module.name, name)
         for star in reversed(module.stars):  # the last one wins
             source = self.module(star.module)
-            if source is not None and self.exports(source, name):
+            if source is not None and self.gives(source, name):
                 return self._origin(source, chain, left - 1)
         return ".".join(chain), None
 
@@ -161,7 +180,15 @@ class Resolver:
         if module.has(name):
             return True
         sources = (self.module(star.module) for star in module.stars) if left else ()
-        return any(s is not None and s is not module and self.exports(s, name, left - 1) for s in sources)
+        return any(s is not None and s is not module and self.gives(s, name, left - 1) for s in sources)
+
+    def gives(self, module: Module, name: str, left: int = _LONGEST) -> bool:
+        """Whether `from module import *` gives a name, or may: where `__all__` is computed."""
+        if module.listed is not None:
+            return name in module.listed
+        if name.startswith("_") and not module.has("__all__"):
+            return False
+        return self.exports(module, name, left)
 
     # ------------------------------------------------------------------ rules
 
@@ -275,10 +302,8 @@ class _Walk:
                 self.definition(module, name)
             for imported in imports:
                 self.imported(module, imported, chain[1:])
-            for star in module.stars:  # it may stand below, and win
-                source = self.resolver.module(star.module)
-                if source is not None and source is not module and self.resolver.exports(source, name):
-                    self.attribute(source, chain)
+            if module.stars:  # one may stand below, and win
+                self.from_stars(module, chain)
         elif name == DOCSTRING:
             self.into.keys.add(Key(module.name, DOCSTRING))
         elif self.annotation and name in module.typing_imports:
@@ -299,16 +324,29 @@ class _Walk:
     def starred(self, module: Module, chain: tuple[str, ...]) -> None:
         """A name that no statement binds: from a star import, or a builtin.
 
-        Of several modules that may export it all count: which one wins depends on their order and `__all__`.
+        Of several modules that may export it all count, and their order.
         """
-        sources = [self.resolver.module(star.module) for star in module.stars]
-        found = [s for s in sources if s is not None and self.resolver.exports(s, chain[0])]
-        for source in found:
-            self.attribute(source, chain)
+        found = self.from_stars(module, chain)
         if not found and module.stars and not hasattr(builtins, chain[0]):
             for star in module.stars:
                 if self.places.find(star.module) is None:
                     self.foreign(star)
+
+    def from_stars(self, module: Module, chain: tuple[str, ...]) -> bool:
+        """Follow a name into every module whose star may give it; with the order of these where it decides."""
+        found: dict[Import, Module] = {}
+        for star in module.stars:
+            source = self.resolver.module(star.module)
+            if source is not None and source is not module and self.resolver.gives(source, chain[0]):
+                found[star] = source
+        for source in found.values():
+            self.attribute(source, chain)
+            if source.listed is None and source.has("__all__"):
+                self.into.keys.add(Key(source.name, "__all__"))
+        if found and (len(found) > 1 or module.has(chain[0])):
+            self.into.keys.add(Key(module.name, f"{STARS}{chain[0]}"))
+            self.resolver.starred[module.name, chain[0]] = tuple(found)
+        return bool(found)
 
     def imported(self, module: Module, imported: Import, rest: tuple[str, ...]) -> None:
         """What an import stands for, and the attributes that are taken of it."""
@@ -336,7 +374,7 @@ class _Walk:
         found = self.places.find(name)
         module = self.resolver.module(name)
         if found is not None and found.is_compiled:
-            self.into.keys.add(Key(name, BINARY))
+            self.into.keys.add(Key(name.split(".", 1)[0] if found.is_archive else name, BINARY))
         elif not chain:
             self.whole(name, "used as a value")
         elif module is not None:

@@ -106,11 +106,17 @@ class Reading:
     changes: set[tuple[Use, int]] = field(default_factory=set)
     """What is changed in place, with how deep in functions that happens (1: in the outermost one)."""
     calls: set[tuple[Use, int]] = field(default_factory=set)
+    bare: set[tuple[Use, int]] = field(default_factory=set)
+    """Calls whose result is not used: they are there for what they do."""
     imports: set[Import] = field(default_factory=set)
     packages: set[str] = field(default_factory=set)
     """Packages of which any module may be imported: `import_module(f"plugins.{name}")`."""
     blind: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
+    mutates: set[int] = field(default_factory=set)
+    """How deep in functions a parameter of that function is changed in place."""
+    runs: set[int] = field(default_factory=set)
+    """How deep in functions a parameter of that function is called."""
 
 
 Absolute = Callable[[ast.ImportFrom], str]
@@ -224,6 +230,7 @@ class _Scope:
     imports: dict[str, list[Import]]
     outside: set[str]  # declared global
     depth: int  # how many functions deep
+    parameters: frozenset[str] = frozenset()
 
 
 class _Reader:
@@ -308,7 +315,20 @@ class _Reader:
         chain = root_chain(node)
         if chain:
             depth = scope.depth if scope else 0
-            self.found.changes.update((use, depth) for use in self.lookup(chain, scope))
+            uses = self.lookup(chain, scope)
+            self.found.changes.update((use, depth) for use in uses)
+            if not uses:
+                self.local(chain, scope, self.found.mutates)
+
+    def local(self, chain: tuple[str, ...], scope: _Scope | None, into: set[int]) -> None:
+        """Note the depth of the function whose parameter a chain starts at."""
+        at = scope
+        while at is not None:
+            if chain[0] in at.bound and not at.is_class:
+                if chain[0] in at.parameters and scope is not None and scope.depth == at.depth:
+                    into.add(at.depth)
+                return
+            at = at.parent
 
     def constant(self, node: ast.Constant, scope: _Scope | None, annotation: bool) -> None:
         if annotation and isinstance(node.value, str):
@@ -327,8 +347,11 @@ class _Reader:
             self.found.calls.update((use, depth) for use in uses)
             if isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
                 self.change(node.func.value, scope)
-            if uses and self.special(node, chain, scope):
+            plain = _plain_chain(node.func)
+            if uses and plain and self.special(node, plain, scope):
                 return
+            if plain and not uses:
+                self.local(plain, scope, self.found.runs)
         self.push([node.func, *node.args, *node.keywords], scope, annotation)
 
     def special(self, node: ast.Call, chain: tuple[str, ...], scope: _Scope | None) -> bool:
@@ -361,15 +384,18 @@ class _Reader:
         return False
 
     def dynamic_import(self, node: ast.Call, how: str) -> None:
-        prefix, whole = _text_prefix(node.args[0]) if node.args else ("", False)
+        named = {k.arg: k.value for k in node.keywords}
+        first = node.args[0] if node.args else named.get("name")
+        package = node.args[1] if len(node.args) > 1 else named.get("package")
+        prefix, whole = _text_prefix(first) if first is not None else ("", False)
+        if how == "import_module" and package is not None and not prefix:
+            self.found.packages.add(self.package(package))
+            self.found.blind.add(f"{how} with a computed name")
+            return
         if prefix.startswith("."):
             level = len(prefix) - len(prefix.lstrip("."))
-            anchor = node.args[1] if len(node.args) > 1 else None
-            if isinstance(anchor, ast.Constant) and isinstance(anchor.value, str) and level == 1:
-                prefix = anchor.value + prefix
-            else:
-                base = self.absolute(ast.ImportFrom(module=None, names=[], level=level))
-                prefix = f"{base}.{prefix[level:]}"
+            base = self.package(package).split(".")
+            prefix = f"{'.'.join(base[: len(base) - level + 1])}.{prefix[level:]}"
         if whole and prefix:
             self.found.uses.add(Use((), Import(prefix)))
         elif "." in prefix:
@@ -377,12 +403,24 @@ class _Reader:
         else:
             self.found.blind.add(f"{how} with a computed name")
 
+    def package(self, anchor: ast.expr | None) -> str:
+        """The package that a relative import by text starts from: as given, or this module's own."""
+        if isinstance(anchor, ast.Constant) and isinstance(anchor.value, str):
+            return anchor.value
+        return self.absolute(ast.ImportFrom(module=None, names=[], level=1))
+
     # ------------------------------------------------------------------ statements and scopes
 
     def expression(self, node: ast.Expr, scope: _Scope | None, annotation: bool) -> None:
         """A bare call such as `REG.append(f)` is there for what it changes."""
-        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
-            self.change(node.value.func.value, scope)
+        call = node.value.value if isinstance(node.value, ast.Await) else node.value
+        if isinstance(call, ast.Call):
+            depth = scope.depth if scope else 0
+            chain = root_chain(call.func)
+            if chain:
+                self.found.bare.update((use, depth) for use in self.lookup(chain, scope))
+            if isinstance(call.func, ast.Attribute):
+                self.change(call.func.value, scope)
         self.push([node.value], scope)
 
     def annotated(self, node: ast.AnnAssign, scope: _Scope | None, annotation: bool) -> None:
@@ -411,7 +449,8 @@ class _Reader:
         self, args: ast.arguments, body: list[ast.stmt] | list[ast.expr], scope: _Scope | None
     ) -> _Scope:
         made = self.scope(body, scope, is_class=False)
-        made.bound.update(a.arg for a in _all_args(args))
+        made.parameters = frozenset(a.arg for a in _all_args(args))
+        made.bound |= made.parameters
         return made
 
     def class_(self, node: ast.ClassDef, scope: _Scope | None, _: bool) -> None:

@@ -1,0 +1,257 @@
+"""`plan --against COMMIT|RUN`: what would run, if everything of that commit or run were up to date.
+
+Of a **run**, the past is what that run used and made, and nothing else. Of a **commit**, the past is
+imagined: its files are taken out of git into a folder of their own, its pipeline is traced and
+identified there by another process (its modules have the same names as ours), and each of its steps
+is given a result that stands for whatever it would give. The plan of now is then decided with this
+past, by the same function as ever; so what a merge would run again, and why, are its reasons.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stepwell.author.identities import Source
+from stepwell.errors import NoSuchCommit, StepwellError
+from stepwell.kernel.graph import Binding, Constant, Graph, Pack
+from stepwell.kernel.identity import digest, site_of
+from stepwell.kernel.plan import Foreseen, Identity, Judge, Known, Pin, Plan, decide
+from stepwell.kernel.ports import Artifact, Result
+from stepwell.stores.local import LocalStore
+
+
+class Imagined:
+    """A `kernel.ports.Past` made of given results, the newest last."""
+
+    def __init__(self, parts: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        self._by_key: dict[str, Result] = {}
+        self._by_site: dict[str, Result] = {}
+        self._by_step: dict[str, list[Result]] = {}
+        self._parts = dict(parts or {})
+
+    def add(self, result: Result) -> None:
+        """One more result."""
+        self._by_key[result.key] = self._by_site[result.site] = result
+        self._by_step.setdefault(result.step, []).insert(0, result)
+
+    def result(self, key: str) -> Result | None:
+        """The result of a key."""
+        return self._by_key.get(key)
+
+    def results(self, key: str) -> Sequence[Result]:
+        """The one result of a key."""
+        found = self._by_key.get(key)
+        return [] if found is None else [found]
+
+    def at_site(self, site: str) -> Result | None:
+        """The last result of a site."""
+        return self._by_site.get(site)
+
+    def recent(self, step: str) -> Sequence[Result]:
+        """The last results of a step, newest first."""
+        return self._by_step.get(step, [])[:32]
+
+    def parts(self, digest: str) -> Mapping[str, str]:
+        """What a code or environment digest is made of."""
+        return self._parts.get(digest, {})
+
+
+class _OfRun(Imagined):
+    """What one run used and made; what digests are made of is asked of the store."""
+
+    def __init__(self, store: LocalStore) -> None:
+        super().__init__()
+        self._store = store
+
+    def parts(self, digest: str) -> Mapping[str, str]:
+        """What a code or environment digest is made of."""
+        return self._store.results.parts(digest)
+
+
+class Side(NamedTuple):
+    """A pipeline as it is elsewhere: its graph without payloads, identities, pins, and the texts of definitions."""
+
+    graph: Graph
+    identities: tuple[Identity, ...]
+    pins: tuple[Pin, ...]
+    sources: Mapping[str, Source]
+
+
+def imagined(side: Side) -> Imagined:
+    """A past in which every step of a pipeline has been run."""
+    parts: dict[str, Mapping[str, str]] = {}
+    for identity in side.identities:
+        parts[identity.code], parts[identity.environment] = identity.parts, identity.versions
+    past = Imagined(parts)
+    judge = Judge(side.graph, Known(side.identities, side.pins, past))
+    given: list[Foreseen | None] = []
+    for node, call in enumerate(side.graph.nodes):
+        decision, step = judge.decide(node, given), side.graph.steps[call.step]
+        identity, key = side.identities[call.step], str(decision.key)
+        outputs = tuple(
+            [Artifact(one.name, "imagined", f"b3:{digest(key + one.name)}", 0) for one in step.outputs]
+        )
+        past.add(
+            Result(
+                key=key,
+                step=step.full_name,
+                site=site_of(step.full_name, decision.inputs),
+                code=identity.code,
+                environment=identity.environment,
+                inputs=decision.inputs,
+                outputs=outputs,
+                variables=identity.variables,
+            )
+        )
+        given.append(Foreseen(outputs, True, "cached"))
+    return past
+
+
+def against_run(plan: Plan, store: LocalStore, run: str) -> Plan:
+    """The plan, decided with what one run used and made as the only past. Raises `UnknownRun`."""
+    row = store.runs.run(run)
+    numbers = store.runs.numbers(int(row.run[1:]))
+    past = _OfRun(store)
+    for _, result in sorted(store.results.by_number(numbers).items()):
+        past.add(result)
+    return decide(plan.graph, plan.known._replace(past=past), plan.wanted)
+
+
+def against_commit(plan: Plan, side: Side) -> Plan:
+    """The plan, decided as if everything of a commit were up to date."""
+    return decide(plan.graph, plan.known._replace(past=imagined(side), tests=None), plan.wanted)
+
+
+# --------------------------------------------------------------------------- another commit
+
+
+def side_of(commit: str, root: Path, pipeline: str, words: Sequence[str]) -> Side:
+    """The pipeline of a commit. Raises `NoSuchCommit`, and what planning it there raises.
+
+    Files that git does not keep (large data) are taken as they are now.
+    """
+    with tempfile.TemporaryDirectory(prefix="stepwell-") as folder:
+        there = Path(folder).resolve()
+        _take_out(commit, root, there)
+        command = [sys.executable, "-P", "-c", "from stepwell.app.against import tell; tell()"]
+        asked = subprocess.run(
+            command,
+            input=pickle.dumps((sys.path, str(there), str(root), pipeline, list(words))),
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        try:
+            answer: Any = pickle.loads(asked.stdout)  # of our own process  # noqa: S301
+        except (EOFError, pickle.UnpicklingError):
+            said = asked.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise NoSuchCommit(
+                f"the pipeline of {commit} could not be planned",
+                why=said[-1] if said else "its process ended",
+            ) from None
+    if isinstance(answer, StepwellError):
+        answer.what = f"in {commit}: {answer.what}"
+        raise answer
+    return Side(*answer)
+
+
+def _take_out(commit: str, root: Path, there: Path) -> None:
+    """The files of a commit below the project's root, into a folder."""
+    tree = f"{commit}:./"
+    command = ["git", "-c", "core.hooksPath=/dev/null", "archive", "--format=tar", tree]
+    try:
+        asked = subprocess.run(command, cwd=root, capture_output=True, check=False)
+    except OSError as error:
+        raise NoSuchCommit("git is not here to ask", why=str(error), fixes=["install git"]) from None
+    if asked.returncode:
+        said = asked.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise NoSuchCommit(
+            f"there is no commit `{commit}` here that holds this project",
+            why=said[-1] if said else "",
+            fixes=["git log --oneline", "stepwell runs   for the names of runs"],
+        )
+    with tarfile.open(fileobj=BytesIO(asked.stdout)) as archive:
+        archive.extractall(there, filter="data")
+
+
+def tell() -> None:
+    """The other process: trace and identify, and write the answer to standard output, pickled."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what the pipeline's modules print is no answer
+    path, there, root, pipeline, words = pickle.loads(sys.stdin.buffer.read())  # from our parent  # noqa: S301
+    sys.path[:] = path
+    try:
+        answer: Any = _side(Path(there), Path(root), pipeline, words)
+    except StepwellError as error:
+        answer = error
+    out.write(pickle.dumps(answer))
+    out.close()
+
+
+def _side(there: Path, root: Path, pipeline: str, words: Sequence[str]) -> tuple[Any, ...]:
+    from stepwell.app.places import at
+    from stepwell.author.fingerprint import Project
+    from stepwell.author.identities import identify
+    from stepwell.author.params import from_words
+    from stepwell.author.project import find, load
+    from stepwell.author.settings import settings_of, text
+    from stepwell.author.trace import trace
+    from stepwell.sources.memo import Memory
+    from stepwell.sources.pin import pin
+    from stepwell.sources.web import Shelf
+
+    os.chdir(there)
+    loaded = load(find(pipeline, there))
+    with at(there):
+        graph = trace(loaded.pipeline, from_words(loaded.pipeline, words))
+        shelf = Shelf(there / ".stepwell")
+        pins = []
+        for source in graph.sources:
+            _borrow(source.uri, there, root)
+            found = pin(source.uri, root=there, memo=Memory(), shelf=shelf)
+            pins.append(Pin(found.digest, size=found.size))
+        identified = identify(
+            graph,
+            Project(there, read=loaded.importer.snapshot.read),
+            level=text(settings_of(there), "environment", "default"),
+            reads=loaded.importer.reads,
+        )
+    bare = graph._replace(
+        nodes=tuple(
+            node._replace(inputs=tuple((name, _bare(binding)) for name, binding in node.inputs))
+            for node in graph.nodes
+        ),
+        params=tuple((name, None, token) for name, _, token in graph.params),
+        result=_bare(graph.result),
+    )
+    return bare, identified.identities, tuple(pins), dict(identified.sources)
+
+
+def _borrow(uri: str, there: Path, root: Path) -> None:
+    """A file that the commit does not hold, as a link to what is there now."""
+    place = uri.split("*", 1)[0].rstrip("/") if "*" in uri else uri
+    if "://" in place or os.path.isabs(place):
+        return
+    ours, theirs = root / place, there / place
+    if ours.exists() and not theirs.exists():
+        theirs.parent.mkdir(parents=True, exist_ok=True)
+        theirs.symlink_to(ours)
+
+
+def _bare(binding: Binding) -> Binding:
+    """A binding without values, which may be of classes that are others here."""
+    if isinstance(binding, Constant):
+        return Constant(None, binding.token, binding.codec)
+    if isinstance(binding, Pack):
+        items = tuple(_bare(item) for item in binding.items)
+        return binding._replace(items=items, keys=())
+    return binding

@@ -1,0 +1,378 @@
+"""What a plan is verified for before anything runs: a table of checks, those of the user's own, and which of them are asked.
+
+checking = Checking(loaded, Selection(depth="types"), memo)
+attempt = checking.trace(params)                  # glue code, arguments, types: found by tracing
+pinned = checking.pin(lambda source: pin(...))    # sources that are not there
+checking.refuse()                                 # raises, if something is wrong so far
+notes = checking.judge(plan, room)                # the rest; raises, or gives what is worth a look
+
+Everything that is found is raised as one error (`stepwell.author.problems`). A check is a function
+of `Facts` that yields errors, and texts for what is only worth a look; a kind of step or source
+that needs a check of its own adds a row to `BUILT_IN`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stepwell.author.checks import Check, ask, checks_of
+from stepwell.author.problems import Problems, together
+from stepwell.author.project import Loaded
+from stepwell.author.runs import PlanView
+from stepwell.author.settings import section, settings_of, texts
+from stepwell.author.trace import Attempt, attempt
+from stepwell.errors import (
+    BadSettings,
+    MissingSource,
+    OutputOutside,
+    StepwellError,
+    TooFewResources,
+    UsageError,
+    nearest,
+)
+from stepwell.kernel.graph import SourceDef
+from stepwell.kernel.plan import Plan
+from stepwell.sources.address import parse
+from stepwell.sources.memo import Memo
+from stepwell.sources.pin import Pinned
+
+DEPTHS = ("names", "types", "data")
+"""How deep: the body runs and arguments bind; their types, parameters, paths; what is in the data, and users' checks."""
+
+OWN = "checks"
+"""The name that stands for all of the user's own checks."""
+
+
+class Selection(NamedTuple):
+    """Which checks are asked: none deeper than `depth` ("": all), only the named ones (none: all), without some."""
+
+    depth: str = ""
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    def takes(self, name: str, depth: str, also: str = "") -> bool:
+        """Whether a check is asked; it may be named by `also`, too."""
+        names = {name, also}
+        deep = DEPTHS.index(depth) <= DEPTHS.index(self.depth or "data")
+        return deep and (not self.only or bool(names & set(self.only))) and not names & set(self.without)
+
+
+ALL = Selection()
+
+
+class Facts(NamedTuple):
+    """What a check looks at. `plan` is None where there is none because something is wrong already.
+
+    `pinned` are the sources, None where one could not be pinned; `outside` the folders outside of the
+    project where steps may write; `room` is where the store lies, None where that does not matter.
+    """
+
+    traced: Attempt
+    root: Path
+    pinned: tuple[Pinned | None, ...]
+    memo: Memo
+    outside: tuple[str, ...] = ()
+    plan: Plan | None = None
+    room: Path | None = None
+
+    def due(self) -> Iterator[int]:
+        """The nodes that may run: all where there is no plan."""
+        if self.plan is None:
+            yield from range(len(self.traced.graph.nodes))
+        else:
+            yield from (d.node for d in self.plan.decisions if d.verb not in ("cached", "skip"))
+
+
+Finding = StepwellError | str
+"""What is wrong, or (a text) what is worth a look."""
+
+
+class BuiltIn(NamedTuple):
+    """A check of Stepwell's own: its name, how deep it goes, what it is about, and its function."""
+
+    name: str
+    depth: str
+    about: str
+    look: Callable[[Facts], Iterable[Finding]]
+
+
+# --------------------------------------------------------------------------- the checks
+
+
+def _by_tracing(facts: Facts) -> Iterable[Finding]:
+    """What tracing and pinning find; a row of the table, so that it can be named and left out."""
+    return ()
+
+
+def outputs(facts: Facts) -> Iterator[Finding]:
+    """Files that a link leads out of the project; sources that are files which a step writes."""
+    graph = facts.traced.graph
+    root = os.path.realpath(facts.root)
+    allowed = (
+        root,
+        *(os.path.realpath(os.path.join(root, os.path.expanduser(folder))) for folder in facts.outside),
+    )
+    writers: dict[str, str] = {}
+    for node in graph.nodes:
+        if node.out:
+            writers[node.out] = node.id
+            real = os.path.realpath(os.path.join(root, node.out))
+            if not any(
+                real == folder or real.startswith(folder.rstrip(os.sep) + os.sep) for folder in allowed
+            ):
+                yield OutputOutside(
+                    f"`{node.id}` writes `{node.out}`, which is `{real}`, outside of the project",
+                    fixes=[
+                        'write it inside: .options(out="...")',
+                        f'or say that it may: [tool.stepwell] plan = {{outside = ["{os.path.dirname(real)}"]}}',
+                    ],
+                    where=node.where,
+                )
+    for source in graph.sources:
+        writer = writers.get(_path_of(source))
+        if writer is not None:
+            yield (
+                f"the source `{source.name}` is the file that `{writer}` writes: "
+                f"take what `{writer}` returns, so that the order is known"
+            )
+
+
+def _written(path: str, writers: Mapping[str, str]) -> Iterator[str]:
+    """What may help where a file is missing that a step writes, or once wrote under another name."""
+    meant = path if path in writers else nearest(path, writers)
+    if meant is not None:
+        what = "it writes that file" if meant == path else f"it writes `{meant}`"
+        yield f"take what `{writers[meant]}` returns: {what}"
+
+
+def _path_of(source: SourceDef) -> str:
+    try:
+        address = parse(source.uri)
+    except StepwellError:
+        return ""
+    return os.path.normpath(address.path) if address.kind == "path" else ""
+
+
+def resources(facts: Facts) -> Iterator[Finding]:
+    """Processors and memory that steps ask for, against what this machine has."""
+    graph = facts.traced.graph
+    asking: dict[int, int] = {}
+    for node in facts.due():
+        if graph.step_of(node).cpus > 1 or graph.step_of(node).memory:
+            asking.setdefault(graph.nodes[node].step, node)
+    if not asking:
+        return
+    from stepwell.engines import machine  # asks the system, which costs where nothing is asked for
+
+    cpus, memory = machine.processors(), machine.memory()
+    for node in asking.values():
+        step, call = graph.step_of(node), graph.nodes[node]
+        for what, asked, there, unit in (
+            ("processors", step.cpus, cpus, 1),
+            ("GB of memory", step.memory, memory, 10**9),
+        ):
+            if there and asked > there:
+                yield TooFewResources(
+                    f"the step `{step.name}` asks for {asked / unit:.4g} {what}, and this machine has {there / unit:.4g}",
+                    why="it would run alone, on less than it needs",
+                    fixes=[
+                        "ask for less, or run where there is more",
+                        "to run it nevertheless: -x resources",
+                    ],
+                    where=call.where,
+                )
+
+
+def environment(facts: Facts) -> Iterator[Finding]:
+    """Environment variables that steps declare and that are not set."""
+    users: dict[str, dict[str, None]] = {}
+    for step in facts.traced.graph.steps:
+        for name in step.env:
+            if name not in os.environ:
+                users.setdefault(name, {})[f"`{step.name}`"] = None
+    for name, steps in users.items():
+        yield f"${name} is not set, and {', '.join(steps)} declare{'s' if len(steps) == 1 else ''} to read it"
+
+
+def columns(facts: Facts) -> Iterable[Finding]:
+    """Columns that steps declare, against the files of sources and against what other steps declare."""
+    from stepwell.app.columns import compared
+
+    return compared(facts.traced, facts.pinned, facts.memo)
+
+
+LEAST_ROOM = 10**8
+"""Bytes that should be free on the disk of the store in any case."""
+
+
+def disk(facts: Facts) -> Iterator[Finding]:
+    """Whether what the steps gave last time finds room on the store's disk."""
+    if facts.plan is None or facts.room is None:
+        return
+    decisions = [facts.plan.decisions[node] for node in facts.due()]
+    if not decisions:
+        return
+    needed = sum(a.size for d in decisions if d.result is not None for a in d.result.outputs)
+    try:
+        free = shutil.disk_usage(facts.room).free
+    except OSError:
+        return
+    if free < max(needed, LEAST_ROOM):
+        told = f"; the steps gave {needed / 10**6:,.0f} MB last time" if needed else ""
+        yield f"only {free / 10**6:,.0f} MB are free where the store is{told}"
+
+
+BUILT_IN = (
+    BuiltIn("types", "types", "types and ranges of what is passed to steps", _by_tracing),
+    BuiltIn("outputs", "types", "files that steps write", outputs),
+    BuiltIn("resources", "types", "processors and memory", resources),
+    BuiltIn("environment", "types", "environment variables", environment),
+    BuiltIn("columns", "data", "columns of tables", columns),
+    BuiltIn("disk", "data", "room on the disk", disk),
+)
+"""Every check of Stepwell's own. That the body runs, arguments bind and sources are there is always verified."""
+
+
+# --------------------------------------------------------------------------- asking them
+
+
+class Checking:
+    """The verification of one plan; collects what is wrong until it is raised."""
+
+    def __init__(self, loaded: Loaded, selection: Selection, memo: Memo) -> None:
+        self.loaded = loaded
+        self.memo = memo
+        self.root = loaded.target.root
+        self.problems = Problems()
+        settings = settings_of(self.root)
+        self._own_names = texts(settings, "checks")
+        self._rules = section(settings, "plan", self.root)
+        self.selection = selected(selection, self._rules)
+        self._pinned: tuple[Pinned | None, ...] = ()
+
+    def trace(self, params: Mapping[str, object]) -> Attempt:
+        """Trace the pipeline. Raises `UsageError` where a check is named that does not exist."""
+        self.traced = attempt(self.loaded.pipeline, params, types=self.selection.takes("types", "types"))
+        for error in self.traced.problems.errors:
+            self.problems.add(error)
+        steps = self.traced.graph.steps
+        self.own = checks_of(self.loaded.module.__name__, (step.module for step in steps), self._own_names)
+        refuse_unknown(self.selection, self.own)
+        return self.traced
+
+    def pin(self, pin: Callable[[SourceDef], Pinned]) -> tuple[Pinned, ...]:
+        """Pin the sources; those that were pinned, all of them if nothing is wrong."""
+        graph = self.traced.graph
+        writers = {node.out: node.id for node in graph.nodes if node.out}
+        found: list[Pinned | None] = []
+        for i, source in enumerate(graph.sources):
+            found.append(None)
+            if i in self.traced.broken:
+                continue
+            try:
+                found[-1] = pin(source)
+            except StepwellError as error:
+                error.where = error.where or source.where
+                if isinstance(error, MissingSource):
+                    error.fixes = (*_written(_path_of(source), writers), *error.fixes)
+                self.problems.add(error)
+        self._pinned = tuple(found)
+        return tuple(one for one in found if one is not None)
+
+    def refuse(self) -> None:
+        """Raise if something is wrong so far, with what the checks find that need no plan."""
+        if self.problems:
+            self._look(self._facts())
+            raise self.problems.error()
+
+    def judge(self, plan: Plan, room: Path | None = None) -> tuple[str, ...]:
+        """Ask every check; gives the notes. Raises what they find. `room` is where the store lies."""
+        self._look(self._facts()._replace(plan=plan, room=room))
+        view = view_of(plan)
+        for one in self.own:
+            if self.selection.takes(one.__name__, "data", OWN):
+                for error in _asked(one, plan, view):
+                    self.problems.add(error)
+        if self.problems:
+            raise self.problems.error()
+        return tuple(self.problems.notes)
+
+    def _facts(self) -> Facts:
+        return Facts(self.traced, self.root, self._pinned, self.memo, texts(self._rules, "outside"))
+
+    def _look(self, facts: Facts) -> None:
+        for one in BUILT_IN:
+            if self.selection.takes(one.name, one.depth):
+                for finding in one.look(facts):
+                    if isinstance(finding, str):
+                        self.problems.note(finding)
+                    else:
+                        self.problems.add(finding)
+
+
+def _asked(one: Check[Any, Any], plan: Plan, view: PlanView) -> Iterator[StepwellError]:
+    if one.step is None:
+        yield from ask(one, view)
+        return
+    full_name = "{}:{}".format(*one.step.place())
+    ids = [node.id for node in plan.graph.nodes if plan.graph.steps[node.step].full_name == full_name]
+    for each in ids:
+        yield from ask(one, view.steps[each], view)
+
+
+def view_of(plan: Plan) -> PlanView:
+    """A plan as checks see it."""
+    from stepwell.app.documents import plan_document  # only where a check asks for it
+
+    def text() -> str:
+        return "\n".join(f"{step.decision:8} {step.id}" for step in view.steps.values())
+
+    view = PlanView(plan, lambda: plan_document(plan), text)
+    return view
+
+
+def selected(asked: Selection, rules: Mapping[str, Any]) -> Selection:
+    """What was asked for, completed by the project's default. Raises `UsageError`, `BadSettings`."""
+    depth = rules.get("depth", "")
+    for found, kind in ((asked.depth, UsageError), (depth, BadSettings)):
+        if found and found not in DEPTHS:
+            hint = nearest(str(found), DEPTHS)
+            fixes = [f"did you mean `{hint}`?"] if hint else []
+            raise kind(f"there is no depth `{found}`", fixes=[*fixes, f"depths are: {', '.join(DEPTHS)}"])
+    return Selection(
+        asked.depth or depth,
+        asked.only or texts(rules, "only"),
+        (*asked.without, *texts(rules, "without")),
+    )
+
+
+def check_rows(loaded: Loaded) -> list[dict[str, str]]:
+    """Every check of a project, as `plan --checks` prints it: its name, depth, what it is about, its line."""
+    named = texts(settings_of(loaded.target.root), "checks")
+    rows = [{"name": one.name, "depth": one.depth, "about": one.about, "where": ""} for one in BUILT_IN]
+    for one in checks_of(loaded.module.__name__, (), named):
+        about = (one.__doc__ or "").strip().partition("\n")[0] or f"your own, {one.where}"
+        rows.append({"name": one.__name__, "depth": "data", "about": about, "where": one.where})
+    return rows
+
+
+def refuse_unknown(selection: Selection, own: Iterable[Check[Any, Any]]) -> None:
+    """Refuse names that no check has. Raises `UsageError`, of several `SeveralProblems`."""
+    known = [*(one.name for one in BUILT_IN), *(one.__name__ for one in own), OWN]
+    wrong = []
+    for name in dict.fromkeys((*selection.only, *selection.without)):
+        if name not in known:
+            hint = nearest(name, known)
+            fixes = [f"did you mean `{hint}`?"] if hint else []
+            wrong.append(
+                UsageError(f"there is no check `{name}`", fixes=[*fixes, f"checks are: {', '.join(known)}"])
+            )
+    if wrong:
+        raise together(wrong)
+
+
+__all__ = ["ALL", "BUILT_IN", "DEPTHS", "Checking", "Facts", "Selection", "check_rows", "selected"]

@@ -1,0 +1,65 @@
+"""`stepwell accept`: "this edit does not change results"."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from stepwell.app.accepting import accept, take_back, told
+from stepwell.app.names import step_named
+from stepwell.cli.options import loaded, planned, stored, words
+from stepwell.cli.text import clean, print_json
+from stepwell.errors import UsageError
+from stepwell.stores.accepted import Acceptance
+
+EXAMPLES = """examples:
+  stepwell accept clean -m "only faster"    what `clean` gave before its edit still counts
+  stepwell accept clean --undo              the edit counts again
+  stepwell accept --list                    who accepted what, and when"""
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument(
+        "words", nargs="*", metavar="[STEP ...] [name=value ...]", help="ids or names of steps"
+    )
+    parser.add_argument("-p", "--pipeline", default="", help="the pipeline, where it is not the default one")
+    parser.add_argument("-m", "--message", default="", metavar="TEXT", help="why it does not change results")
+    parser.add_argument("--undo", action="store_true", help="take the word back")
+    parser.add_argument("--list", action="store_true", help="every word that was given or taken back")
+
+
+def run(options: Namespace) -> int:
+    """Record and print."""
+    given = words(options.words)
+    if not given.plain and not options.list:
+        raise UsageError("no step is named", fixes=["stepwell accept STEP", "stepwell accept --list"])
+    found = loaded([options.pipeline] if options.pipeline else [])
+    root = found.target.root
+    with stored(root, looking=options.list) as store:
+        if options.list:
+            made = store.accepted.all()
+        else:
+            work = planned(found, given.settings, store)
+            nodes = [node for name in given.plain for node in step_named(work.graph, name)]
+            plan = work.plan
+            made = (
+                take_back(plan, nodes, store, root)
+                if options.undo
+                else accept(plan, nodes, store, root, options.message)
+            )
+    if options.json:
+        print_json({"accepted": [_document(one) for one in made]})
+    else:
+        for one in made:
+            print(_line(one))
+    return 0
+
+
+def _document(one: Acceptance) -> dict[str, object]:
+    return {**one._asdict(), "taken_back": one.before == one.after}
+
+
+def _line(one: Acceptance) -> str:
+    if one.before == one.after:
+        return clean(f"{one.step}  edits count again; taken back by {one.who}")
+    return clean(f"{one.step}  {told(one)}")

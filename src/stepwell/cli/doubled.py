@@ -1,0 +1,52 @@
+"""`run --twice [STEP]`: the option, and the line that says what came of it."""
+
+from __future__ import annotations
+
+from argparse import Action, ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Any
+
+from stepwell.app.documents import Progress
+from stepwell.app.names import step_named
+from stepwell.app.twice import DIFFERS, INTERRUPTED
+from stepwell.cli.text import clean
+from stepwell.kernel.graph import Graph
+
+
+class Doubled(Action):
+    """Collects the steps of `--twice`; a parameter that stands behind it is refused, not taken for a step."""
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Take the option once more."""
+        named: list[str] = list(getattr(namespace, self.dest) or [])
+        if isinstance(values, str) and "=" in values:
+            parser.error(f"`{values}` stands where --twice takes a step: write it before --twice")
+        setattr(namespace, self.dest, [*named, values if isinstance(values, str) else "*"])
+
+
+def twice_line(graph: Graph, names: Sequence[str], progress: Progress) -> str:
+    """What executing steps twice showed."""
+    wanted = (
+        range(len(graph.nodes)) if "*" in names else [i for name in names for i in step_named(graph, name)]
+    )
+    outcomes = {node: progress.outcomes[node] for node in dict.fromkeys(wanted) if node in progress.outcomes}
+    ran = [
+        node
+        for node, outcome in outcomes.items()
+        if outcome.status == "succeeded" and INTERRUPTED not in outcome.notes
+    ]
+    moved = [node for node in ran if any(note.startswith(DIFFERS) for note in outcomes[node].notes)]
+    if not ran:
+        return "twice: nothing ran twice, so nothing was compared; --force runs what is up to date"
+    steps = "1 step was" if len(ran) == 1 else f"{len(ran):,} steps were"
+    if not moved:
+        return f"twice: {steps} executed twice and gave the same both times"
+    told = ", ".join(f"`{clean(graph.nodes[node].id)}`" for node in moved[:5])
+    rest = f" and {len(moved) - 5:,} more" if len(moved) > 5 else ""
+    return f"twice: {steps} executed twice; NOT the same both times: {told}{rest}"
