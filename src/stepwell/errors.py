@@ -420,6 +420,12 @@ class NoSuchCommit(PlanError):
     code = "E332"
 
 
+class EnvironmentMoved(PlanError):
+    """A distribution that a step uses was upgraded or removed while the run went on. What the step gave is not kept."""
+
+    code = "E333"
+
+
 # --------------------------------------------------------------------------- E4xx: a step failed
 
 
@@ -466,7 +472,7 @@ class ReferenceReturned(StepError):
 
 
 class InputChanged(StepError):
-    """An input changed while the step ran, so its result belongs to neither version."""
+    """An input, or what a module reads when it is imported, changed since the run was planned or while the step ran."""
 
     code = "E407"
 

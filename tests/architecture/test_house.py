@@ -7,6 +7,7 @@ everything else fails, with the rule's own words.
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -107,6 +108,49 @@ def test_nothing_inside_imports_the_public_face():
         if name == "stepwell" or (name.startswith("stepwell.") and name.split(".")[1] not in inside)
     ]
     assert not faced
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    # Also inside functions, where a circle works and is one all the same; for type checkers alone is fine.
+    names = {
+        path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+        for path in MODULES
+    }
+    known = set(names.values())
+    needs = {
+        names[path]: {
+            target for target in _imported(ast.parse(path.read_bytes()), known) if target != names[path]
+        }
+        for path in MODULES
+    }
+    graphlib.TopologicalSorter(needs).prepare()  # raises CycleError with the circle
+
+
+def _imported(tree: ast.AST, known: set[str]) -> Iterator[str]:
+    """The modules of `known` that code imports when it runs."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from inner & known or {str(node.module)} & known
+        else:
+            yield from _imported(node, known)
+
+
+def test_no_error_is_swallowed_in_silence():
+    # `contextlib.suppress` says what it lets go; an `except` that does nothing hides it.
+    silent = [
+        f"{place(path)}:{node.lineno}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
+        and all(isinstance(inner, ast.Pass | ast.Continue) for inner in node.body)
+    ]
+    assert not silent
 
 
 def test_importing_stepwell_is_light_and_does_nothing(tmp_path):

@@ -16,6 +16,7 @@ import pytest
 
 from stepwell.author import live
 from stepwell.errors import BadParameter, StepwellError, UnknownParameter
+from stepwell.worker import modules
 
 STEPS = """
 class Part(NamedTuple):
@@ -216,6 +217,78 @@ def test_two_projects_with_modules_of_one_name(another, capfd):
     assert found == [6, 9, 6, 9]
     assert statuses(pipelines[0].run())["total"] == "cached"
     assert all((place.root / ".stepwell").is_dir() for place in places)
+
+
+TURNS = """
+from helpers import FACTOR
+
+@step
+def times(n: int) -> int:
+    from lately import MORE
+    return n * FACTOR + MORE
+
+@pipeline
+def main(n: int = 1) -> int:
+    return times(n)
+"""
+
+
+@pytest.fixture
+def turns(another, monkeypatch) -> list[Any]:
+    """The pipeline modules of two projects with modules of the same names, each imported by Python itself."""
+    found = []
+    for n, name in enumerate(("one", "two")):
+        place = another(name)
+        place.write(f"FACTOR = {n + 2}\n", "helpers.py")
+        place.write(f"MORE = {100 * (n + 1)}\n", "lately.py")
+        place.write(TURNS)
+        forget("pipeline", "helpers")
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(place.root))
+            found.append(importlib.import_module("pipeline"))
+    monkeypatch.setattr(live, "_born", lambda: time.time() + 60)
+    return found
+
+
+def forget(*names: str) -> None:
+    for name in names:
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+
+
+@pytest.mark.parametrize("in_process", [False, True])
+def test_two_projects_take_turns_and_each_sees_its_own_modules(turns, capfd, in_process):
+    one, two = (module.main.options(jobs=1, in_process=in_process) for module in turns)
+    found = [each.run(n).result for n in (1, 2) for each in (one, two)]
+    assert found == [102, 203, 104, 206]
+    assert one.plan(1).counts["cached"] == two.plan(2).counts["cached"] == 1
+
+
+def test_importing_is_the_programs_own_before_and_after_a_run(turns, another, monkeypatch, capfd):
+    one, _ = turns
+    meta, path, loaded = list(sys.meta_path), list(sys.path), dict(sys.modules)
+    run = one.main.options(jobs=1).run()
+    assert run.result == 102
+    one.main.plan()
+    assert (sys.meta_path, sys.path) == (meta, path)
+    assert {name: sys.modules[name] for name in loaded} == loaded, "modules of the program's were exchanged"
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("lately")
+    monkeypatch.syspath_prepend(str(another("two").root))
+    importlib.invalidate_caches()
+    assert importlib.import_module("lately").MORE == 200, "from the program's own path"
+    forget("lately")
+
+
+def test_a_project_that_takes_turns_is_executed_once(turns, capfd):
+    one, two = (module.main for module in turns)
+    first = one.plan().plan.graph
+    counts = []
+    for importer in modules._importers.values():
+        importer.on_load = lambda module: counts.append(module.__name__)
+    two.plan(), one.plan(), two.plan(), one.plan()
+    assert first.nodes
+    assert len(counts) == len(set(counts)), counts
 
 
 def test_a_run_that_fails_raises_what_failed_when_its_result_is_asked_for(program, project, capfd):

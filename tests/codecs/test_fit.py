@@ -112,9 +112,8 @@ def test_a_value_without_end_is_looked_at_only_so_far():
 def test_keys_that_may_be_left_out_though_annotations_are_text():
     from typing import NotRequired, Required, TypedDict
 
-    loose = TypedDict(
-        "loose", {"a": "int", "b": "NotRequired[int]"}
-    )  # as under `from __future__ import annotations`
+    # as under `from __future__ import annotations`
+    loose = TypedDict("loose", {"a": "int", "b": "NotRequired[int]"})  # noqa: UP013
     tight = TypedDict("tight", {"a": "Required[int]", "b": "int"}, total=False)  # noqa: UP013
     globals().update(NotRequired=NotRequired, Required=Required)
     for kind in (loose, tight):

@@ -664,3 +664,103 @@ def test_an_own_test_that_does_not_hold_leaves_a_lost_result_missing(lab):
 def test_a_step_without_a_result_has_no_age(lab):
     lab.options["clean"] = {"ttl": 60.0, "cache": False}
     assert [kind for kind, *_ in reasons(lab.plan(chain(lab)), "clean")] == ["new"]
+
+
+def test_an_older_result_with_outputs_that_are_not_declared_now_does_not_count(lab):
+    lab.reads["clean"] = ["file extra.csv"]
+    lab.world["file extra.csv"] = "b3:1"
+    lab.run(lab.graph(call("clean", table=Src("flights"))))
+    lab.world["file extra.csv"] = "b3:2"
+    lab.outputs["clean"] = ("left", "right")
+    lab.steps["clean"] = lambda table: (table, table)
+    graph = lab.graph(call("clean", table=Src("flights")))
+    lab.run(graph)
+    lab.world["file extra.csv"] = "b3:1"
+    assert [kind for kind, *_ in reasons(lab.plan(graph), "clean")] == ["observed"]
+
+
+def test_calls_that_wait_for_the_same_are_no_twins_where_something_certain_differs(lab):
+    lab.steps["join"] = lambda a, b: [*a, b]
+    calls = [call("s1", "square", i=1), call("s2", "square", i=2), call("clean", table=Src("flights"))]
+    lab.run(lab.graph(*calls))
+    lab.edit("clean", "2")
+    lab.steps["clean"] = lambda table: [7]
+    join = [
+        call("one", "join", a=Ref("clean"), b=Ref("s1")),
+        call("two", "join", a=Ref("clean"), b=Ref("s2")),
+    ]
+    plan = lab.plan(lab.graph(*calls, *join))
+    assert verbs(plan) == {"s1": "cached", "s2": "cached", "clean": "run", "one": "run", "two": "run"}
+    assert lab.run(plan).values["two"] == [7, 4]
+
+
+def test_what_nothing_needs_is_said_to_be_unwanted(lab):
+    plan = lab.plan(chain(lab), only=["clean"])
+    assert [kind for kind, *_ in reasons(plan, "score")] == ["unwanted"]
+
+
+@pytest.mark.parametrize(("length", "shown"), [(58, True), (59, False)])
+def test_long_values_are_not_shown(lab, length, shown):
+    def graph(depth):
+        return lab.graph(call("clean", table=Src("flights")), call("train", table=Ref("clean"), depth=depth))
+
+    lab.run(graph("a" * length))
+    (text,) = texts(lab.plan(graph("b" * length)), "train")
+    assert text == (f'`depth` "{"a" * length}" → "{"b" * length}"' if shown else "`depth` changed")
+
+
+def test_a_lost_result_is_compared_with_itself_also_where_there_is_a_newer_one_for_these_inputs(lab):
+    outcome = lab.run(chain(lab))
+    lab.edit("clean", "2")
+    lab.steps["clean"] = lambda table: [9]
+    lab.run(chain(lab))
+    lab.edit("clean", "1")
+    lab.lose(outcome, "clean")
+    plan = lab.plan(chain(lab))
+    assert plan.decisions[0].result.key == outcome.results["clean"].key
+    assert [kind for kind, *_ in reasons(plan, "clean")] == ["missing"]
+
+
+def test_a_result_that_takes_the_place_of_a_constant_did_not_give_something_else(lab):
+    lab.run(lab.graph(call("total", items=[1, 2])))
+    lab.run(lab.graph(call("clean", table=Src("flights"))))
+    plan = lab.plan(lab.graph(call("clean", table=Src("flights")), call("total", items=Ref("clean"))))
+    assert texts(plan, "total") == ["input `items` changed"]
+    assert reasons(plan, "total")[0][2] == "[1,2]"
+
+
+@pytest.mark.parametrize(
+    ("what", "was", "now", "text"),
+    [
+        ("file c.json", "b3:1", "b3:2", "`c.json`, which it read, changed"),
+        ("file c.json", "b3:1", None, "`c.json`, which it read, changed"),
+        ("file c.json", None, "b3:2", "`c.json`, which it read, changed"),
+        ("all data", "n:1", "n:2", "`data`, which it listed, holds other files now"),
+        ("list data", "n:1", "absent", "`data`, which it read, is gone"),
+    ],
+)
+def test_what_was_read_while_modules_were_imported_is_named_as_observed(lab, what, was, now, text):
+    for_run, for_plan = ({what: token} if token else {} for token in (was, now))
+    lab.variables = for_run
+    lab.run(chain(lab))
+    lab.variables = for_plan
+    plan = lab.plan(chain(lab))
+    assert texts(plan, "clean") == [text]
+    name = what.partition(" ")[2]
+    assert reasons(plan, "clean") == [("observed", name, was or "", now or "")]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "expected"),
+    [
+        ({"version": "1"}, {"version": "2"}, [("version 1 → 2", "version", "1", "2")]),
+        ({"m.clean": "1"}, {"version": "2"}, [("version (none) → 2", "version", None, "2")]),
+        ({"version": "1"}, {"m.clean": "1"}, [("version 1 → (none)", "version", "1", None)]),
+    ],
+)
+def test_a_version_stands_for_the_code(lab, was, now, expected):
+    lab.code["clean"] = was
+    lab.run(chain(lab))
+    lab.code["clean"] = now
+    (decision, *_) = lab.plan(chain(lab)).decisions
+    assert [(r.text, r.name, r.before, r.after) for r in decision.reasons] == expected

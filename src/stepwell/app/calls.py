@@ -10,7 +10,7 @@ from stepwell.app.documents import Progress, plan_document, run_document
 from stepwell.app.places import stored
 from stepwell.app.session import Settings, Work, execute, prepare
 from stepwell.app.values import plain_result, returned
-from stepwell.author.live import load_live
+from stepwell.author.live import live
 from stepwell.author.params import from_call
 from stepwell.author.pipelines import Pipeline
 from stepwell.author.project import Loaded
@@ -26,14 +26,14 @@ def plan_pipeline(
     pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> PlanView:
     """What `pipeline.plan(...)` gives."""
-    loaded = load_live(pipeline)
-    params = from_call(loaded.pipeline, args, kwargs)
-    with stored(loaded.target.root, looking=True) as store:
-        work = prepare(loaded, params, store)
-        document = plan_document(work.plan, text_of=work.text_of)
-        document["notes"].extend(work.notes)
-        text = import_module(VIEW).plan_text(work.plan, document)
-        return PlanView(work.plan, lambda: document, lambda: text)
+    with live(pipeline) as loaded:
+        params = from_call(loaded.pipeline, args, kwargs)
+        with stored(loaded.target.root, looking=True) as store:
+            work = prepare(loaded, params, store)
+            document = plan_document(work.plan, text_of=work.text_of)
+            document["notes"].extend(work.notes)
+            text = import_module(VIEW).plan_text(work.plan, document)
+            return PlanView(work.plan, lambda: document, lambda: text)
 
 
 def run_pipeline(
@@ -47,13 +47,13 @@ def run_pipeline(
         in_process=options.get("in_process", False),
         force=("*",) if options.get("force") else (),
     )
-    loaded = load_live(pipeline, again=settings.in_process)
-    params = from_call(loaded.pipeline, args, kwargs)
-    with stored(loaded.target.root) as store:
-        work = prepare(loaded, params, store, settings)
-        with import_module(VIEW).view(work.plan, plain=settings.in_process) as view:
-            finished = finish(work, settings, view)
-    return finished_run(loaded, work, *finished)
+    with live(pipeline, again=settings.in_process) as loaded:
+        params = from_call(loaded.pipeline, args, kwargs)
+        with stored(loaded.target.root) as store:
+            work = prepare(loaded, params, store, settings)
+            with import_module(VIEW).view(work.plan, plain=settings.in_process) as view:
+                finished = finish(work, settings, view)
+        return finished_run(loaded, work, *finished)
 
 
 def finish(work: Work, settings: Settings, view: Any) -> tuple[str, Progress, Any]:
@@ -96,7 +96,7 @@ def finished_run(loaded: Loaded, work: Work, run: str, progress: Progress, resul
         )
 
     def load() -> Any:
-        with stored(loaded.target.root, looking=True) as store:
+        with loaded.importer.present(), stored(loaded.target.root, looking=True) as store:
             return returned(graph, progress.outputs, digests, store, loaded.target.root)
 
     failures = [outcome.failure for outcome in progress.outcomes.values() if outcome.failure is not None]

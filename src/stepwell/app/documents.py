@@ -159,6 +159,8 @@ class Outcome(NamedTuple):
     metrics: Mapping[str, float] = {}
     failure: Failure | None = None
     notes: tuple[str, ...] = ()
+    attempts: int = 0
+    """How often it was executed in this run; 0 where it was not."""
 
 
 class Progress:
@@ -169,6 +171,7 @@ class Progress:
         self.outcomes: dict[int, Outcome] = {}
         self.running: dict[int, None] = {}
         self.logged: dict[int, dict[str, float]] = {}
+        self.retried: dict[int, int] = {}
         self.status = "running"
         self.seconds = 0.0
         for decision in plan.decisions:
@@ -181,11 +184,18 @@ class Progress:
             self.running[event.node] = None
         elif isinstance(event, Logged):
             self.logged.setdefault(event.node, {})[event.name] = event.value
+        elif isinstance(event, e.StepRetried):
+            self.running.pop(event.node, None)
+            self.logged.pop(event.node, None)
+            self.retried[event.node] = event.attempt
         elif isinstance(event, e.RunFinished):
             self.status, self.seconds = event.status, event.seconds
         elif hasattr(event, "decision"):
             self.running.pop(event.node, None)
-            self.outcomes[event.node] = self._outcome(event)
+            outcome = self._outcome(event)
+            if isinstance(event, e.StepFinished | e.StepFailed):
+                outcome = outcome._replace(attempts=self.retried.get(event.node, 0) + 1)
+            self.outcomes[event.node] = outcome
 
     def _outcome(self, event: Any) -> Outcome:
         decision = event.decision
@@ -255,6 +265,8 @@ def outcome_document(outcome: Outcome) -> Document:
         "outputs": {artifact.name: artifact.digest for artifact in outcome.outputs},
         "metrics": {name: number(value) for name, value in outcome.metrics.items()},
     }
+    if outcome.attempts:
+        out["attempts"] = outcome.attempts
     if outcome.notes:
         out["notes"] = list(outcome.notes)
     if outcome.failure is not None:

@@ -25,6 +25,7 @@ from stepwell.app.git import Question
 from stepwell.app.owntests import OwnTests
 from stepwell.app.places import at, store_folder
 from stepwell.app.twice import Twice, remarked
+from stepwell.app.upgrades import Unmoved
 from stepwell.app.values import plain
 from stepwell.author.fingerprint import Project
 from stepwell.author.identities import Identified, identify
@@ -206,7 +207,9 @@ def execute(
     """
     store = work.store
     question = Question(work.root)
-    engine = _doubled(work, settings, _engine(work, settings))
+    engine = Unmoved(
+        _doubled(work, settings, _engine(work, settings)), work.graph, work.identified.identities, work.root
+    )
     record = None
     try:
         commit = question.answer()

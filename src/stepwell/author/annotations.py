@@ -38,14 +38,23 @@ class Shape(NamedTuple):
 def hints_of(function: Callable[..., Any]) -> dict[str, object]:
     """A function's annotations, resolved one by one; what cannot be resolved is left out."""
     scope = getattr(inspect.unwrap(function), "__globals__", {})
-    out: dict[str, object] = {}
-    for name, value in annotations_of(function).items():
-        probe = types.SimpleNamespace(__annotations__={name: value}, __globals__=scope)
-        try:
-            out[name] = typing.get_type_hints(probe, scope, include_extras=True)[name]  # type: ignore[arg-type]
-        except Exception:  # noqa: BLE001, S112  a name that only type checkers see promises nothing at run time
-            continue
-    return out
+    found = {name: _resolved(value, scope) for name, value in annotations_of(function).items()}
+    return {name: hint for name, hint in found.items() if not isinstance(hint, Unresolved)}
+
+
+class Unresolved(NamedTuple):
+    """An annotation that is nothing at run time, such as a name that only type checkers see: what was raised."""
+
+    error: Exception
+
+
+def _resolved(annotation: object, scope: dict[str, Any]) -> object:
+    """What an annotation says in the scope of its module, or `Unresolved`."""
+    probe: Any = types.SimpleNamespace(__annotations__={"it": annotation}, __globals__=scope)
+    try:
+        return typing.get_type_hints(probe, scope, include_extras=True)["it"]
+    except Exception as error:  # noqa: BLE001  annotations are code of the user's, which may raise anything
+        return Unresolved(error)
 
 
 def annotations_of(thing: Any) -> dict[str, object]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
 from stepwell.author.arguments import brief
-from stepwell.author.constants import in_memory
+from stepwell.author.constants import LARGEST, TooLarge, in_memory
 from stepwell.author.references import Reference
 from stepwell.author.where import user_line
 from stepwell.errors import BadArguments, BadReference, EdgeType, NoCodec, StepwellError
@@ -209,6 +209,8 @@ def _coded(value: object, what: str) -> g.Constant:
         _refuse_code(item, what)
     try:
         codec, data = in_memory(value)
+    except TooLarge:
+        raise _too_large(value, what) from None
     except StepwellError as error:
         if hidden := _reference_in(error):
             raise BadReference(
@@ -224,6 +226,19 @@ def _coded(value: object, what: str) -> g.Constant:
             where=user_line(),
         ) from error
     return g.Constant(data, f"{codec}:#{digest(data)}", codec)
+
+
+def _too_large(value: object, what: str) -> BadArguments:
+    return BadArguments(
+        f"{what} gets {brief(value)}, which comes to more than {LARGEST >> 20} MB",
+        why="what the pipeline's body makes is made, hashed and sent to a worker each time",
+        fixes=[
+            "make it inside a step",
+            "or read it from a file: source(...)",
+            "or bind it at the top level of a module, and use it in the step",
+        ],
+        where=user_line(),
+    )
 
 
 def _refuse_code(value: object, what: str) -> None:

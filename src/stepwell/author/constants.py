@@ -9,6 +9,15 @@ from stepwell.codecs import choose
 from stepwell.errors import CannotEncode
 
 
+LARGEST = 256 << 20
+"""Bytes of one constant. Each plan hashes it and each worker that needs it is sent it: a gigabyte would be
+in memory three times over, and take seconds each time."""
+
+
+class TooLarge(Exception):
+    """A constant comes to more than `LARGEST` bytes."""
+
+
 class MemorySink:
     """A `plugins.hookspecs.Sink` that keeps its bytes in memory, and takes no files."""
 
@@ -16,8 +25,10 @@ class MemorySink:
         self._data = bytearray()
 
     def write(self, data: Any, /) -> int:
-        """Append bytes."""
+        """Append bytes. Raises `TooLarge`."""
         view = memoryview(data).cast("B")
+        if len(self._data) + len(view) > LARGEST:
+            raise TooLarge
         self._data += view
         return len(view)
 
@@ -42,7 +53,7 @@ class MemorySink:
 
 
 def in_memory(value: object) -> tuple[str, bytes]:
-    """A value through the codec of its type: the codec's name and the bytes. Raises `CodecError`s."""
+    """A value through the codec of its type: the codec's name and the bytes. Raises `CodecError`s, `TooLarge`."""
     sink = MemorySink()
     codec, _ = choose.dump(value, "", sink)
     return codec, sink.bytes()

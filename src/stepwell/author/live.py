@@ -15,26 +15,39 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from inspect import unwrap
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from stepwell.author.pipelines import Pipeline
-from stepwell.author.project import Loaded, Target, importer_for, load, refuse_inside_import, target_of
+from stepwell.author.project import Loaded, Target, importer_of, load, refuse_inside_import, target_of
 from stepwell.author.steps import Step
 from stepwell.author.where import LOADED
 from stepwell.worker.modules import FirstParty
 
 
-def load_live(pipeline: Pipeline[Any, Any], *, again: bool = False) -> Loaded:
+def live(pipeline: Pipeline[Any, Any], *, again: bool = False) -> contextlib.AbstractContextManager[Loaded]:
     """The pipeline with its module and importer; `again` imports the modules anew in any case.
 
+    The project's modules are imported from the kept bytes while the block lasts (to import later,
+    as a result is read: `loaded.importer.present()`); then importing is the program's own again.
     Raises what `project.load` raises.
     """
     refuse_inside_import(pipeline.__module__)
-    target = target_of(pipeline)
-    importer = importer_for(target.root)  # forgets modules whose files were edited
+    return _present(pipeline, target_of(pipeline), again=again)
+
+
+@contextlib.contextmanager
+def _present(pipeline: Pipeline[Any, Any], target: Target, *, again: bool) -> Iterator[Loaded]:
+    importer = importer_of(target.root)
+    with importer.present():
+        importer.refresh()  # forgets modules whose files were edited
+        yield _load(pipeline, target, importer, again=again)
+
+
+def _load(pipeline: Pipeline[Any, Any], target: Target, importer: FirstParty, *, again: bool) -> Loaded:
     module = _module_of(pipeline, target)
     if not again and module is not None:
         ours = importer.modules.get(target.module) is module

@@ -31,10 +31,11 @@ def doubles(nodes: Sequence[Node]) -> Iterator[StepwellError]:
 
 
 def _same_name(other: Node, node: Node) -> SameName:
+    label = node.id.rpartition("/")[2].partition("[")[0]
     return SameName(
         f"two calls are named `{node.id}`: {other.where or '?'} and {node.where or '?'}",
         why="a label names one call, so that commands can speak of it",
-        fixes=[f'give one of them another label: .named("{node.id}-2")'],
+        fixes=[f'give one of them another label: .named("{label}-2")'],
         where=node.where,
     )
 

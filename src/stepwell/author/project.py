@@ -148,14 +148,19 @@ def _being_imported() -> str | None:
     return None
 
 
+def importer_of(root: Path) -> FirstParty:
+    """The one importer of this process for a project's own modules, not necessarily installed."""
+    own = Path(PACKAGE).parent
+    others = [place for place in Project(root).roots if place not in (root, root / "src", own, own.parent)]
+    return FirstParty.for_root(root, *others)
+
+
 def importer_for(root: Path) -> FirstParty:
-    """The importer of a project's own modules, with the present bytes of its files.
+    """The importer of a project's own modules, installed, with the present bytes of its files.
 
     One project at a time: another project's modules, which may have the same names, are forgotten.
     """
-    own = Path(PACKAGE).parent
-    others = [place for place in Project(root).roots if place not in (root, root / "src", own, own.parent)]
-    importer = FirstParty.for_root(root, *others)
+    importer = importer_of(root)
     importer.install()
     importer.refresh()
     return importer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import stat
 import sys
@@ -50,7 +51,8 @@ def run(options: Namespace) -> int:
     """Look up, then print or write."""
     with stored(project_root(), looking=True, create=False) as store:
         artifact = _find(store, options.run, options.step)
-        if options.output and options.output != "-":
+        if options.output is not None and options.output != "-":
+            _refuse_place(options.output, store.root)
             target = _write(store, artifact, Path(options.output), options.overwrite)
             kind = size(target.stat().st_size) if target.is_file() else "folder" if target.is_dir() else ""
             print(clean(f"{target}  {kind}".rstrip()), file=sys.stderr)
@@ -115,10 +117,30 @@ def _pour(data: bytes | memoryview) -> None:
 # ---------------------------------------------------------------------------- into a file
 
 
+def _refuse_place(word: str, store: Path) -> None:
+    """Refuse what nobody can mean as a place to write to. Raises `UsageError`."""
+    fixes = ["-o FILE, or -o . for this folder"]
+    place = Path(os.path.abspath(word))
+    if not word.strip():
+        raise UsageError("`-o` names no file", fixes=fixes)
+    if place == Path(place.anchor):
+        raise UsageError(f"`{word}` is the root of the file system, not a place for a result", fixes=fixes)
+    if place.resolve().is_relative_to(store.resolve()):
+        raise UsageError(
+            f"`{word}` is in the store",
+            why="what is written there by hand is taken for damage, or removed",
+            fixes=fixes,
+        )
+    if word.endswith(("/", os.sep)) and not os.path.isdir(place):
+        raise UsageError(
+            f"there is no folder `{word}`", fixes=[f"mkdir -p {shlex.quote(word)}", f"-o {word.rstrip('/')}"]
+        )
+
+
 def _write(store: LocalStore, artifact: Artifact, target: Path, overwrite: bool) -> Path:
     """Write an artifact to a file or folder; gives its place."""
     made = Path(load(store, artifact)) if artifact.codec == "path" else None
-    if target.is_dir() and not (made is not None and made.is_dir()):
+    if os.path.isdir(target) and not (made is not None and made.is_dir()):
         target = target / (made.name if made is not None else f"{artifact.name}{_suffix(artifact)}")
     _refuse_suffix(artifact, target)
     if (target.is_file() or target.is_dir()) and not overwrite:

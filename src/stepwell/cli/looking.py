@@ -8,12 +8,19 @@ from pathlib import Path
 from stepwell.app.places import stored
 from stepwell.author.root import root_of
 
-__all__ = ["count", "project_root", "stored"]
+__all__ = ["count", "positive", "project_root", "stored"]
 
 
 def project_root() -> Path:
     """The root of the project that a command is called in."""
     return root_of(Path.cwd())
+
+
+def positive(text: str) -> int:
+    """A word of the command line as a whole number, 1 or more."""
+    if not (text.isdecimal() and text.isascii()) or len(text) > 4000 or int(text) < 1:
+        raise ArgumentTypeError(f"`{text[:40]}` is not a number, 1 or more")
+    return int(text)
 
 
 def count(text: str) -> int:

@@ -119,7 +119,7 @@ def _dispatch(words: list[str]) -> int:
         fixes += [f"verbs are: {', '.join(VERBS)}", "stepwell --help"]
         raise UsageError(f"there is no verb `{verb}`", fixes=fixes)
     if verb == "version" and not words:
-        return _version()
+        return _version(words)
     from importlib import import_module
 
     module = import_module(f"stepwell.cli.{_MODULES.get(verb, verb)}")
@@ -145,16 +145,32 @@ def _verb_at(words: list[str]) -> int | None:
 
 def _without_verb(words: list[str]) -> int:
     if "--version" in words or "-V" in words:
-        return _version()
+        return _version(words)
     wrong = [word for word in words if word not in ("-h", "--help", "--json")]
     if wrong:
         raise UsageError(f"there is no option `{wrong[0]}` without a verb", fixes=["stepwell --help"])
     width = max(map(len, VERBS))
-    print(USAGE.format(verbs="\n".join(f"  {verb:{width}}  {text}" for verb, text in VERBS.items())))
+    _show_help(USAGE.format(verbs="\n".join(f"  {verb:{width}}  {text}" for verb, text in VERBS.items())), words)
     return 0 if words else 2
 
 
-def _version() -> int:
+def _show_help(text: str, words: Sequence[str]) -> None:
+    """Print help; as a document where the words ask for one."""
+    if "--json" not in words:
+        print(text)
+        return
+    from stepwell.cli.text import print_json
+
+    print_json({"help": text})
+
+
+def _version(words: Sequence[str]) -> int:
+    if "--json" in words:
+        from argparse import Namespace
+
+        from stepwell.cli import version
+
+        return version.run(Namespace(json=True))
     from stepwell.version import VERSION
 
     print(VERSION)
@@ -167,6 +183,9 @@ def _parse(verb: str, module: Any, words: list[str]) -> Namespace:
     class Parser(ArgumentParser):
         def error(self, message: str) -> Any:
             raise _usage(self, verb, message)
+
+        def print_help(self, file: Any = None) -> None:
+            _show_help(self.format_help().rstrip("\n"), words)
 
     parser = Parser(
         prog=f"stepwell {verb}",

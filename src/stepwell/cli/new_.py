@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os.path
+import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -49,20 +51,26 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Write the file, unless one is there."""
-    file = Path(options.file)
-    file = file / "pipeline.py" if file.is_dir() else file if file.suffix else file / "pipeline.py"
+    file = _file(options.file)
     if file.suffix != ".py" or not file.stem.isidentifier():
         raise UsageError(
             f"`{file.name}` cannot be a pipeline file",
             fixes=["a Python name ending in .py, for example pipeline.py"],
         )
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(exist_ok=True)
         with file.open("x", encoding="utf-8") as out:
             out.write(TEMPLATE)
     except FileExistsError:
         raise FileInTheWay(
             f"`{file}` is there already", fixes=["stepwell new other.py", f"stepwell plan {file}"]
+        ) from None
+    except FileNotFoundError:
+        above = file.parent.parent
+        raise UsageError(
+            f"there is no folder `{above}`",
+            why="one folder is made, not those above it: a misspelt path would make a tree",
+            fixes=[f"mkdir -p {shlex.quote(str(above))}"],
         ) from None
     except OSError as error:
         raise StoreReadOnly(
@@ -75,3 +83,9 @@ def run(options: Namespace) -> int:
             f"wrote {file}; now: stepwell plan{'' if file.name == 'pipeline.py' and file.parent == Path() else f' {file}'}"
         )
     return 0
+
+
+def _file(word: str) -> Path:
+    """The file that is meant: a folder's `pipeline.py` unless the word ends like a file's name."""
+    file = Path(word)
+    return file if file.suffix and not os.path.isdir(file) else file / "pipeline.py"

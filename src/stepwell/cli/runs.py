@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import datetime
 
 from stepwell.app.values import number, plain
-from stepwell.cli.looking import count, project_root, stored
+from stepwell.cli.looking import positive, project_root, stored
 from stepwell.cli.text import clean, paint, pairs, print_json, seconds, table
 from stepwell.errors import UnknownPipeline, nearest
 from stepwell.stores.history import RunRow
@@ -19,7 +19,7 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("pipeline", nargs="?", help="only runs of this pipeline")
     parser.add_argument(
-        "-n", "--limit", type=count, default=0, metavar="N", help="the newest N (20 on a terminal, else all)"
+        "-n", "--limit", type=positive, default=0, metavar="N", help="the newest N (20 on a terminal, else all)"
     )
 
 

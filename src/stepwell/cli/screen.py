@@ -19,6 +19,7 @@ from stepwell.kernel.events import (
     StepFinished,
     StepInterrupted,
     StepRepaired,
+    StepRetried,
     StepReused,
 )
 from stepwell.kernel.plan import Plan
@@ -80,6 +81,9 @@ class Lines:
             self._said(event)
         elif isinstance(event, StepRepaired):
             self.put(f"  ! {clean(self.id(event.node))}: {clean(event.why)}; it runs again")
+        elif isinstance(event, StepRetried):
+            self._flush(event.node)
+            self._retried(event)
         elif isinstance(event, StepReused) and len(self.plan.decisions) > MANY:
             self.reused += 1
         elif isinstance(event, StepFinished | StepReused | StepFailed | StepBlocked | StepInterrupted):
@@ -132,6 +136,13 @@ class Lines:
         if outcome.failure is not None:
             for line in failure_lines(outcome.failure, self.stream):
                 self.put(f"    {line}")
+
+    def _retried(self, event: StepRetried) -> None:
+        """An attempt failed, and there is another: what went wrong, and when it goes on."""
+        mark = paint("↻", "yellow", self.stream)
+        when = f" in {event.wait:g} s" if event.wait else ""
+        told = short(clean(event.failure.what), 200)
+        self.put(f"  {mark} {clean(self.id(event.node))}: attempt {event.attempt} failed: {told}; again{when}")
 
     def _said(self, event: Said) -> None:
         key = (event.node, event.stream)

@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from stepwell.codecs import plain
+from stepwell.codecs.batches import read, tidy, write_named
 from stepwell.codecs.classes import full_name
 from stepwell.errors import CannotEncode
 
@@ -136,8 +137,6 @@ def _labels(labels: Any) -> dict[str, Any]:
 
 
 def _table_bytes(columns: list[pa.Array], meta: dict[str, Any]) -> bytes:
-    from stepwell.codecs.tables import write_named
-
     sink = _Memory()
     write_named(columns, [str(i) for i in range(len(columns))], meta, sink)
     return bytes(sink.held)
@@ -180,8 +179,6 @@ def to_arrow(array: Any) -> Described:
     if isinstance(dtype, pd.StringDtype):
         return _string(array)
     if isinstance(dtype, pd.ArrowDtype):
-        from stepwell.codecs.tables import tidy
-
         return tidy(array.__arrow_array__()), ["arrow"]
     if isinstance(dtype, pd.PeriodDtype):
         periods: Any = pd.PeriodIndex(array)
@@ -297,8 +294,6 @@ def _category(array: Any) -> Described:
 
 def _string(array: Any) -> Described:
     import pyarrow as pa
-
-    from stepwell.codecs.tables import tidy
 
     dtype = array.dtype
     missing = getattr(dtype, "na_value", None)
@@ -458,8 +453,6 @@ class _Back:
         import pandas as pd
 
         if "table" in meta:
-            from stepwell.codecs.tables import read
-
             batch, inner, memory = read(_Held(meta["table"]))
             return from_columns(batch.columns, inner, memory)
         if "range" in meta:

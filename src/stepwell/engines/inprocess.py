@@ -21,7 +21,7 @@ from stepwell.errors import Interrupted
 from stepwell.kernel.ports import Done, Interrupt, Logged, Report, Started, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.worker import failures
-from stepwell.worker.execute import Context, execute
+from stepwell.worker.execute import ATTEMPT, Context, execute
 from stepwell.worker.modules import FirstParty, Snapshot
 
 
@@ -29,20 +29,35 @@ class _Overdue(BaseException):
     """The step that is running takes longer than it may. No `Exception`, so that steps do not catch it."""
 
 
+AGAIN = 0.1
+"""Seconds after which a step that caught `_Overdue` gets it again."""
+
+
 @contextlib.contextmanager
 def _alarm(timeout: float) -> Iterator[None]:
-    """Raise `_Overdue` after so many seconds (0: never). Only the main thread can be interrupted; others are not."""
+    """Raise `_Overdue` after so many seconds (0: never), and again until the step gives up; at the end where it never did.
+
+    Only the main thread can be interrupted; others are not.
+    """
     if not timeout or threading.current_thread() is not threading.main_thread():
         yield
         return
+    rang = False
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise _Overdue
+        nonlocal rang
+        while frame is not None:
+            if frame.f_code is ATTEMPT:
+                rang = True
+                raise _Overdue
+            frame = frame.f_back
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, timeout)
+    signal.setitimer(signal.ITIMER_REAL, timeout, AGAIN)
     try:
         yield
+        if rang:
+            raise _Overdue
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -68,6 +83,7 @@ class InProcessEngine:
         self._context: Context | None = None
         self._told = self._executing = False
         self._why = ""
+        self._stopped = False
         self._home = ""
 
     def room(self) -> int:
@@ -83,7 +99,7 @@ class InProcessEngine:
         if self._why:
             why, self._why = self._why, ""
             return [Interrupt(why)]
-        if not self._tasks:
+        if not self._tasks or self._stopped:
             return []
         task = self._tasks[0]
         self._told = not self._told
@@ -93,8 +109,8 @@ class InProcessEngine:
         return self._run(task)
 
     def interrupt(self, why: str = "interrupted") -> None:
-        """Make `wait` return an `Interrupt` soon; from a signal handler, a step that is running is stopped too."""
-        self._why = why
+        """Make `wait` return an `Interrupt` soon, and start no other step; from a signal handler, a step that is running is stopped too."""
+        self._why, self._stopped = why, True
         if self._executing and threading.current_thread() is threading.main_thread():
             raise KeyboardInterrupt
 
@@ -113,11 +129,12 @@ class InProcessEngine:
         began = monotonic()
         try:
             with _alarm(task.step.timeout):
-                self._reports.append(execute(task, self._context))
+                done = execute(task, self._context)
+            self._reports.append(done)
         except _Overdue:
             self._reports.append(deaths.overdue(task, monotonic() - began))
         except KeyboardInterrupt:
-            self._executing = False
+            self._executing, self._stopped = False, True
             why, self._why = self._why or "Ctrl-C", ""
             error = Interrupted(
                 f"step `{task.step.name}` was interrupted", why="it ran when the run was stopped"

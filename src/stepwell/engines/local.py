@@ -353,7 +353,9 @@ class LocalEngine:
             return
         if self._looked - link.since > task.step.timeout and link.pid:
             self._overdue.add(link.number)
+            below = family.descendants(link.pid)  # also those in sessions of their own
             family.kill_session(link.pid)
+            family.kill(below)
 
     # ------------------------------------------------------------------ deaths
 

@@ -246,10 +246,11 @@ def _refuse_doubles(nodes: Sequence[Node]) -> None:
     for node in nodes:
         other = ids.get(node.id)
         if other is not None:
+            label = node.id.rpartition("/")[2].partition("[")[0]
             raise SameName(
                 f"two calls are named `{node.id}`: {_at(other)} and {_at(node)}",
                 why="a label names one call, so that commands can speak of it",
-                fixes=[f'give one of them another label: .named("{node.id}-2")'],
+                fixes=[f'give one of them another label: .named("{label}-2")'],
                 where=node.where,
             )
         ids[node.id] = node

@@ -124,6 +124,7 @@ class _Drive:
         self.given: list[Foreseen | None] = [None] * count
         self.as_planned = bytearray(count)  # gave exactly what the plan was certain of
         self.decisions = list(plan.decisions)
+        self.returned = {leaf.node for leaf in leaves(plan.graph.result) if isinstance(leaf, FromStep)}
         self.ready = OrderedDict.fromkeys(node for node in range(count) if not self.missing[node])
         self.open: set[int] = set()
         self.queue: deque[Decision] = deque()  # to be submitted
@@ -184,6 +185,10 @@ class _Drive:
                     continue
             if node in self.claimed and (decision.verb != "run" or decision.key != self.decisions[node].key):
                 self._unclaim(self.decisions[node])
+            if node in self.returned and not self._is_readable(decision):
+                decision = self.judge.decide(node, self.given)  # the store has noted what is lost
+                self.makers[str(decision.key)] = node
+                self.as_planned[node] = 0
             self.decisions[node] = decision
             if decision.verb == "run":
                 self.open.add(node)
@@ -195,6 +200,17 @@ class _Drive:
                 if decision.verb == "blocked":
                     yield StepBlocked(node, decision)
                 self._give(node, Foreseen(None, False, decision.verb))
+
+    def _is_readable(self, decision: Decision) -> bool:
+        """Whether what is reused can be read: what the pipeline returns is read by no step that would notice."""
+        if decision.verb != "cached" or decision.result is None:
+            return True
+        try:
+            for artifact in decision.result.outputs:
+                self.store.data(artifact)
+        except ArtifactGone:
+            return False
+        return True
 
     def _as_planned(self, node: int) -> Decision | None:
         """The plan's own decision, where it was certain and all that it rests on came as it said."""

@@ -9,7 +9,6 @@ import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from statistics import median
 from typing import Any, NamedTuple
 
 from stepwell.errors import StoreDamaged, UnknownRun, UnknownStep, nearest
@@ -294,6 +293,8 @@ class Runs:
     def expected(self, steps: Iterable[str]) -> dict[str, float]:
         """Seconds that steps can be expected to take, by full name: the median of the last five; not those never run."""
         found = {step: self.history(step) for step in dict.fromkeys(steps)}
+        from statistics import median  # other questions do without
+
         return {step: median(seconds) for step, seconds in found.items() if seconds}
 
     def complete(self, kind: str, prefix: str = "", run: str = "last") -> list[str]:
@@ -333,7 +334,7 @@ def _readable(run: int) -> Iterator[None]:
 
 
 _STOPPED = (
-    "SELECT node, status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused FROM stopped"
+    "SELECT node, status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused, notes FROM stopped"
     " WHERE run = ?"
 )
 
@@ -344,7 +345,7 @@ def _number(value: float | None) -> float:
 
 
 def _stopped(node: int, named: list[str], row: tuple[Any, ...]) -> StepRow:
-    status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused = row
+    status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused, notes = row
     failure = None
     if error:
         code, what, why, fixes, docs, traceback = json.loads(error)
@@ -352,7 +353,7 @@ def _stopped(node: int, named: list[str], row: tuple[Any, ...]) -> StepRow:
     told = tuple(Reason(*reason) for reason in json.loads(reasons))
     return StepRow(
         node, named[0], named[1], named[2], status, verb, told, key, unpack_pairs(inputs),
-        unpack_outputs(refused), {}, seconds, cpu, memory, failure, (), "", None,
+        unpack_outputs(refused), {}, seconds, cpu, memory, failure, tuple(json.loads(notes)), "", None,
     )  # fmt: skip
 
 

@@ -192,7 +192,7 @@ class Record:
         verb = "run" if status == "failed" else decision.verb
         self._stopped.append(
             (self._number, node, status, verb, encode(decision.reasons), decision.key,
-             pack_pairs(decision.inputs), *spent, refused)
+             pack_pairs(decision.inputs), *spent, refused, encode(self._tries.pop(node, ())))
         )  # fmt: skip
         self._database.touch()
 
@@ -244,7 +244,7 @@ class Record:
         if self._stopped:
             connection.executemany(
                 "INSERT OR REPLACE INTO stopped (run, node, status, verb, reasons, key, inputs, seconds, cpu, memory,"
-                " error, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " error, refused, notes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 self._stopped,
             )
         if self._logs:

@@ -468,8 +468,11 @@ class Results:
                     "DELETE FROM blobs WHERE substr(digest, 1, 27) = substr(?1, 1, 27)", (digest,)
                 )
                 connection.execute("DELETE FROM gone WHERE digest = ?", (digest,))
+            # One that is there is left alone, unless it was damaged and nobody noticed.
             connection.executemany(
-                "INSERT OR IGNORE INTO blobs (digest, data) VALUES (?, ?)", self._made.items()
+                "INSERT INTO blobs (digest, data) VALUES (?, ?) ON CONFLICT (substr(digest, 1, 27))"
+                " DO UPDATE SET data = excluded.data WHERE data IS NOT excluded.data",
+                self._made.items(),
             )
         if self._kept:
             self._write_results(connection)

@@ -115,6 +115,10 @@ MIGRATIONS: tuple[str, ...] = (
     -- How often something was taken away: who knew something before has to ask again.
     INSERT INTO counters VALUES ('gc', 0);
     """,
+    """
+    -- Of a step that failed: what is told of the attempts before, as JSON.
+    ALTER TABLE stopped ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 """Migration number n brings a store from version n-1 to n."""
 

@@ -3,6 +3,8 @@
     modules    first-party code, from exactly the bytes that were fingerprinted
     inputs     a task's inputs as values
     execute    `execute(task, context) -> Done`
+    observe    what a step is seen to read and to write; hooks, zones and seen belong to it
+    world      what an observed thing comes to now
     failures   what a person is told when a step fails
     state      what a step may have changed of its process, put back for the next one
     meter      wall and processor time, peak memory

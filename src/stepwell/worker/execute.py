@@ -131,7 +131,6 @@ def execute(task: Task, context: Context) -> Done:
     failed: Failure | None = None
     context.seen = Observed()
     before = log.record_with(lambda name, value, step: context.logged(task.node, name, value, step))
-    log.enter(log.CurrentStep(task.id, task.key, task.run, task.attempt))
     context.meter.start()
     try:
         outputs, failed = copy_context().run(_attempt, task, context)
@@ -157,6 +156,7 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
         return (), failures.not_loaded(step.name, step.module, error, root, is_own)
     if context.importer.moved:
         return (), _moved(step.name, context)
+    log.enter(log.CurrentStep(task.id, task.key, task.run, task.attempt))
     values, failed = _values(task, context)
     if failed is not None:
         return (), failed
@@ -183,6 +183,10 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
         raise
     except BaseException as error:  # encoding runs libraries, and methods of the user's classes  # noqa: BLE001
         return (), failures.of_step(step.name, error, root, is_own)
+
+
+ATTEMPT = _attempt.__code__
+"""Whose frame is on the stack while what the user wrote is called: who interrupts a task does it only then."""
 
 
 def _observed(call: Call, values: dict[str, Any], context: Context) -> Any:
@@ -249,6 +253,7 @@ def _tidy(step: str, context: Context) -> tuple[str, ...]:
     if context.importer.anew:
         context.importer.forget_since(context.modules)
     notes = []
+    context.watch.empty_caches()
     changed = context.watch.changed()
     if changed:
         names = ", ".join(f"`{name}`" for name in changed[:5])

@@ -73,11 +73,19 @@ def of_step(name: str, error: BaseException, root: Path, is_own: IsOwn) -> Failu
 
 
 def not_loaded(name: str, module: str, error: BaseException, root: Path, is_own: IsOwn) -> Failure:
-    """The failure of a step whose module could not be imported, or does not hold it."""
+    """The failure of a step whose module could not be imported, or does not hold it.
+
+    An error of ours that importing raised (a run that is started there, say) keeps its code and fixes.
+    """
+    ours = error if isinstance(error, StepwellError) else error.__cause__
+    if isinstance(ours, StepwellError) and not isinstance(ours, StepError):
+        told = failure(ours, user_traceback(error, is_own))
+        why = ours.why or _own_line(error, root, is_own)
+        return told._replace(what=f"step `{name}` could not be loaded: {ours.what}", why=why)
     fixes = _remedies(error, is_own) or [f'python -c "import {module}"   from `{root}` shows the same error']
     why = _own_line(error, root, is_own) or f"importing `{module}` failed in the worker"
-    told = StepNotLoaded(f"step `{name}` could not be loaded: {say(error)}", why=why, fixes=fixes)
-    return failure(told, user_traceback(error, is_own))
+    missing = StepNotLoaded(f"step `{name}` could not be loaded: {say(error)}", why=why, fixes=fixes)
+    return failure(missing, user_traceback(error, is_own))
 
 
 def wrong_output(name: str, clause: str, *, fixes: Iterable[str] = ()) -> StepwellError:

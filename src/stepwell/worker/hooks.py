@@ -27,7 +27,6 @@ _current: Observer | None = None
 """Whom events are told; None while no step runs and nothing of the project is imported."""
 
 _hooked = False
-_environ = os.environ
 
 
 def tell(observer: Observer | None) -> Observer | None:
@@ -198,6 +197,7 @@ class _Places:
 
     def __init__(self) -> None:
         self._space = vars(os)
+        self._environ = os.environ
         self._now = itemgetter(*_PROBED)
         self._set_probes(
             {name: (_OpenProbe if name == "open" else _Probe)(name, self._space[name]) for name in _PROBED}
@@ -217,7 +217,8 @@ class _Places:
             self._set_probes({n: p if f == p.original else type(p)(n, f) for (n, p), f in pairs})
         self._space.update(self._probes)
         if type(os.environ) is os._Environ:
-            os.environ.__class__ = _Variables
+            self._environ = os.environ
+            self._environ.__class__ = _Variables
 
     def put_back(self) -> None:
         """Put the functions back; what a step put there is not ours to take away."""
@@ -228,8 +229,7 @@ class _Places:
             for (name, probe), now in zip(self._probes.items(), found, strict=True):
                 if now is probe:
                     self._space[name] = probe.original
-        if type(_environ) is _Variables:
-            _environ.__class__ = os._Environ  # type: ignore[assignment]
+        self._environ.__class__ = os._Environ
 
 
 _places = _Places()

@@ -8,7 +8,8 @@ imported by Python's finder but by this one: it reads each file once, keeps the 
 `snapshot.read(path)`, and workers are given the snapshot, so what was fingerprinted is what runs.
 
     importer = FirstParty.for_root(root)        # the one of this process for this root
-    importer.install()                          # first on sys.meta_path
+    importer.install()                          # first on sys.meta_path, for good
+    with importer.present(): ...                # or for as long as the block lasts
     module = importer.load("pipeline")          # its bytes are now in importer.snapshot
     importer.refresh()                          # files were edited: forget what came from them
 
@@ -38,6 +39,8 @@ from stepwell.worker.observe import ImportRead, Observer
 from stepwell.worker.world import World
 
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_STANDARD = os.path.dirname(os.__file__) + os.sep
+_NEVER_AWAY = ("__main__", __name__.partition(".")[0])
 
 
 class Snapshot(Mapping[str, bytes]):
@@ -173,6 +176,7 @@ class FirstParty:
         self.anew = False
         """A module that a step imported has read something: to be imported anew by the next step."""
         self._expected = dict(expected or {})
+        self._parked: dict[str, ModuleType] = {}
 
     @classmethod
     def for_root(cls, root: Path, *more: Path) -> FirstParty:
@@ -188,12 +192,11 @@ class FirstParty:
 
         Modules that the other one loaded are forgotten: they belong to another project.
         """
-        for old in [f for f in sys.meta_path if isinstance(f, FirstParty | FirstPartyFolders)]:
-            sys.meta_path.remove(old)
+        before = _ours()
+        _replace(before, [self, FirstPartyFolders(self)])
+        for old in before:
             if isinstance(old, FirstParty) and old is not self:
                 old.leave()
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
-        sys.meta_path.append(FirstPartyFolders(self))  # type: ignore[arg-type]
         for place in reversed(
             self.roots
         ):  # compiled extensions and data of the project are found by Python's finder
@@ -208,6 +211,55 @@ class FirstParty:
             if place in sys.path:
                 sys.path.remove(place)
         self._added.clear()
+
+    @contextlib.contextmanager
+    def present(self) -> Iterator[None]:
+        """Installed for as long as the block lasts; afterwards importing is what it was before.
+
+        Modules of other projects that have a name of ours are away in the meantime, and back at the
+        end. Ours stay loaded where no other has their name; the rest is put back by the next block,
+        so that a module is executed once however often projects take turns.
+        """
+        if self in sys.meta_path:
+            yield
+            return
+        finders, paths = _ours(), list(sys.path)
+        away = {name: sys.modules.pop(name) for name in self._in_the_way()}
+        sys.modules.update(self._parked)
+        self._parked.clear()
+        _replace(finders, [self, FirstPartyFolders(self)])
+        sys.path[:0] = [place for place in self.roots if place not in paths]
+        importlib.invalidate_caches()
+        try:
+            yield
+        finally:
+            _replace(_ours(), finders)
+            for place in self.roots:
+                if place not in paths and place in sys.path:
+                    sys.path.remove(place)
+            self._parked.update({name: sys.modules[name] for name in away if name in sys.modules})
+            sys.modules.update(away)
+
+    def _in_the_way(self) -> list[str]:
+        """Names of loaded modules that are of another project, below a name that ours has too."""
+        tops = {
+            name
+            for name, module in list(sys.modules.items())
+            if "." not in name and name not in _NEVER_AWAY and self._hides(name, module)
+        }
+        return [name for name in sys.modules if name.partition(".")[0] in tops]
+
+    def _hides(self, name: str, module: ModuleType) -> bool:
+        """Whether a loaded top-level module is in the place of one of ours; libraries never are."""
+        file = getattr(module, "__file__", None)
+        place = file or next(iter(getattr(module, "__path__", ())), "")
+        if not place or place.startswith(_STANDARD) or any(part in place for part in _INSTALLED):
+            return False
+        if self.is_first_party(os.path.abspath(place)):
+            return False
+        if self.source_of(name) is not None:
+            return True
+        return file is None and any(os.path.isdir(os.path.join(root, name)) for root in self.roots)
 
     def load(self, name: str) -> ModuleType:
         """Import a module by its dotted name. Raises what it raises."""
@@ -361,6 +413,21 @@ class FirstPartyFolders:
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = found
         return spec
+
+
+def _ours() -> list[FirstParty | FirstPartyFolders]:
+    """The finders of this kind that are installed."""
+    return [finder for finder in sys.meta_path if isinstance(finder, FirstParty | FirstPartyFolders)]
+
+
+def _replace(
+    old: Iterable[FirstParty | FirstPartyFolders], new: Iterable[FirstParty | FirstPartyFolders]
+) -> None:
+    """Take finders off `sys.meta_path` and put others there: those of modules first, those of folders last."""
+    for finder in old:
+        sys.meta_path.remove(finder)  # type: ignore[arg-type]
+    for finder in new:
+        sys.meta_path.insert(0 if isinstance(finder, FirstParty) else len(sys.meta_path), finder)  # type: ignore[arg-type]
 
 
 _importers: dict[tuple[Path, ...], FirstParty] = {}
