@@ -165,16 +165,17 @@ class Project:
 
 
 VERBS = (
-    "debug",
-    "replay",
     "new",
     "plan",
     "run",
+    "debug",
+    "replay",
     "why",
     "describe",
     "runs",
     "show",
     "logs",
+    "accept",
     "get",
     "verify",
     "gc",

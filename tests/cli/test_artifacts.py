@@ -103,6 +103,30 @@ def test_get(project):
     assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
 
 
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("/", "root of the file system"),
+        ("//../", "root of the file system"),
+        ("", "names no file"),
+        (" ", "names no file"),
+        ("nowhere/", "no folder"),
+        (".stepwell", "in the store"),
+        (".stepwell/blobs/x", "in the store"),
+        ("x" * 300, "cannot write"),
+        ("nowhere/total.json", "cannot write"),
+        ("pipeline.py/total.json", "cannot write"),
+    ],
+)
+def test_places_that_nothing_is_written_to(hello, place, what):
+    hello("run")
+    before = sorted(hello.root.rglob("*"))
+    error = hello.refused("get", "r1", "total", "-o", place, code=3 if what == "cannot write" else 2)
+    assert what in error["what"]
+    assert error["fixes"]
+    assert sorted(hello.root.rglob("*")) == before
+
+
 def test_a_device_is_written_to_and_never_replaced(hello):
     """`-o /dev/null` as root must not make it a file; here a node of our own stands for it, and then the real one."""
     hello("run")

@@ -14,7 +14,7 @@ from cli_projects import SCHEMAS, STEPWELL, VERBS, check_document, validator
 def test_schemas_are_schemas():
     for path in SCHEMAS.glob("*.json"):
         type(validator("plan")).check_schema(json.loads(path.read_text("utf-8")))
-    assert set(VERBS) <= {path.stem for path in SCHEMAS.glob("*.json")}
+    assert set(VERBS) - {"debug"} <= {path.stem for path in SCHEMAS.glob("*.json")}  # which talks to a person
 
 
 def test_hello_world_is_short(project):
@@ -35,6 +35,42 @@ def test_help_without_a_verb(project):
     assert project(code=2).out.startswith("usage: stepwell VERB")
     for words in ([], ["--help"]):
         assert all(f"  {verb} " in project(*words, code=None).out for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("-h",), ("--help",), ("plan", "-h"), ("version", "--help"), ("runs", "-h")]
+)
+def test_help_is_a_document_too(project, words):
+    text = project(*words, code=None).out
+    answer = project(*words, "--json")
+    assert answer.json == {"help": text.rstrip("\n")}
+    assert answer.err == ""
+
+
+def test_new_makes_one_folder_and_no_tree(project):
+    assert project("new", "a").out == "wrote a/pipeline.py; now: stepwell plan a/pipeline.py\n"
+    assert project("new", "a/b.py", "--json").json == {"file": "a/b.py"}
+    assert project("new", "c/d.py").code == 0
+    error = project.refused("new", "x y/b/c", code=2)
+    assert (error["what"], error["fixes"]) == ("there is no folder `x y/b`", ["mkdir -p 'x y/b'"])
+    assert project.refused("new", "x/b/c.py", code=2)["fixes"] == ["mkdir -p x"]
+    assert project.refused("new", "n" * 300, code=3)["code"] == "E503"
+    assert sorted(path.name for path in project.root.iterdir()) == ["a", "c"]
+
+
+@pytest.mark.parametrize("words", [("--version",), ("-V",), ("version",)])
+def test_the_version_is_a_document_too(project, words):
+    answer = subprocess.run([STEPWELL, "--json", *words], capture_output=True, text=True, check=True)
+    check_document("version", answer.stdout)
+    assert json.loads(answer.stdout)["version"] == project(*words).out.strip()
+
+
+def test_any_number_of_runs_can_be_asked_for(hello):
+    hello("run")
+    assert len(hello("runs", "-n", "5000", "--json").json["runs"]) == 1
+    assert len(hello("runs", "-n", "1" + "0" * 30, "--json").json["runs"]) == 1
+    for wrong in ("0", "-1", "x", "\u0663", "1.5"):
+        assert hello.refused("runs", "--limit=" + wrong, code=2)["code"] == "E100"
 
 
 def test_every_verb_has_help():
@@ -78,7 +114,10 @@ def test_every_verb_once(hello):
     hello("why", "numbers", "--json")
     assert "numbers  run\n  no earlier result" in hello("why", "numbers", "r1").out
     hello("why", "numbers", "r1", "--json")
-    assert "result  list[int]  as json  last [0,1,4,9,16,25,36,49,64,81]  → total" in hello("describe", "numbers").out
+    assert (
+        "result  list[int]  as json  last [0,1,4,9,16,25,36,49,64,81]  → total"
+        in hello("describe", "numbers").out
+    )
     assert hello("describe", "--json").json["pipeline"] == "squares"
     (row,) = hello("runs", "--json").json["runs"]
     assert {name: row[name] for name in ("run", "pipeline", "status", "params", "metrics", "commit", "dirty")} == {
@@ -96,7 +135,7 @@ def test_every_verb_once(hello):
     assert hello("get", "last", "total").out == "285\n"
     assert hello("get", "last", "total", "--json").json["value"] == 285
     assert hello("verify").out == "the store is sound\n"
-    assert hello("verify", "--json").json == {"sound": True, "findings": []}
+    assert hello("verify", "--json").json == {"sound": True, "read": "1/1", "findings": []}
     assert hello("version", "--json").json["version"] == hello("version").out.strip()
     assert hello("completion", "bash", "--json").json["script"] + "\n" == hello("completion", "bash").out
     assert hello("new", "other.py", "--json").json == {"file": "other.py"}

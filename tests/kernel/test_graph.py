@@ -89,6 +89,13 @@ def test_two_nodes_with_one_id_are_refused():
         graph(twice, twice)
 
 
+@pytest.mark.parametrize("name", ["a", "deep/a", "deep[2]/wide/a", "a[3]", "deep[2]/a[3]"])
+def test_the_label_that_is_proposed_is_one(name):
+    with pytest.raises(SameName) as raised:
+        graph(node(name), node(name))
+    assert raised.value.fixes == ('give one of them another label: .named("a-2")',)
+
+
 def test_two_nodes_that_claim_one_file_are_refused():
     with pytest.raises(SameOutputFile, match=r"`a` and `b` both write `out\.csv`"):
         graph(node("a", out="out.csv"), node("b", out="out.csv"), node("c", out="other.csv"))

@@ -378,3 +378,18 @@ class HasValueOnly:
 def test_what_looks_like_half_an_enum_is_none(value):
     with pytest.raises(NotPlain, match="it is a "):
         canonical(value)
+
+
+@pytest.mark.parametrize(
+    "name", ["API_KEY", "GITHUB_TOKEN", "db_password", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL"]
+)
+def test_the_value_of_a_secret_variable_is_in_no_token(name):
+    made = variable_token(name, "hunter2")
+    assert "hunter2" not in made
+    assert made == variable_token(name, "hunter2")
+    assert made != variable_token(name, "hunter3")
+    assert variable_token(name, None) == "None"
+
+
+def test_other_variables_can_be_read_in_their_tokens():
+    assert variable_token("TZ", "UTC") == '"UTC"'

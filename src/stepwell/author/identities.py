@@ -14,7 +14,7 @@ from stepwell.author.fingerprint import Fingerprint, Project
 from stepwell.author.fingerprint.environment import LEVELS, Environment, Remembered, environment_token
 from stepwell.errors import BadOption, nearest
 from stepwell.kernel.graph import Graph, StepDef
-from stepwell.kernel.identity import digest, token
+from stepwell.kernel.identity import digest, variable_token
 from stepwell.kernel.plan import VERSION, Identity
 from stepwell.worker.observe import ImportRead
 
@@ -111,7 +111,7 @@ def _identity(
     if judges:
         code = digest(" ".join([code, *[each.digest for each in judges]]))
         parts |= {one.name: one.digest for each in judges for one in each.definitions}
-    variables = {name: token(os.environ.get(name)) for name in step.env}
+    variables = {name: variable_token(name, os.environ.get(name)) for name in step.env}
     return Identity(
         code=code,
         environment=environment_token(versions),

@@ -13,6 +13,7 @@ here that changes a text must raise `FORMAT`: old results are then simply not fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii as quoted
@@ -23,6 +24,9 @@ FORMAT = "stepwell key 1"
 
 LONGEST = 200
 """Characters of canonical text that are kept as they are; longer text is replaced by its digest."""
+
+
+_SECRET = re.compile(r"(?i)(key|token|secret|passw|pwd|credential|auth|dsn|_url$|cookie|session)")
 
 
 class NotPlain(TypeError):
@@ -68,6 +72,16 @@ def token(value: object) -> str:
     """
     text = canonical(value)
     return text if len(text) <= LONGEST else f"#{digest(text)}"
+
+
+def variable_token(name: str, value: str | None) -> str:
+    """What an environment variable comes to: its canonical text, that of None where it is not set.
+
+    Of one whose name sounds like a secret (`API_KEY`, `DB_PASSWORD`, ...) only a digest, since tokens
+    are kept in the store and shown in plans.
+    """
+    text = token(value)
+    return f"#{digest(text)}" if value and _SECRET.search(name) and not text.startswith("#") else text
 
 
 def canonical(value: object) -> str:

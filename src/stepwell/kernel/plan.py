@@ -588,11 +588,16 @@ def _change(was: str | None, now: str | None) -> str:
     return f"{shown[0]} → {shown[1]}" if all(shown) else "changed"
 
 
+def _set(token: str | None) -> str | None:
+    """The token of a variable; None where it stands for one that is not set."""
+    return None if token in (None, "", "None") else token
+
+
 def _variable_reasons(result: Result, identity: Identity) -> list[Reason]:
     if result.variables == identity.variables:
         return []
     return [
-        Reason("environment", f"${name} {old or 'unset'} → {new or 'unset'}", f"${name}", old, new)
+        Reason("environment", f"${name} {_change(_set(old), _set(new))}", f"${name}", old, new)
         if " " not in name
         else _observed_reason(name, old or "", new or "")
         for name, old, new in _differences(dict(result.variables), dict(identity.variables))
@@ -604,7 +609,7 @@ def _observed_reason(what: str, was: str, now: str) -> Reason:
     kind, _, name = what.partition(" ")
     shown = name.partition("\x1f")[0]
     if what.startswith("$"):
-        return Reason("observed", f"{what}, which it reads: {_change(was, now)}", what, was, now)
+        return Reason("observed", f"{what}, which it reads: {_change(_set(was), _set(now))}", what, was, now)
     if MOVING in (was, now):
         text = f"`{shown}` changed while the step read it"
     elif now == "absent":

@@ -486,7 +486,7 @@ class Observer:
     def _token(self, name: str, value: bytes | None) -> str:
         """The token of a variable in the driver."""
         text = None if value is None else os.fsdecode(value)
-        return identity.token(None if self._lent.get(name) == text else text)
+        return identity.variable_token(name, None if self._lent.get(name) == text else text)
 
     def spell(self, path: str) -> str:
         """A path as people and other machines know it: from the project's root where it lies below it."""

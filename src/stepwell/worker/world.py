@@ -107,7 +107,7 @@ class World:
 
 def variable(name: str) -> str:
     """The token of an environment variable; empty for `*`, which stands for all of them."""
-    return "" if name == "*" else identity.token(os.environ.get(name))
+    return "" if name == "*" else identity.variable_token(name, os.environ.get(name))
 
 
 def status_of(place: str) -> os.stat_result | str:
