@@ -22,7 +22,16 @@ from hypothesis import example
 from hypothesis import strategies as st
 from laboratory import holds
 
-from stepwell.kernel.identity import LONGEST, NotPlain, canonical, digest, key_of, site_of, token
+from stepwell.kernel.identity import (
+    LONGEST,
+    NotPlain,
+    canonical,
+    digest,
+    key_of,
+    site_of,
+    token,
+    variable_token,
+)
 
 HERE = __name__
 
