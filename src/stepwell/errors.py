@@ -234,9 +234,15 @@ class RunInsideRun(AuthoringError):
 
 
 class NotInAFile(AuthoringError):
-    """A step's code is not in a file, so that no worker can load it."""
+    """A step's code is neither in a file nor in a notebook's cell, so that no worker can load it."""
 
     code = "E212"
+
+
+class NotInACell(AuthoringError):
+    """A pipeline in a notebook uses a name that no executed cell defines, or one that comes from a run."""
+
+    code = "E213"
 
 
 # --------------------------------------------------------------------------- E3xx: the plan cannot work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stepwell.errors import BadPipeline, BadReference
+from stepwell.errors import BadPipeline, BadReference, StepwellError
 from stepwell.kernel.graph import FromStep, Pack
 
 STEPS = """
@@ -313,3 +313,85 @@ def test_containers_that_cannot_hold_references(project, code, says):
         text = text.replace("  # here", "").replace("self.b = self.a + 1", "self.b = self.a + 1  # here")
     error = project.refused(BadReference, text)
     assert says in str(error)
+
+
+FORGOTTEN = """
+import json
+
+def clean(rows: list) -> list:
+    {body}
+
+def wire(rows: list) -> int:
+    return total(rows).nothing  # wires, and is wrong by itself
+
+@step
+def load(n: int) -> list[int]:
+    return [n]
+
+@step
+def total(rows: list) -> int:
+    return sum(rows)
+
+@pipeline
+def main(n: int = 3):
+    return {result}
+"""
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        "return [row for row in rows]",
+        "return sorted(rows)",
+        "return rows + 1",
+        "return rows.x",
+        "return bool(rows)",
+        "return json.dumps(rows)",
+        "return open(rows)",
+        "return json.loads(rows)",
+        "return (lambda: rows + 1)()",
+    ],
+)
+@pytest.mark.parametrize("result", ["total(clean(load(n)))", "[total(clean(x)) for x in (load(n),)]"])
+def test_a_forgotten_step_is_named_with_its_line(project, failing, result):
+    text = FORGOTTEN.format(body=failing + "  # here", result=result)
+    with pytest.raises(StepwellError) as caught:
+        project.graph(text)
+    error = caught.value
+    assert (
+        error.fixes[0]
+        == f"`clean` is not a step: put @step above it (pipeline.py:{project.line('def clean')})"
+    )
+    assert error.where == f"pipeline.py:{project.line('# here')}"
+
+
+@pytest.mark.parametrize(
+    ("body", "result"),
+    [
+        ("return rows", "load(n) + 1"),  # nothing is called
+        ("return rows", "wire(load(n))"),  # it calls steps itself
+        ("return 1 // 0", "clean([n])"),  # no reference is involved
+    ],
+)
+def test_what_wires_is_no_forgotten_step(project, body, result):
+    with pytest.raises(StepwellError) as caught:
+        project.graph(FORGOTTEN.format(body=body, result=result))
+    assert "@step" not in str(caught.value)
+
+
+@pytest.mark.parametrize("result", ["total(load)", "total([load, 1])", "load", "[load, load(n)]"])
+def test_a_forgotten_call_is_named_with_its_line(project, result):
+    with pytest.raises(StepwellError) as caught:
+        project.graph(FORGOTTEN.format(body="return 1", result=result))
+    error = caught.value
+    assert "the step `load` itself" in error.what
+    assert error.fixes == ("call it: load(...)",)
+    line = project.line("return " + result) if "total" in result else project.line("@pipeline")
+    assert error.where == f"pipeline.py:{line}"
+
+
+def test_a_plain_function_that_is_passed_may_be_a_forgotten_step(project):
+    with pytest.raises(StepwellError) as caught:
+        project.graph(FORGOTTEN.format(body="return 1", result="total(clean)"))
+    place = f"pipeline.py:{project.line('def clean')}"
+    assert caught.value.fixes[0] == f"if it is meant as a step: put @step above it ({place}), and call it"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import socket
 import sqlite3
 import subprocess
 
@@ -262,15 +262,93 @@ def test_decorated_async_and_starred_steps(project):
     assert "r1 calls `wrapped` 2 times" in told
 
 
-def test_debuggers_that_are_not_there_and_no_json(demo):
+@pytest.mark.parametrize(
+    ("options", "package"), [(["--listen", "5678"], "debugpy"), (["--ipython"], "IPython")]
+)
+def test_a_debugger_that_is_not_there(demo, monkeypatch, options, package):
     demo("run")
-    for option, package in ((["--listen", "5678"], "debugpy"), (["--ipython"], "IPython")):
-        if importlib.util.find_spec(package) is None:
-            told = demo("debug", "train", *option, code=3).err
-            assert f"error[E324] {package} is not installed" in told
-            assert package.lower() in told.split("fix")[1]
+    hidden = demo.root / "hidden"
+    hidden.mkdir()
+    (hidden / f"{package}.py").write_text(f"raise ImportError('{package} is hidden by a test')\n")
+    told = demo("debug", "train", *options, code=3, env={"PYTHONPATH": str(hidden)}).err
+    assert f"error[E324] {package} is not installed" in told
+    assert package.lower() in told.split("fix")[1]
+
+
+def test_what_debug_cannot_do(demo):
+    demo("run")
     assert demo("debug", "train", "--json", code=2).json["error"]["code"] == "E100"
     assert "is not a port" in demo("debug", "train", "--listen", "here", code=2).err
+
+
+def test_the_debugger_of_ipython(demo):
+    demo("run")
+    told = debug(demo, "train", "--ipython", commands=["p depth", "c"])
+    assert "2" in told
+    assert "train returned {" in told
+
+
+class Editor:
+    """The few words of the Debug Adapter Protocol that an editor says to attach, look and go on."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.file = self.socket.makefile("rb")
+        self.count = 0
+
+    def ask(self, command, **arguments):
+        self.count += 1
+        body = json.dumps(
+            {"seq": self.count, "type": "request", "command": command, "arguments": arguments}
+        ).encode()
+        self.socket.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    def hear(self, name):
+        """The next answer or event of this name."""
+        while True:
+            length = 0
+            while (line := self.file.readline().strip()) or not length:
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            said = json.loads(self.file.read(length))
+            if name in (said.get("event"), said.get("command")):
+                return said.get("body", {})
+
+
+def test_an_editor_attaches_and_finds_the_step_at_its_first_line(demo):
+    demo("run")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = demo.start("debug", "train", "--listen", str(port))
+    try:
+        for line in process.stdout:
+            if b"waiting for an editor" in line:
+                break
+        editor = Editor(port)
+        editor.ask("initialize", adapterID="test", clientID="test")
+        editor.ask("attach", justMyCode=False)
+        editor.hear("initialized")
+        editor.ask("configurationDone")
+        thread = editor.hear("stopped")["threadId"]
+        editor.ask("stackTrace", threadId=thread, levels=1)
+        frame = editor.hear("stackTrace")["stackFrames"][0]
+        assert (frame["name"], frame["source"]["path"]) == ("train", str(demo.root / "pipeline.py"))
+        editor.ask("evaluate", expression="depth", frameId=frame["id"])
+        assert editor.hear("evaluate")["result"] == "2"
+        editor.ask("continue", threadId=thread)
+        editor.hear("terminated")
+        editor.ask("disconnect")
+        editor.socket.close()
+        editor.file.close()
+        out, _ = process.communicate(timeout=60)
+        assert b"train returned {" in out
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
 
 
 JUDGED = """

@@ -404,3 +404,36 @@ def test_a_name_of_many_calls(models):
     assert out.startswith("training/train[1..4]  run\n  code of `helpers.fit` changed\n")
     assert out.count("code of `helpers.fit`") <= 2
     assert json.loads(models("why", "train", "--json").out)["step"] == "training/train"
+
+
+def test_a_step_that_failed_in_the_last_run_says_so(project):
+    project.write(
+        """
+        from stepwell import pipeline, step
+
+        @step
+        def fine() -> int:
+            return 1
+
+        @step
+        def breaks(n: int) -> int:
+            raise ValueError("not today")
+
+        @pipeline
+        def main():
+            return breaks(fine())
+        """
+    )
+    assert "last_failure" not in project("plan", "--json").steps["breaks"]
+    project("run", code=1)
+    told = "failed in r1: ValueError: not today"
+    steps = project("plan", "--json").steps
+    assert steps["breaks"]["last_failure"] == told
+    assert "last_failure" not in steps["fine"]
+    assert told in project("plan").out
+    assert told in project("why", "breaks").out
+    assert project("why", "breaks", "--json").json["last_failure"] == told
+    project.edit('raise ValueError("not today")', "return n")
+    assert project("plan", "--json").steps["breaks"]["last_failure"] == told
+    project("run")
+    assert "last_failure" not in project("plan", "--json").steps["breaks"]

@@ -172,7 +172,7 @@ def test_a_file_that_is_no_saved_plan(shown, text):
 def test_no_file_at_all(shown):
     assert shown.refused("run", "--plan", "none.json", code=3)["code"] == "E331"
     assert shown.refused("run", "--plan", ".", code=3)["code"] == "E331"
-    assert shown.refused("plan", "--save", "no/such/folder.json", code=4)["code"] == "E503"
+    assert shown.refused("plan", "--save", "no/such/folder.json", code=3)["code"] == "E503"
 
 
 @pytest.mark.parametrize(
@@ -190,12 +190,6 @@ def test_other_words_beside_it(shown, beside):
 def test_from_elsewhere(shown, tmp_path):
     """`-C` is where the file is looked for, as for every other path."""
     run = shown("-C", str(shown.root), "run", "--plan", "plan.json", "--json", cwd=tmp_path)
-    assert run.decisions["count"] == "run"
-
-
-def test_from_a_folder_below(shown):
-    (shown.root / "below").mkdir()
-    run = shown("run", "--plan", "../plan.json", "--json", cwd=shown.root / "below")
     assert run.decisions["count"] == "run"
 
 

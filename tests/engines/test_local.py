@@ -7,8 +7,11 @@ import time
 import pytest
 
 from stepwell.engines.admission import Admission
+from stepwell.engines.inprocess import InProcessEngine
+from stepwell.errors import BadStep
 from stepwell.kernel.graph import Constant
 from stepwell.kernel.ports import Done, Interrupt, Started, Stored
+from stepwell.worker.modules import Snapshot
 
 STEPS = """
     import os, time
@@ -195,6 +198,38 @@ def test_the_root_is_the_working_folder(steps):
     task = steps.task("where")._replace(step=steps.define("where", module="where"))
     cwd, _ = steps.value(steps.run(steps.engine(), task)[task.node])
     assert os.path.realpath(cwd) == os.path.realpath(steps.root)
+
+
+def test_an_error_of_ours_keeps_its_code_when_importing_raises_it(steps):
+    steps.write(
+        """
+        from stepwell.errors import BadStep
+
+        raise BadStep("`@step` stands wrongly", why="for a test", fixes=["move it"], where="wrong.py:4")
+        """,
+        "wrong.py",
+    )
+    task = steps.task("nothing")._replace(step=steps.define("nothing", module="wrong"))
+    failure = steps.run(steps.engine(), task)[task.node].failure
+    assert failure.code == BadStep.code
+    assert failure.what == "step `nothing` could not be loaded: `@step` stands wrongly"
+    assert (failure.why, failure.fixes) == ("for a test", ("move it",))
+    assert failure.docs == f"docs/reference/errors.md#{BadStep.code.lower()}"
+    assert "wrong.py" in failure.traceback
+
+
+def test_after_an_interrupt_nothing_new_runs(steps, tmp_path):
+    steps.write("def touch(path):\n    open(path, 'w').close()\n", "touching.py")
+    place = tmp_path / "ran"
+    engine = InProcessEngine(steps.root, steps.store, Snapshot())
+    steps.open.callback(engine.close)
+    task = steps.task("touch", path=str(place))
+    engine.submit(task._replace(step=steps.define("touch", module="touching")))
+    assert isinstance(engine.wait(0)[0], Started)
+    engine.interrupt("enough")
+    assert list(engine.wait(0)) == [Interrupt("enough")]
+    assert list(engine.wait(0)) == list(engine.wait(None)) == []
+    assert not place.exists()
 
 
 def test_interrupt_from_a_thread_while_waiting(steps):

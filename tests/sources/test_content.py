@@ -57,6 +57,23 @@ def test_only_what_changed_in_a_folder_is_read_again(tmp_path, memo, reads):
     assert before != after == pin("d", root=tmp_path, memo=Memory()).digest
 
 
+@pytest.mark.parametrize("uri", ["d", "d/", "d/*.csv", "d/**"])
+def test_what_became_of_the_files_of_a_source_since_it_was_used(tmp_path, memo, uri):
+    for name in "abc":
+        write(tmp_path / "d" / f"{name}.csv", name)
+    used = pin(uri, root=tmp_path, memo=memo)
+    assert used.differs == ()
+    remember(uri, used.digest, root=tmp_path, memo=memo)
+    write(tmp_path / "d" / "b.csv", "bee")
+    write(tmp_path / "d" / "d.csv", "new")
+    (tmp_path / "d" / "c.csv").unlink()
+    told = ("`b.csv` changed", "`c.csv` is gone", "`d.csv` is new")
+    assert pin(uri, root=tmp_path, memo=memo).differs == told
+    assert pin(uri, root=tmp_path, memo=memo).differs == told, "also when it is looked at again"
+    remember(uri, pin(uri, root=tmp_path, memo=memo).digest, root=tmp_path, memo=memo)
+    assert pin(uri, root=tmp_path, memo=memo).differs == ()
+
+
 def test_a_folder_is_one_value_in_the_memo(tmp_path):
     class Counting(Memory):
         puts = 0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stepwell.errors import BadSource, EmptySource, MissingSource, UnreadableSource
 from stepwell.sources.memo import Memory
-from stepwell.sources.pin import pin
+from stepwell.sources.pin import check, hold, pin
 
 
 def write(path: Path, data: bytes | str) -> Path:
@@ -214,6 +214,23 @@ def test_every_change_in_a_folder_is_a_change_of_it(tmp_path, change):
         (tmp_path / "d" / "s").mkdir()
         (tmp_path / "d" / "b.csv").rename(tmp_path / "d" / "s" / "b.csv")
     assert pin("d", root=tmp_path, memo=Memory()).digest != before
+
+
+def test_empty_folders_count_by_name(tmp_path, memo):
+    write(tmp_path / "d/a.csv", "1")
+    seen = [pin("d", root=tmp_path, memo=memo).digest]
+    for name in ("d/x", "d/y", "d/x/deep"):
+        (tmp_path / name).mkdir()
+        seen.append(pin("d", root=tmp_path, memo=memo).digest)
+    (tmp_path / "d/x/deep").rmdir()
+    assert pin("d", root=tmp_path, memo=memo).digest == seen[2]
+    (tmp_path / "d/y").rename(tmp_path / "d/z")
+    seen.append(pin("d", root=tmp_path, memo=memo).digest)
+    assert len(set(seen)) == 5
+    held = hold("d", seen[-1], root=tmp_path, memo=memo)
+    assert check(held, root=tmp_path, memo=memo)
+    (tmp_path / "d/made").mkdir()
+    assert not check(held, root=tmp_path, memo=memo)
 
 
 def test_a_folder_that_was_moved_is_the_same(tmp_path):

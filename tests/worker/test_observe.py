@@ -354,6 +354,13 @@ def test_names_of_the_steps_own_making_do_not_count_in_a_listing(steps):
     assert World(steps.root).token("list data\x1fown.txt") != before
 
 
+def test_the_root_itself_counts_also_directly_in_a_temporary_folder(steps, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(steps.root.parent))
+    with (steps.root / "steps.py").open("a") as file:
+        file.write("\ndef lists_here(): return len(os.listdir('.'))\n")
+    assert steps.execute("lists_here").observed == (("list .", World(steps.root).token("list .")),)
+
+
 def test_what_a_step_read_and_then_changed_counts_as_it_left_it(steps):
     (steps.root / "counter").write_text("1")
     (steps.root / "log.txt").write_text("before ")

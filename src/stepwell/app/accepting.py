@@ -65,10 +65,11 @@ def accept(
             given.append(store.accepted.add(name, before, identity.code, who, why))
     if not given:
         names = ", ".join(f"`{plan.graph.nodes[node].id}`" for node in nodes[:3])
+        none = all(plan.decisions[node].result is None for node in nodes)
         raise NothingToAccept(
-            f"the code of {names} is what its last result was made with",
-            why="there is no edit that could be accepted",
-            fixes=["stepwell plan"],
+            f"there is no edit of {names} that could be accepted",
+            why="there is no earlier result" if none else "its code is what its last result was made with",
+            fixes=["stepwell plan   shows what would run, and why"],
         )
     return given
 
@@ -82,7 +83,7 @@ def take_back(plan: Plan, nodes: Sequence[int], store: LocalStore, root: Path) -
             f"no edit of {', '.join(sorted(names))} was accepted", fixes=["stepwell accept STEP"]
         )
     who = person(root)
-    return [store.accepted.add(word.step, word.after, word.after, who) for word in words]
+    return [store.accepted.take_back(word, who) for word in words]
 
 
 def person(root: Path) -> str:

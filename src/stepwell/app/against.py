@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stepwell.author.identities import Source
-from stepwell.errors import NoSuchCommit, StepwellError
+from stepwell.errors import NoPipelineFile, NoSuchCommit, StepwellError, UnknownPipeline
 from stepwell.kernel.graph import Binding, Constant, Graph, Pack
 from stepwell.kernel.identity import digest, site_of
 from stepwell.kernel.plan import Foreseen, Identity, Judge, Known, Pin, Plan, decide
@@ -158,6 +158,12 @@ def side_of(commit: str, root: Path, pipeline: str, words: Sequence[str]) -> Sid
                 f"the pipeline of {commit} could not be planned",
                 why=said[-1] if said else "its process ended",
             ) from None
+    if isinstance(answer, NoPipelineFile | UnknownPipeline):
+        raise NoSuchCommit(
+            f"the pipeline `{pipeline}` is not in {commit}",
+            why="it has another name or place there, or was made later",
+            fixes=["another commit", f"git log --oneline -- {pipeline.partition(':')[0]}"],
+        )
     if isinstance(answer, StepwellError):
         answer.what = f"in {commit}: {answer.what}"
         raise answer
@@ -166,10 +172,18 @@ def side_of(commit: str, root: Path, pipeline: str, words: Sequence[str]) -> Sid
 
 def _take_out(commit: str, root: Path, there: Path) -> None:
     """The files of a commit below the project's root, into a folder."""
-    tree = f"{commit}:./"
-    command = ["git", "-c", "core.hooksPath=/dev/null", "archive", "--format=tar", tree]
+    found = _git(commit, root, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}")
+    packed = _git(
+        commit, root, "archive", "--format=tar", found.decode().strip()
+    )  # of the working folder alone
+    with tarfile.open(fileobj=BytesIO(packed)) as archive:
+        archive.extractall(there, filter="data")
+
+
+def _git(commit: str, root: Path, *words: str) -> bytes:
+    """What git answers in the project's root. Raises `NoSuchCommit`."""
     try:
-        asked = subprocess.run(command, cwd=root, capture_output=True, check=False)
+        asked = subprocess.run(["git", *words], cwd=root, capture_output=True, check=False)
     except OSError as error:
         raise NoSuchCommit("git is not here to ask", why=str(error), fixes=["install git"]) from None
     if asked.returncode:
@@ -179,8 +193,7 @@ def _take_out(commit: str, root: Path, there: Path) -> None:
             why=said[-1] if said else "",
             fixes=["git log --oneline", "stepwell runs   for the names of runs"],
         )
-    with tarfile.open(fileobj=BytesIO(asked.stdout)) as archive:
-        archive.extractall(there, filter="data")
+    return asked.stdout
 
 
 def tell() -> None:

@@ -11,6 +11,7 @@ from stepwell.app.places import stored
 from stepwell.app.session import Settings, Work, execute, prepare
 from stepwell.app.values import plain_result, returned
 from stepwell.author.live import live
+from stepwell.author.notebook import handed, own_classes, own_constants
 from stepwell.author.params import from_call
 from stepwell.author.pipelines import Pipeline
 from stepwell.author.project import Loaded
@@ -27,10 +28,10 @@ def plan_pipeline(
 ) -> PlanView:
     """What `pipeline.plan(...)` gives."""
     with live(pipeline) as loaded:
-        params = from_call(loaded.pipeline, args, kwargs)
+        params = from_call(loaded.pipeline, *handed(loaded.module, args, kwargs))
         with stored(loaded.target.root, looking=True) as store:
             work = prepare(loaded, params, store)
-            document = plan_document(work.plan, text_of=work.text_of)
+            document = plan_document(work.plan, text_of=work.text_of, failures=work.last_failures())
             document["notes"].extend(work.notes)
             text = import_module(VIEW).plan_text(work.plan, document)
             return PlanView(work.plan, lambda: document, lambda: text)
@@ -48,7 +49,7 @@ def run_pipeline(
         force=("*",) if options.get("force") else (),
     )
     with live(pipeline, again=settings.in_process) as loaded:
-        params = from_call(loaded.pipeline, args, kwargs)
+        params = from_call(loaded.pipeline, *handed(loaded.module, args, kwargs))
         with stored(loaded.target.root) as store:
             work = prepare(loaded, params, store, settings)
             with import_module(VIEW).view(work.plan, plain=settings.in_process) as view:
@@ -96,8 +97,11 @@ def finished_run(loaded: Loaded, work: Work, run: str, progress: Progress, resul
         )
 
     def load() -> Any:
-        with loaded.importer.present(), stored(loaded.target.root, looking=True) as store:
-            return returned(graph, progress.outputs, digests, store, loaded.target.root)
+        looking = stored(loaded.target.root, looking=True)
+        with loaded.importer.present(), looking as store:
+            mine = graph._replace(result=own_constants(loaded.module, graph.result))
+            with own_classes(loaded.module):
+                return returned(mine, progress.outputs, digests, store, loaded.target.root)
 
     failures = [outcome.failure for outcome in progress.outcomes.values() if outcome.failure is not None]
     document = run_document(progress, run, result)

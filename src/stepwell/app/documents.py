@@ -27,10 +27,16 @@ TextOf = Callable[[str], str | None]
 """Gives the source text of a definition by its digest; None where it is not known."""
 
 
-def plan_document(plan: Plan, *, jobs: int = 0, text_of: TextOf | None = None) -> Document:
+def plan_document(
+    plan: Plan,
+    *,
+    jobs: int = 0,
+    text_of: TextOf | None = None,
+    failures: Mapping[str, str] = MappingProxyType({}),
+) -> Document:
     """A plan, as `plan --json` prints it: what a run on `jobs` workers would do, why, and what it may cost.
 
-    With `text_of`, causes that are edits come with their diff.
+    With `text_of`, causes that are edits come with their diff. `failures` says by id what failed last time.
     """
     expected = forecast(plan, jobs)
     graph = plan.graph
@@ -44,6 +50,8 @@ def plan_document(plan: Plan, *, jobs: int = 0, text_of: TextOf | None = None) -
         step.update(seconds=cost.seconds, memory=cost.memory, reads=cost.reads)
         if node.where:
             step["where"] = node.where
+        if node.id in failures:
+            step["last_failure"] = failures[node.id]
         steps.append(step)
     return {
         **_head(plan),

@@ -76,17 +76,21 @@ class Ghost:
         """The folder in which steps run: the project's, made anew."""
         folder = self.own / "folder"
         shutil.rmtree(folder, ignore_errors=True)
-        _mirror(self.root, folder, {self.real.resolve()})
+        _mirror(self.root, folder, {os.path.realpath(self.real)})
         return folder
 
 
-def _mirror(real: Path, ghost: Path, left_out: set[Path]) -> None:
+def _mirror(real: Path, ghost: Path, left_out: set[str]) -> None:
     ghost.mkdir(parents=True)
     for entry in sorted(os.scandir(real), key=lambda found: found.name):
         target = ghost / entry.name
-        if entry.name in LEFT_OUT or Path(entry.path).resolve() in left_out:
+        if entry.name in LEFT_OUT or os.path.realpath(entry.path) in left_out:
             continue
-        if entry.is_dir(follow_symlinks=False) and _is_few(entry.path):
+        if (
+            entry.is_dir(follow_symlinks=False)
+            and os.access(entry, os.R_OK | os.X_OK)
+            and _is_few(entry.path)
+        ):
             _mirror(Path(entry.path), target, left_out)
         elif (
             entry.is_file(follow_symlinks=False)

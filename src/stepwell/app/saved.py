@@ -59,7 +59,7 @@ def load_saved(file: Path) -> Saved:
     """Read a plan that was saved. Raises `BadSavedPlan` for anything else."""
     try:
         found = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise BadSavedPlan(
             f"`{file}` is not a saved plan", why=why, fixes=["stepwell plan --save FILE"]
@@ -70,12 +70,20 @@ def load_saved(file: Path) -> Saved:
             why=f"its first entry should be `{FORMAT}`",
             fixes=["stepwell plan --save FILE"],
         )
-    try:
-        return Saved(
-            str(found["pipeline"]), tuple(found["words"]), tuple(found["force"]), dict(found["facts"])
+    pipeline, known = found.get("pipeline"), found.get("facts")
+    lists = [found.get(name) for name in ("words", "force")]
+    sound = isinstance(pipeline, str) and isinstance(known, dict)
+    if (
+        not sound
+        or not all(isinstance(fact, dict) for fact in known.values())
+        or not all(isinstance(one, list) and all(isinstance(word, str) for word in one) for one in lists)
+    ):
+        raise BadSavedPlan(
+            f"`{file}` is damaged",
+            why="entries of a saved plan are missing, or are not what they should be",
+            fixes=["stepwell plan --save FILE"],
         )
-    except (KeyError, TypeError, ValueError):
-        raise BadSavedPlan(f"`{file}` is damaged", fixes=["stepwell plan --save FILE"]) from None
+    return Saved(pipeline, tuple(found["words"]), tuple(found["force"]), known)
 
 
 def facts(plan: Plan) -> dict[str, Any]:

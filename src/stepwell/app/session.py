@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -41,6 +41,7 @@ from stepwell.sources.pin import Pinned, pin, remember
 from stepwell.sources.web import Shelf
 from stepwell.stores.local import LocalStore
 from stepwell.stores.record import facts_of
+from stepwell.worker.hiding import hidden
 from stepwell.worker.world import World
 
 if TYPE_CHECKING:
@@ -93,6 +94,19 @@ class Work(NamedTuple):
         """The project's root."""
         return self.loaded.target.root
 
+    def last_failures(self) -> dict[str, str]:
+        """By id, what to say of steps that are to run, and failed in the pipeline's last run: "failed in r3: KeyError: 'x'"."""
+        failed = {} if self.ghost is not None else self.store.runs.failures(self.graph.pipeline)
+        out = {}
+        for decision in self.plan.decisions if failed else ():
+            node = self.graph.nodes[decision.node]
+            if node.id in failed and decision.verb not in ("cached", "skip"):
+                run, failure = failed[node.id]
+                name = self.graph.steps[node.step].name
+                what = failure.what.removeprefix(f"step `{name}` ").removeprefix("raised ")
+                out[node.id] = f"failed in {run}: {what}"
+        return out
+
     def text_of(self, digest: str) -> str | None:
         """The text of a definition: as it is now, or else as the store has kept it; None where it is unknown."""
         source = self.identified.sources.get(digest)
@@ -124,7 +138,7 @@ def prepare(
         graph = graph if ghost is None else ghost.graph(graph)
         identified = identify(
             graph,
-            Project(root, read=loaded.importer.snapshot.read),
+            Project(root, read=loaded.importer.snapshot.read, held=loaded.importer.snapshot),
             level=text(settings_of(root), "environment", "default"),
             memo=store.memo,
             reads=loaded.importer.reads,
@@ -143,8 +157,17 @@ def prepare(
     with at(root):
         notes = checking.judge(plan, store.blobs.folder)
     store.commit(now=True)
+    notes = (*notes, *_moved(graph, pinned), *hidden(loaded.importer.roots, loaded.importer.modules))
     notes = notes if ghost is None else (*notes, *ghost.notes(graph))
     return Work(loaded, store, identified, pinned, plan, notes, ghost)
+
+
+def _moved(graph: Graph, pinned: Sequence[Pinned]) -> Iterator[str]:
+    """What became of the files of each source that changed: up to three by name, and how many more."""
+    for source, now in zip(graph.sources, pinned, strict=True):
+        if now.differs:
+            more = f", and {len(now.differs) - 3} more" if len(now.differs) > 3 else ""
+            yield f"source `{source.name}`: {', '.join(now.differs[:3])}{more}"
 
 
 def _strict_can_be_had(settings: Settings) -> None:

@@ -13,6 +13,7 @@ options.py                       cpus, memory, env, codec, out
 root.py                          where a project begins
 project.py                       which pipeline is meant, and loading it
 live.py                          a pipeline object in a running program -> the project's own module
+notebook.py                      a pipeline of a notebook; shell.py: what ran there; cells.py: the module it makes
 runs.py         Run, PlanView    what run() and plan() give
 where.py                         the line of the user's code
 identities.py                    the identity of each step of a graph

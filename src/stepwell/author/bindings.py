@@ -14,10 +14,10 @@ from types import GenericAlias
 from typing import Any
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
-from stepwell.author.arguments import brief
+from stepwell.author.arguments import LONGEST, brief
 from stepwell.author.constants import LARGEST, TooLarge, in_memory
 from stepwell.author.references import Reference
-from stepwell.author.where import user_line
+from stepwell.author.where import is_library, line_of, user_line
 from stepwell.errors import BadArguments, BadReference, EdgeType, NoCodec, StepwellError
 from stepwell.kernel import graph as g
 from stepwell.kernel.identity import NotPlain, canonical, digest, token
@@ -40,6 +40,8 @@ def bind(value: object, what: str, trace: object) -> g.Binding:
             )
         return value._stepwell_binding
     if type(value) in _ATOMS:
+        if isinstance(value, str | bytes) and len(value) > LARGEST:
+            raise _too_large(value[:LONGEST], what)
         return g.Constant(value, token(value))
     if holds_references(value):
         return _pack(value, what, trace)
@@ -252,10 +254,16 @@ def _refuse_code(value: object, what: str) -> None:
             where=user_line(),
         )
     if inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value):
+        code = getattr(value, "__code__", None)
+        own = code is not None and not code.co_name.startswith("<") and not is_library(code.co_filename)
+        meant = (
+            [f"if it is meant as a step: put @step above it ({line_of(value)}), and call it"] if own else []
+        )
         raise BadArguments(
             f"{what} gets {brief(value)}",
             why="code that is passed as a value could change without anybody noticing",
             fixes=[
+                *meant,
                 "use it inside the step, where its code is seen",
                 "or pass its name, and look it up in the step",
             ],

@@ -26,40 +26,25 @@ import heapq
 import symtable
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import Any
 
 from stepwell.author.fingerprint.modules import changed_chains, run_expressions
 from stepwell.author.fingerprint.scopes import FUNCTIONS, MUTATORS, bound_names, root_chain
+from stepwell.author.shell import Cell, Kernel
 from stepwell.errors import NotInACell
 
-__all__ = ["Cell", "Kernel", "module_text"]
+__all__ = ["module_text"]
 
 _SEEDS = frozenset({"seed", "manual_seed", "set_seed"})
 """Calls that set what later random numbers are: of one generator the newest counts."""
 
+_DISPLAY = Cell(0, "from IPython.display import display")
+"""What a notebook has without importing it."""
+
 _KERNEL = frozenset({"get_ipython", "In", "Out"})
 _CERTAIN = (ast.Try, ast.TryStar, ast.With, ast.Match)
 """Compound statements that are taken to bind what they bind; of others it may be left to an earlier binding."""
-
-
-class Cell(NamedTuple):
-    """Code that was executed: Python without magics, and the line that it did not get past (0: it ended).
-
-    `first` is the line of the cell that the code begins at.
-    """
-
-    number: int
-    code: str
-    stop: int = 0
-    first: int = 1
-
-
-class Kernel(NamedTuple):
-    """What the running program knows: the names it holds, those of pipelines, and those made by `exec`."""
-
-    names: frozenset[str]
-    pipelines: frozenset[str]
-    executed: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -110,7 +95,7 @@ def module_text(cells: Iterable[Cell], wanted: Sequence[str], kernel: Kernel) ->
     """
     names = _Names()
     index = 0
-    for cell in cells:
+    for cell in (_DISPLAY, *cells):
         for statement in _statements(cell, kernel.pipelines, index):
             index += 1
             _take(names, statement)
@@ -225,7 +210,9 @@ def _starts(function: ast.expr, pipelines: frozenset[str]) -> bool:
     if isinstance(function, ast.Name):
         return function.id in pipelines
     if isinstance(function, ast.Attribute):
-        return function.attr in ("run", "plan") and root_chain(function.value)[:1] in {(p,) for p in pipelines}
+        return function.attr in ("run", "plan") and root_chain(function.value)[:1] in {
+            (p,) for p in pipelines
+        }
     return False
 
 
@@ -250,7 +237,24 @@ def _reads(node: ast.stmt, text: str) -> tuple[frozenset[str], frozenset[str]]:
     now: set[str] = set()
     later: set[str] = set(_quoted(node))
     _read(symtable.symtable(text, "cell", "exec"), now, later, inside=False)
-    return frozenset(now), frozenset(later)
+    return frozenset(now - _iterated(node)), frozenset(later)
+
+
+def _iterated(node: ast.stmt) -> set[str]:
+    """Names that only comprehensions bind and use; from Python 3.12 on they look like names of the module."""
+    own: set[str] = set()
+    outside: set[str] = set()
+    todo: list[ast.AST] = [node]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            inner = [name for each in part.generators for name in ast.walk(each.target)]
+            own |= {name.id for name in inner if isinstance(name, ast.Name)}
+            todo.append(part.generators[0].iter)
+        else:
+            outside |= {part.id} if isinstance(part, ast.Name) else set()
+            todo += ast.iter_child_nodes(part)
+    return own - outside
 
 
 def _read(table: Any, now: set[str], later: set[str], *, inside: bool) -> None:
@@ -298,7 +302,9 @@ def _take(names: _Names, statement: _Statement) -> None:
         if not any(one.shape == statement.shape for one in names.stars):
             names.stars.append(statement)
         return
-    statement.order = min([statement.index, *(names.first.setdefault(n, statement.index) for n in statement.binds)])
+    statement.order = min(
+        [statement.index, *(names.first.setdefault(n, statement.index) for n in statement.binds)]
+    )
     for name in statement.binds:
         chain = names.chains.setdefault(name, [])
         if isinstance(node, ast.Delete):
@@ -387,7 +393,7 @@ def _ordered(names: _Names, chosen: Sequence[_Statement]) -> list[_Statement]:
         for name in _called(names, one.now):
             soft[one] |= _before(one, names.chains.get(name, []))
     for chain in names.chains.values():
-        for earlier, after in zip(chain, chain[1:], strict=False):
+        for earlier, after in pairwise(chain):
             if after in hard:
                 hard[after].add(earlier)
     return _sorted(hard, soft)

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.codecs import choose
-from stepwell.errors import CannotEncode
-
+from stepwell.errors import CannotEncode, CodecError
 
 LARGEST = 256 << 20
 """Bytes of one constant. Each plan hashes it and each worker that needs it is sent it: a gigabyte would be
@@ -23,11 +22,14 @@ class MemorySink:
 
     def __init__(self) -> None:
         self._data = bytearray()
+        self.full = False
+        """Whether it was given more than it takes."""
 
     def write(self, data: Any, /) -> int:
         """Append bytes. Raises `TooLarge`."""
         view = memoryview(data).cast("B")
         if len(self._data) + len(view) > LARGEST:
+            self.full = True
             raise TooLarge
         self._data += view
         return len(view)
@@ -55,5 +57,10 @@ class MemorySink:
 def in_memory(value: object) -> tuple[str, bytes]:
     """A value through the codec of its type: the codec's name and the bytes. Raises `CodecError`s, `TooLarge`."""
     sink = MemorySink()
-    codec, _ = choose.dump(value, "", sink)
+    try:
+        codec, _ = choose.dump(value, "", sink)
+    except CodecError:  # of a codec that could not write
+        if sink.full:
+            raise TooLarge from None
+        raise
     return codec, sink.bytes()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar, cast, get_args, get_origin, overload
 
-from stepwell.author.root import root_of
+from stepwell.author.shell import root_at
 from stepwell.author.trace import current, function_name
 from stepwell.author.where import short, user_frame, user_line
 from stepwell.errors import BadSource
@@ -26,7 +26,11 @@ class Source(Generic[T]):
     __stepwell__ = "source"
 
     def __init__(
-        self, uri: str, kind: object, options: dict[str, object], sample: Callable[..., object] | Literal[False] | None = None
+        self,
+        uri: str,
+        kind: object,
+        options: dict[str, object],
+        sample: Callable[..., object] | Literal[False] | None = None,
     ) -> None:
         frame = user_frame()
         self.uri = uri
@@ -44,7 +48,7 @@ class Source(Generic[T]):
             return cast(T, trace.source(self))
         from stepwell.sources.read import load_now  # outside of tracing only: a source that is just read
 
-        return cast(T, load_now(self.uri, self.type_name, self.options, root=root_of(Path(self._file))))
+        return cast(T, load_now(self.uri, self.type_name, self.options, root=root_at(self._file)))
 
     def __repr__(self) -> str:
         return f"<source {self.name} {self.uri}>"
@@ -121,7 +125,12 @@ def source(
 ) -> Source[Any]: ...
 @overload
 def source(
-    uri: str, type: type[T], /, *, sample: Callable[..., object] | Literal[False] | None = None, **reader_options: object
+    uri: str,
+    type: type[T],
+    /,
+    *,
+    sample: Callable[..., object] | Literal[False] | None = None,
+    **reader_options: object,
 ) -> Source[T]: ...
 def source(
     uri: str,

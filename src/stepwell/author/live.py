@@ -4,6 +4,8 @@
 itself. Such a module is *adopted*: it goes by its real name, so that workers, keys and stored
 records speak of `pipeline.Report`, and what a run returns is made of the program's own classes.
 
+What the cells of a notebook define has no file; it is made a module first (`author.notebook`).
+
 Adoption is refused to modules whose files have changed since the program loaded them: then the
 project's modules are imported again, from the present bytes, so that what is traced, fingerprinted
 and run is one version of the code.
@@ -21,6 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from stepwell.author.notebook import load_cells, target_in_notebook
 from stepwell.author.pipelines import Pipeline
 from stepwell.author.project import Loaded, Target, importer_of, load, refuse_inside_import, target_of
 from stepwell.author.steps import Step
@@ -36,7 +39,7 @@ def live(pipeline: Pipeline[Any, Any], *, again: bool = False) -> contextlib.Abs
     Raises what `project.load` raises.
     """
     refuse_inside_import(pipeline.__module__)
-    return _present(pipeline, target_of(pipeline), again=again)
+    return _present(pipeline, target_in_notebook(pipeline) or target_of(pipeline), again=again)
 
 
 @contextlib.contextmanager
@@ -48,6 +51,11 @@ def _present(pipeline: Pipeline[Any, Any], target: Target, *, again: bool) -> It
 
 
 def _load(pipeline: Pipeline[Any, Any], target: Target, importer: FirstParty, *, again: bool) -> Loaded:
+    if target_in_notebook(pipeline) is not None:
+        if again or any(_changed(each) for each in _strangers(importer)):
+            for each in _strangers(importer):
+                sys.modules.pop(each.__name__, None)
+        return load_cells(pipeline, target, importer)
     module = _module_of(pipeline, target)
     if not again and module is not None:
         ours = importer.modules.get(target.module) is module

@@ -14,6 +14,7 @@ from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, ov
 from stepwell.author.annotations import hints_of
 from stepwell.author.options import bad, label_of, unknown
 from stepwell.author.runs import PlanView, Run
+from stepwell.author.shell import watch
 from stepwell.author.trace import current, ordering
 from stepwell.author.where import user_line
 from stepwell.errors import BadPipeline
@@ -140,6 +141,7 @@ def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> A
                 fixes=["put it on a function (def, not async) whose body calls steps"],
                 where=user_line(),
             )
+        watch(real)
         made = Pipeline(real)
         return made.options(**options) if options else made
 

@@ -29,6 +29,7 @@ from stepwell.errors import (
     UnknownPipeline,
     nearest,
 )
+from stepwell.worker.hiding import blamed
 from stepwell.worker.modules import FirstParty, SnapshotLoader
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def load(target: Target) -> Loaded:
         except (Exception, SystemExit) as error:
             if isinstance(error.__cause__, StepwellError):  # Python 3.11 wraps what `__set_name__` raises
                 raise error.__cause__ from None
-            raise _cannot_import(target, error) from error
+            raise _cannot_import(target, error, importer) from error
     found = getattr(module, "__file__", None)
     if target.file is not None and (found is None or Path(found).resolve() != target.file):
         raise CannotImport(
@@ -192,7 +193,7 @@ def load(target: Target) -> Loaded:
     return Loaded(target, module, _choose(module, target), importer)
 
 
-def _cannot_import(target: Target, error: BaseException) -> CannotImport:
+def _cannot_import(target: Target, error: BaseException, importer: FirstParty) -> CannotImport:
     name = target.file.name if target.file is not None else target.module
     missing = error.name if isinstance(error, ModuleNotFoundError) and error.name else ""
     if missing and f"{target.module}.".startswith(f"{missing}."):
@@ -208,7 +209,7 @@ def _cannot_import(target: Target, error: BaseException) -> CannotImport:
             where=f"{short(error.filename or name)}:{error.lineno}",
         )
     place = Place(error.__traceback__)
-    fixes = []
+    fixes = blamed(error, importer.is_first_party)
     if missing:
         package = missing.partition(".")[0].replace("_", "-")
         fixes.append(f"pip install {package}     (or its distribution, if that has another name)")
@@ -289,7 +290,7 @@ def target_of(pipeline: Pipeline[Any, Any]) -> Target:
         raise CannotImport(
             f"the pipeline `{pipeline.__name__}` is not in a file",
             why="workers load a pipeline's code from its file",
-            fixes=["save it as a file, for example pipeline.py"],
+            fixes=["save it as a file, for example pipeline.py", "or define it in a cell of a notebook"],
         )
     file = file.resolve()
     root = root_of(file)

@@ -12,11 +12,12 @@ error is raised.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import Any, NoReturn
 
 from stepwell.author.annotations import Shape, shape_of, show
-from stepwell.author.where import PACKAGE, is_library, user_line
+from stepwell.author.where import PACKAGE, is_library, short, user_frame, user_line
 from stepwell.errors import BadReference, StepwellError, nearest
 from stepwell.kernel.graph import Binding, FromSource, FromStep, Pack
 
@@ -138,7 +139,7 @@ class Reference:
         return _noted(self, self._wrong(what, why, hint))
 
     def _wrong(self, what: str, why: str, hint: str | None = None) -> BadReference:
-        fixes = [f"did you mean `{hint}`?"] if hint else []
+        fixes = [f"did you mean `{hint}`?"] if hint else forgotten(_callers())
         fixes.append("do it inside a step, which gets the value itself")
         if self._stepwell_type is None:
             fixes.append("or annotate what the step returns: the parts of tuples and records are then known")
@@ -160,6 +161,44 @@ def _noted(reference: Reference, error: BadReference) -> Reference:
     return unknown
 
 
+def _callers() -> list[FrameType]:
+    """The user's frames from the line that is executed out to the body of the pipeline, which is the last."""
+    frame, found = user_frame(), []
+    while frame is not None and not frame.f_code.co_filename.startswith(PACKAGE):
+        found.append(frame)
+        frame = frame.f_back
+    return found
+
+
+def forgotten(frames: Sequence[FrameType]) -> list[str]:
+    """What to say of a plain function that a pipeline's body calls on references, as if it were a step.
+
+    `frames` leads from where it failed out to the body. Empty for a function that itself calls steps:
+    it wires, as the body does.
+    """
+    for frame in frames[-2::-1]:
+        code = frame.f_code
+        if code.co_name.startswith("<") or is_library(code.co_filename):
+            continue
+        count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 12)
+        given = [frame.f_locals.get(name) for name in code.co_varnames[: count + 1]]
+        wires = any(hasattr(type(frame.f_globals.get(name)), "__stepwell__") for name in code.co_names)
+        if wires or not any(_is_reference(value) for value in given):
+            return []
+        place = f"{short(code.co_filename)}:{code.co_firstlineno}"
+        return [f"`{code.co_qualname}` is not a step: put @step above it ({place})"]
+    return []
+
+
+def _is_reference(value: object) -> bool:
+    """Whether an argument is a reference, or holds some as `*args` and `**kwargs` do."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    return type(value) is Reference or (
+        isinstance(value, tuple | list) and any(type(item) is Reference for item in value)
+    )
+
+
 def _cannot(what: str, reference: Reference) -> str:
     return f"{what} {reference._described()} cannot be done while the pipeline is traced"
 
@@ -173,7 +212,8 @@ def _meaningless(what: str, fixes: tuple[str, ...]) -> Any:
             if goes_on:
                 return self
             raise self._stepwell_cause
-        error = BadReference(_cannot(what, self), fixes=fixes, where=user_line())
+        every = (*forgotten(_callers()), *fixes)
+        error = BadReference(_cannot(what, self), fixes=every, where=user_line())
         if goes_on:
             return _noted(self, error)
         raise error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -161,6 +161,16 @@ class PlanView:
     def __repr__(self) -> str:
         return self._text()
 
+    def _repr_html_(self) -> str:
+        """The plan as a table, for notebooks."""
+        given = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
+        counts = ", ".join(f"{number} {verb}" for verb, number in self.counts.items() if number)
+        rows = [(step.id, step.decision, "; ".join(step.reasons)) for step in self.steps.values()]
+        heading = f"{self.pipeline}  {given}"
+        return _table(
+            heading, ("step", "decision", "why"), rows, f"{_count(rows)}: {counts or 'nothing to do'}"
+        )
+
 
 class Run(Generic[R]):
     """A run that has ended: `status` is "succeeded", "failed" or "interrupted".
@@ -207,3 +217,38 @@ class Run(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<run {self.id} {self.status}>"
+
+    def _repr_html_(self) -> str:
+        """The run as a table, for notebooks; of a run that failed with what failed first."""
+        rows = [
+            (
+                step.id,
+                step.status,
+                f"{step.seconds:.2f} s",
+                ", ".join(f"{name} {value:g}" for name, value in step.metrics.items()),
+            )
+            for step in self.steps.values()
+        ]
+        said = f"{_count(rows)} in {self.seconds:.2f} s"
+        said += f"; {self.error.what}" if self.error is not None else ""
+        return _table(f"{self.id}  {self.status}", ("step", "status", "time", "metrics"), rows, said)
+
+
+def _count(rows: Sequence[object]) -> str:
+    return f"{len(rows)} step{'' if len(rows) == 1 else 's'}"
+
+
+def _table(heading: str, names: Sequence[str], rows: Iterable[Sequence[str]], said: str) -> str:
+    """A table as HTML: a heading above, a sentence below; all text is escaped."""
+    from html import escape  # only notebooks draw this
+
+    def line(cells: Sequence[str], kind: str) -> str:
+        inner = "".join(f'<{kind} style="text-align: left">{escape(cell)}</{kind}>' for cell in cells)
+        return f"<tr>{inner}</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    return (
+        f"<div><strong>{escape(heading)}</strong>"
+        f"<table><thead>{line(names, 'th')}</thead><tbody>{body}</tbody></table>"
+        f"<span>{escape(said)}</span></div>"
+    )

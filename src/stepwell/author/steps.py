@@ -14,6 +14,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from stepwell.author.annotations import hints_of
 from stepwell.author.options import DEFAULTS, Options, StepOptions, checked, label_of
+from stepwell.author.shell import watch
 from stepwell.author.trace import Call, current, ordering
 from stepwell.author.where import user_line
 from stepwell.errors import BadStep, NotInAFile
@@ -178,6 +179,7 @@ def _made(function: object, options: Options) -> Step[Any, Any]:
     if problem:
         what, why, fix = problem
         raise BadStep(what, why=why, fixes=[fix], where=user_line())
+    watch(function)
     return Step(cast(Callable[..., Any], function), options)
 
 

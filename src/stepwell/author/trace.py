@@ -13,6 +13,7 @@ import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
@@ -22,7 +23,7 @@ from stepwell.author.generics import filled, is_generic, solved
 from stepwell.author.options import Options
 from stepwell.author.outputs import doubles
 from stepwell.author.problems import Problems
-from stepwell.author.references import Reference
+from stepwell.author.references import Reference, forgotten
 from stepwell.author.where import Place, line_of, user_line
 from stepwell.codecs import choose
 from stepwell.codecs.ranges import outside
@@ -129,7 +130,7 @@ def attempt(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object], *, ty
     result, whole = g.NOTHING, False
     try:
         returned = tracing.body(pipeline, tuple(args), given)
-        result = bind(returned, f"the result of the pipeline `{pipeline.__name__}`", tracing)
+        result = _returned(pipeline, returned, tracing)
         whole = True
     except StepwellError as error:
         tracing.failed(error)
@@ -137,6 +138,15 @@ def attempt(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object], *, ty
         tracing.active = False
         _current.reset(held)
     return tracing.finish(pipeline.__name__, params, result, whole=whole)
+
+
+def _returned(pipeline: Pipeline[Any, Any], value: object, tracing: Trace) -> g.Binding:
+    """The binding of what a body returned. Raises as `bind` does; the line is the pipeline's, whose body has ended."""
+    try:
+        return bind(value, f"the result of the pipeline `{pipeline.__name__}`", tracing)
+    except StepwellError as error:
+        error.where = line_of(pipeline.function)
+        raise
 
 
 def _token(value: object) -> str:
@@ -618,6 +628,9 @@ def _explained(pipeline: Pipeline[Any, Any], error: BaseException) -> BadPipelin
         scope = dir(error.obj) if isinstance(error, AttributeError) else place.names
         hint = nearest(wrong, [name for name in scope if not name.startswith("__") and name != wrong])
         fixes += [f"did you mean `{hint}`?"] if hint else []
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    ours = max(i for i, frame in enumerate(frames) if frame.f_code is Trace.body.__code__)
+    fixes += forgotten(frames[:ours:-1])
     fixes.append("the body of a pipeline runs when it is planned: it may only wire steps together")
     return BadPipeline(
         f"the pipeline `{pipeline.__name__}` raised {type(error).__name__}: {error}",

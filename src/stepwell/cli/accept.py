@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from datetime import datetime
 
 from stepwell.app.accepting import accept, take_back, told
 from stepwell.app.names import step_named
@@ -33,6 +34,7 @@ def run(options: Namespace) -> int:
     given = words(options.words)
     if not given.plain and not options.list:
         raise UsageError("no step is named", fixes=["stepwell accept STEP", "stepwell accept --list"])
+    _refuse_contradictions(options, given.plain)
     found = loaded([options.pipeline] if options.pipeline else [])
     root = found.target.root
     with stored(root, looking=options.list) as store:
@@ -55,8 +57,23 @@ def run(options: Namespace) -> int:
     return 0
 
 
+def _refuse_contradictions(options: Namespace, steps: list[str]) -> None:
+    """Raises `UsageError` where the options say two things."""
+    if options.list and (steps or options.undo or options.message):
+        beside = steps[0] if steps else "--undo" if options.undo else "-m"
+        raise UsageError(
+            f"`--list` shows every word, and `{beside}` asks for something else",
+            fixes=["stepwell accept --list", "stepwell accept STEP"],
+        )
+    if options.undo and options.message:
+        raise UsageError(
+            "`-m` says why an edit is accepted, and `--undo` takes that back", fixes=["leave out one of them"]
+        )
+
+
 def _document(one: Acceptance) -> dict[str, object]:
-    return {**one._asdict(), "taken_back": one.before == one.after}
+    time = datetime.fromtimestamp(one.time).astimezone().isoformat(timespec="milliseconds")
+    return {**one._asdict(), "time": time, "taken_back": one.before == one.after}
 
 
 def _line(one: Acceptance) -> str:

@@ -61,7 +61,16 @@ OPTIONS = {
     "runs": ["--limit"],
     "get": ["--output", "--overwrite"],
     "verify": ["--quick", "--read-data", "--subset"],
-    "gc": ["--dry-run", "--yes", "--keep", "--older-than", "--undo", "--empty-trash", "--trash-days", "--compact"],
+    "gc": [
+        "--dry-run",
+        "--yes",
+        "--keep",
+        "--older-than",
+        "--undo",
+        "--empty-trash",
+        "--trash-days",
+        "--compact",
+    ],
 }
 
 POSITIONS: dict[str, tuple[Kind, ...]] = {

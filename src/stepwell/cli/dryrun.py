@@ -153,6 +153,8 @@ def _texts(reasons: Iterable[Document], *, own: bool = False) -> list[str]:
 def _why(step: Document) -> str:
     """The reasons of a step on one line."""
     texts = [clean(text) for text in _texts(step["reasons"])]
+    if step.get("last_failure"):
+        texts.insert(0, paint(clean(step["last_failure"]), "red"))
     told = "; ".join(texts[:3]) + (f"; and {len(texts) - 3} more" if len(texts) > 3 else "")
     return paint(told, "dim") if step["decision"] in QUIET else told
 

@@ -52,7 +52,7 @@ def run(options: Namespace) -> int:
     with stored(project_root(), looking=True, create=False) as store:
         artifact = _find(store, options.run, options.step)
         if options.output is not None and options.output != "-":
-            _refuse_place(options.output, store.root)
+            _refuse_place(options.output, store.folder)
             target = _write(store, artifact, Path(options.output), options.overwrite)
             kind = size(target.stat().st_size) if target.is_file() else "folder" if target.is_dir() else ""
             print(clean(f"{target}  {kind}".rstrip()), file=sys.stderr)
@@ -143,7 +143,7 @@ def _write(store: LocalStore, artifact: Artifact, target: Path, overwrite: bool)
     if os.path.isdir(target) and not (made is not None and made.is_dir()):
         target = target / (made.name if made is not None else f"{artifact.name}{_suffix(artifact)}")
     _refuse_suffix(artifact, target)
-    if (target.is_file() or target.is_dir()) and not overwrite:
+    if (os.path.isfile(target) or os.path.isdir(target)) and not overwrite:
         raise FileInTheWay(f"`{target}` is there already", fixes=["another name after -o", "-f replaces it"])
     try:
         if made is not None and made.is_dir():
@@ -180,7 +180,7 @@ KEPT_AS = {
 def _refuse_suffix(artifact: Artifact, target: Path) -> None:
     """A file must not promise by its name what its bytes are not. Raises `UsageError`."""
     known = KEPT_AS.get(artifact.codec, ())
-    if known and target.suffix and target.suffix.lower() not in known and not target.exists():
+    if known and target.suffix and target.suffix.lower() not in known and not os.path.exists(target):
         raise UsageError(
             f"`{artifact.name}` is kept as `{artifact.codec}` and cannot be written as `{target.suffix}`",
             fixes=[f"-o {target.with_suffix(suffix)}" for suffix in known[:3]],

@@ -150,7 +150,9 @@ def _without_verb(words: list[str]) -> int:
     if wrong:
         raise UsageError(f"there is no option `{wrong[0]}` without a verb", fixes=["stepwell --help"])
     width = max(map(len, VERBS))
-    _show_help(USAGE.format(verbs="\n".join(f"  {verb:{width}}  {text}" for verb, text in VERBS.items())), words)
+    _show_help(
+        USAGE.format(verbs="\n".join(f"  {verb:{width}}  {text}" for verb, text in VERBS.items())), words
+    )
     return 0 if words else 2
 
 

@@ -71,11 +71,13 @@ def run(options: Namespace) -> int:
             against = getattr(options, "against", None)
             if getattr(options, "save", None):
                 _save(options, work, given.settings)
-            if against:
+            if against is not None:
                 work, text_of = _against(work, against, given.settings, text_of)
-            document = plan_document(work.plan, jobs=options.jobs, text_of=text_of)
+            document = plan_document(
+                work.plan, jobs=options.jobs, text_of=text_of, failures=work.last_failures()
+            )
             document["notes"].extend(work.notes)
-            if against:
+            if against is not None:
                 document["against"] = against
     except StepwellError as error:
         if report and error.exit_code == INVALID:
@@ -94,7 +96,7 @@ def run(options: Namespace) -> int:
 def _save(options: Namespace, work: Work, given: Sequence[str]) -> None:
     from stepwell.app.saved import save  # other plans do without
 
-    if options.against:
+    if options.against is not None:
         raise UsageError(
             "`--save` and `--against` exclude each other",
             why="what is saved is what a run would do here",

@@ -51,29 +51,37 @@ def arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _saved(file: str, given: Words) -> Saved:
-    """A saved plan. Raises `UsageError` where the command names a pipeline or parameters beside it, `BadSavedPlan`."""
-    if given.plain or given.settings:
-        beside = (given.plain + given.settings)[0]
+def _saved(options: Namespace, given: Words) -> Saved:
+    """A saved plan. Raises `BadSavedPlan`, and `UsageError` where the command says beside it what is to run."""
+    asked = {"--force": options.force, "--ghost": options.ghost, "--refresh": options.refresh}
+    besides = [*given.plain, *given.settings, *[name for name, value in asked.items() if value]]
+    if options.dry_run:
+        besides.append("--dry-run")
+    if besides:
+        beside, file = besides[0], options.plan
         raise UsageError(
             f"`--plan {file}` says what runs, and so does `{beside}`",
             why="a saved plan is carried out exactly as it was shown",
             fixes=[f"stepwell run --plan {file}", f"stepwell run {beside}"],
         )
-    return load_saved(Path(file))
+    return load_saved(Path(options.plan))
 
 
 def run(options: Namespace) -> int:
     """Run and show."""
-    if options.dry_run:
-        return plan.run(options)
     given = words(options.words)
+    if options.dry_run:
+        if options.plan:
+            _saved(options, given)
+        return plan.run(options)
     how = settings(options)
     saved = None
     if options.rows and not options.ghost:
-        raise UsageError("`--rows` is about ghost runs", fixes=[f"stepwell run --ghost --rows {options.rows}"])
+        raise UsageError(
+            "`--rows` is about ghost runs", fixes=[f"stepwell run --ghost --rows {options.rows}"]
+        )
     if options.plan:
-        saved = _saved(options.plan, given)
+        saved = _saved(options, given)
         given, how = Words([saved.pipeline], list(saved.words)), how._replace(force=saved.force)
     found = loaded(given.plain)
     with stored(found.target.root, ghost=bool(how.ghost)) as store:

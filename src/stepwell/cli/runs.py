@@ -19,7 +19,12 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("pipeline", nargs="?", help="only runs of this pipeline")
     parser.add_argument(
-        "-n", "--limit", type=positive, default=0, metavar="N", help="the newest N (20 on a terminal, else all)"
+        "-n",
+        "--limit",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="the newest N (20 on a terminal, else all)",
     )
 
 

@@ -142,7 +142,9 @@ class Lines:
         mark = paint("↻", "yellow", self.stream)
         when = f" in {event.wait:g} s" if event.wait else ""
         told = short(clean(event.failure.what), 200)
-        self.put(f"  {mark} {clean(self.id(event.node))}: attempt {event.attempt} failed: {told}; again{when}")
+        self.put(
+            f"  {mark} {clean(self.id(event.node))}: attempt {event.attempt} failed: {told}; again{when}"
+        )
 
     def _said(self, event: Said) -> None:
         key = (event.node, event.stream)

@@ -72,12 +72,15 @@ def _now(name: str, pipeline: str, settings: list[str]) -> tuple[list[Document],
         for node in nodes:
             own = tuple(reason for reason in decisions[node].reasons if reason.kind != "upstream")
             alike.setdefault((decisions[node].verb, own), []).append(node)
+        failures = work.last_failures()
         groups = sorted(alike.values(), key=lambda group: decisions[group[0]].verb in ("cached", "skip"))
         out = []
         for group in groups[:MANY]:
             node, decision = work.graph.nodes[group[0]], decisions[group[0]]
             chain = story.of_plan(group[0])
             document = why_document(node.id, decision.verb, decision.reasons, text_of, chain)
+            if node.id in failures:
+                document["last_failure"] = failures[node.id]
             out.append({**document, "also": [work.graph.nodes[one].id for one in group[1:]]})
         return out, sum(map(len, groups[MANY:]))
 
@@ -111,6 +114,8 @@ def _is_run(store: LocalStore, name: str) -> bool:
 def _lines(document: Document) -> list[str]:
     """A story as lines: the step with its reasons, then what is behind it, each link further to the right."""
     lines = [f"{paint(_names(document), 'bold')}  {document['decision']}", *_reasons(document, "  ")]
+    if document.get("last_failure"):
+        lines.insert(1, f"  {paint(clean(document['last_failure']), 'red')}")
     for link in document["chain"]:
         margin = "  " * link["depth"]
         lines.append(f"{margin}← {paint(_names(link), 'bold')}  {_done(link)}")

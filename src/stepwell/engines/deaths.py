@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 
 from stepwell.errors import (
     StepExited,
@@ -14,6 +15,7 @@ from stepwell.errors import (
     StepwellError,
 )
 from stepwell.kernel.ports import Done, Failure, Task
+from stepwell.worker.hiding import hidden
 
 
 def died(task: Task, status: int, peak: int, seconds: float, *, ran_out: bool, total: int) -> Done:
@@ -70,12 +72,15 @@ def unsupervised(task: Task, seconds: float) -> Done:
     return Done(task.node, (), _failure(error), seconds)
 
 
-def not_started(task: Task, said: str) -> Done:
-    """The end of a task for which no worker could be started; `said` is what that printed."""
+def not_started(task: Task, said: str, roots: Sequence[str] = ()) -> Done:
+    """The end of a task for which no worker could be started; `said` is what that printed.
+
+    A file in one of the `roots` of the project that hides a module of Python's is the likely reason.
+    """
     error = StepNotLoaded(
         f"no worker could be started for step `{task.step.name}`",
         why=said.strip().splitlines()[-1] if said.strip() else "its process ended before it began to work",
-        fixes=["stepwell run --in-process"],
+        fixes=[*hidden(roots), "stepwell run --in-process"],
     )
     return Done(task.node, (), _failure(error, said))
 

@@ -391,7 +391,7 @@ class LocalEngine:
             self._admission.give(task.node)
             count = self._requeued[task.node] = self._requeued.get(task.node, 0) + 1
             if count > RESTARTS:
-                self._fail(deaths.not_started(task, ""))
+                self._fail(deaths.not_started(task, "", self._places()))
             else:
                 (self._plain if is_plain(task) else self._special).appendleft(task)
         for fd in (link.reports, link.out.reader, link.err.reader):
@@ -403,6 +403,11 @@ class LocalEngine:
         self._admission.give(done.node)
         self._requeued.pop(done.node, None)
         self._reports.append(done)
+
+    def _places(self) -> list[str]:
+        """The folders that first-party modules are imported from."""
+        roots = [self._settings["root"], *self._settings["roots"]]
+        return [place for root in roots for place in (root, os.path.join(root, "src"))]
 
     def _start_over(self) -> None:
         """The template is gone, and all workers with it."""
@@ -427,7 +432,7 @@ class LocalEngine:
             self._settings["preload"] = []  # a library that ends the process when it is imported
         if self._starts > RESTARTS:
             for task in [*self._plain, *self._special]:
-                self._fail(deaths.not_started(task, said))
+                self._fail(deaths.not_started(task, said, self._places()))
             self._plain.clear()
             self._special.clear()
 

@@ -334,7 +334,7 @@ class Judge:
         if result is not None and not against:
             if not step.cache:
                 against = (Reason("uncached", "`cache=False`: it is never reused"),)
-            elif step.ttl and self.known.now - result.made >= step.ttl:
+            elif step.ttl and abs(self.known.now - result.made) >= step.ttl:  # a clock may have been wrong
                 against = (Reason("expired", f"its result is older than `ttl={step.ttl:g}` seconds"),)
         tests = self.known.tests if step.done else None
         if tests is not None:

@@ -21,7 +21,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from stepwell.errors import ArtifactGone, Interrupted, StepNotLoaded, StepwellError
+from stepwell.errors import ArtifactGone, EnvironmentMoved, Interrupted, StepNotLoaded, StepwellError
 from stepwell.kernel.events import (
     Event,
     RunFinished,
@@ -58,7 +58,7 @@ from stepwell.kernel.ports import (
 PATIENCE = 0.05
 """Seconds that a run waits for reports before it commits, and looks again for results of other runs."""
 
-NOT_RETRIED = (Interrupted.code, StepNotLoaded.code)
+NOT_RETRIED = (Interrupted.code, StepNotLoaded.code, EnvironmentMoved.code)
 """Failures that another attempt would only repeat."""
 
 REPAIRS = 3

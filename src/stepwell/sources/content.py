@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import struct
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,12 +67,37 @@ def digest_of(found: Found, memo: Memo, moment: int) -> str:
     known = _NOTHING if found.one else _unpack(memo.get("source-files", key))
     digests = [_file(found, i, known, moment) for i in range(len(found.paths))]
     refuse_empty(found)
-    digest = digests[0] if found.one else _listing(found.names, digests, found.loops)
+    digest = digests[0] if found.one else _listing(found, digests)
     if all(settled(found.stats[i : i + FIELDS], moment) for i in range(0, len(found.stats), FIELDS)):
         memo.put("source", key, _signature(found) + digest)
     if not found.one:
         memo.put("source-files", key, _pack(found, digests, moment))
     return f"b3:{digest.hex()}"
+
+
+def listed(place: str, memo: Memo) -> bytes | None:
+    """What `digest_of` kept of the folder or glob at `Found.place`: names, status and digests; None of a single file."""
+    keys = (key_for_path(place), key_for_path(place + "\0*"))
+    return next((table for key in keys if (table := memo.get("source-files", key)) is not None), None)
+
+
+def differences(before: bytes | None, now: bytes | None) -> tuple[str, ...]:
+    """How two tables of `listed` differ, file by file: "`a.csv` changed", "`b.csv` is new", "`c.csv` is gone"."""
+    old, new = _unpack(before), _unpack(now)
+    if not old.places or not new.places:
+        return ()
+    told = []
+    for name in sorted({*old.places, *new.places}):
+        was, has = _digest_in(old, name), _digest_in(new, name)
+        if was != has:
+            told.append(f"`{printable(name)}` {'is new' if not was else 'is gone' if not has else 'changed'}")
+    return tuple(told)
+
+
+def _digest_in(table: _Table, name: str) -> bytes:
+    """The digest of a file in a table; empty where it is not in it."""
+    place = table.places.get(name)
+    return b"" if place is None else table.digests[place * 32 : (place + 1) * 32]
 
 
 def settled(stats: Sequence[int], moment: int) -> bool:
@@ -152,26 +177,30 @@ def _hash_in_chunks(descriptor: int, hasher: blake3) -> None:
         hasher.update(buffer[:count])
 
 
-def _listing(names: Sequence[str], digests: Sequence[bytes], loops: Iterable[tuple[str, str]]) -> bytes:
+def _listing(found: Found, digests: Sequence[bytes]) -> bytes:
     """The digest of several files: BLAKE3 of a header and, in order of names, length, name and digest of each.
 
-    Links that lead back to themselves follow, with the text of their target instead of a digest.
+    Links that lead back to themselves follow, with the text of their target instead of a digest, and
+    then the names of empty folders.
     """
     from blake3 import blake3
 
     parts = [b"stepwell listing 1\n"]
-    for name, digest in zip(names, digests, strict=True):
+    for name, digest in zip(found.names, digests, strict=True):
         raw = os.fsencode(name)
         parts.append(b"f" + struct.pack("<Q", len(raw)) + raw + digest)
-    for text in (text for loop in loops for text in loop):
+    others = [(b"l", text) for loop in found.loops for text in loop] + [(b"d", name) for name in found.empty]
+    for kind, text in others:
         raw = os.fsencode(text)
-        parts.append(b"l" + struct.pack("<Q", len(raw)) + raw)
+        parts.append(kind + struct.pack("<Q", len(raw)) + raw)
     return blake3(b"".join(parts)).digest()
 
 
 def _signature(found: Found) -> bytes:
     """What all files look like from outside, in 32 bytes."""
-    names = os.fsencode("\0".join(found.names)) + repr(found.loops).encode("utf-8", "surrogatepass")
+    names = os.fsencode("\0".join(found.names)) + repr((found.loops, found.empty)).encode(
+        "utf-8", "surrogatepass"
+    )
     return blake2b(names + found.stats.tobytes(), digest_size=32).digest()
 
 

@@ -3,7 +3,8 @@
 The order is that of the relative names, whatever the file system says. Symbolic links are
 followed; one that leads back to where it is counts as itself and is not entered. Byte code
 (`__pycache__`) and the store (`.stepwell`) inside a folder are no part of it, everything else
-is: hidden files, and files that nobody can read, which are an error. In a glob, `*` does not
+is: hidden files, folders with nothing in them, by name, and files that nobody can read, which are
+an error. In a glob, `*` does not
 match names that begin with a dot, `**` goes down any number of folders, and folders that match
 do not count.
 """
@@ -47,7 +48,8 @@ class Found(NamedTuple):
 
     `one`: it is a single file, not a listing of one. `folder` is the folder that it is, if it is
     one. `names` are relative, `stats` has `FIELDS` numbers per file, `loops` are links that lead
-    back to themselves: (name, target). `place` identifies the source on this machine.
+    back to themselves: (name, target). `empty` are the names of folders without anything in them,
+    each with a slash at the end. `place` identifies the source on this machine.
     """
 
     place: str
@@ -58,6 +60,7 @@ class Found(NamedTuple):
     paths: list[str]
     stats: array[int]
     loops: tuple[tuple[str, str], ...] = ()
+    empty: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -102,11 +105,14 @@ def fields(info: os.stat_result) -> array[int]:
 def _folder(place: Place) -> Found:
     table: dict[str, Status] = {}
     loops: list[tuple[str, str]] = []
+    empty: list[str] = []
     for level in below(place.text, place.whole):
         for name, status in level.files:
             table[level.prefix + name] = status
         loops += [(level.prefix + name, os.readlink(f"{level.path}/{name}")) for name in level.loops]
-    return _found(place, place.whole, place.whole, table, loops)
+        if level.last and level.prefix and not level.files and not level.loops:
+            empty.append(level.prefix)
+    return _found(place, place.whole, place.whole, table, loops)._replace(empty=tuple(sorted(empty)))
 
 
 def _glob(place: Place) -> Found:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from stepwell.errors import InputChanged, PlanError
 from stepwell.sources import web
 from stepwell.sources.address import Address, parse, shown
-from stepwell.sources.content import digest_of, settled
+from stepwell.sources.content import differences, digest_of, listed, settled
 from stepwell.sources.files import FIELDS, Found, find, place_of
 from stepwell.sources.memo import Memo, Memory, key_for
 from stepwell.sources.web import Shelf
@@ -34,7 +34,8 @@ class Pinned(NamedTuple):
     `digest` is `b3:…` of the content. `files` are absolute paths in the order of their names (one
     of a single file), `folder` the folder if the source is one. `changed`: it is not what it was when
     last used (`remember`). `stamp` is what the files look like from outside, `names` included,
-    looked at after `moment`.
+    looked at after `moment`. `differs` says of each file of a listing that changed what became of it;
+    the names are relative, those of empty folders at the end.
     """
 
     uri: str
@@ -46,6 +47,7 @@ class Pinned(NamedTuple):
     names: tuple[str, ...] = ()
     stamp: bytes = b""
     moment: int = 0
+    differs: tuple[str, ...] = ()
 
 
 def pin(
@@ -68,13 +70,28 @@ def pin(
     else:
         found = find(place_of(address, root))
         digest = digest_of(found, memo, moment)
-    last = memo.get("source-used", _used_key(address, root))
-    return _pinned(uri, digest, found, moment, changed=last is not None and last != digest.encode())
+    used = _used_key(address, root)
+    last = memo.get("source-used", used)
+    changed = last is not None and last != digest.encode()
+    pinned = _pinned(uri, digest, found, moment, changed=changed)
+    if not changed or found.one:
+        return pinned
+    return pinned._replace(
+        differs=differences(memo.get("source-used-files", used), listed(found.place, memo))
+    )
 
 
 def remember(uri: str, digest: str, *, root: str | os.PathLike[str], memo: Memo) -> None:
     """Note that a run used a source with this content: `Pinned.changed` compares with it from now on."""
-    memo.put("source-used", _used_key(parse(uri), root), digest.encode())
+    address = parse(uri)
+    used, text = _used_key(address, root), digest.encode()
+    if memo.get("source-used", used) == text:
+        return
+    memo.put("source-used", used, text)
+    if address.kind != "web":
+        table = listed(place_of(address, root).whole, memo)
+        if table is not None:
+            memo.put("source-used-files", used, table)
 
 
 def hold(
@@ -114,7 +131,7 @@ def check(
     address, moment = parse(held.uri), time_ns()
     try:
         found = _again(address, held.digest, root, shelf)
-        if tuple(found.names) != held.names:
+        if (*found.names, *found.empty) != held.names:
             return False
         before = array("q", held.stamp)
         if found.stats == before:
@@ -150,7 +167,7 @@ def _again(address: Address, digest: str, root: str | os.PathLike[str], shelf: S
 
 
 def _pinned(uri: str, digest: str, found: Found, moment: int, *, changed: bool = False) -> Pinned:
-    files, names, stamp = tuple(found.paths), tuple(found.names), found.stats.tobytes()
+    files, names, stamp = tuple(found.paths), (*found.names, *found.empty), found.stats.tobytes()
     return Pinned(uri, digest, found.size, files, found.folder, changed, names, stamp, moment)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from time import time_ns
 from typing import IO, Any, NamedTuple
 
+from stepwell.errors import BadSource
 from stepwell.sources import web
 from stepwell.sources.address import is_glob, parse
 from stepwell.sources.files import Found, find, place_of
@@ -72,7 +73,7 @@ def sample(
     """Make a sample of a source below `into`, or find the one that is there.
 
     Web addresses are fetched to `shelf` if they are not there yet. Raises what looking at a source
-    raises (`MissingSource`, ...), and what `own` raises.
+    raises (`MissingSource`, ...), and `BadSource` where `own` raises or writes nothing.
     """
     address = parse(uri)
     if address.kind == "web":
@@ -115,7 +116,22 @@ def _address(found: Found, path: str, data: Path) -> str:
 
 def _own(own: Own, found: Found, rows: int, data: Path) -> list[str]:
     real = Path(found.paths[0]) if found.one else Path(found.folder or os.path.dirname(found.paths[0]))
-    own(real, rows, data / found.names[0] if found.one else data)
+    out = data / found.names[0] if found.one else data
+    told = f"`sample={own.__qualname__}` of `{found.place}`"
+    try:
+        own(real, rows, out)
+    except Exception as error:  # it is the user's code
+        raise BadSource(
+            f"{told} raised {type(error).__name__}: {error}",
+            why="a ghost run calls it with the real file, the rows wanted and the path to write to",
+            fixes=["correct it", "or leave it away: what Stepwell cannot sample is read whole"],
+        ) from error
+    if not out.exists():
+        raise BadSource(
+            f"{told} wrote no file",
+            why=f"it was to write `{out.name}`",
+            fixes=["write to its third argument"],
+        )
     return []
 
 

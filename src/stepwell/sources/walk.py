@@ -27,12 +27,16 @@ Fits = Callable[[str], bool]
 
 
 class Level(NamedTuple):
-    """One folder of a walk: what precedes its entries' names, its path, its files, and the loops in it."""
+    """One folder of a walk: what precedes its entries' names, its path, its files, and the loops in it.
+
+    `last`: there is no folder in it.
+    """
 
     prefix: str
     path: str
     files: list[tuple[str, Status]]
     loops: list[str]
+    last: bool = False
 
 
 def below(text: str, top: str, fits: Fits | None = None, *, hidden: bool = True) -> Iterator[Level]:
@@ -57,7 +61,7 @@ def below(text: str, top: str, fits: Fits | None = None, *, hidden: bool = True)
                     loops.append(name)
                     continue
             todo.append((path, f"{prefix}{name}/", above))
-        yield Level(prefix, folder, files, loops)
+        yield Level(prefix, folder, files, loops, last=not folders)
 
 
 def matching(text: str, folder: str, parts: list[str], prefix: str = "") -> Iterator[tuple[str, Status]]:

@@ -13,6 +13,13 @@ from typing import NamedTuple
 
 from stepwell.stores.database import Database
 
+_ADD = "INSERT INTO accepted (step, before, after, who, time, why) VALUES (?, ?, ?, ?, ?, ?)"
+
+_DISOWN = (
+    "UPDATE results SET key = 'disowned ' || seq, site = 'disowned ' || seq"
+    " WHERE made >= ? AND identity IN (SELECT id FROM identities WHERE step = ? AND code = ?)"
+)
+
 
 class Acceptance(NamedTuple):
     """Somebody's word that a step's code `after` gives what `before` gave. `time` in seconds since 1970.
@@ -45,13 +52,27 @@ class Accepted:
         return {place: one for place, one in newest.items() if one.before != one.after}
 
     def add(self, step: str, before: str, after: str, who: str, why: str = "") -> Acceptance:
-        """Record a word, or with `before` equal to `after` that it is taken back. Raises `StoreReadOnly`."""
+        """Record a word. Raises `StoreReadOnly`."""
         made = Acceptance(step, before, after, who, time.time(), why)
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO accepted (step, before, after, who, time, why) VALUES (?, ?, ?, ?, ?, ?)", made
-            )
+            connection.execute(_ADD, made)
+
+        self._database.write(write)
+        return made
+
+    def take_back(self, word: Acceptance, who: str) -> Acceptance:
+        """Record that a word is taken back. Raises `StoreReadOnly`.
+
+        What was made since it was given may have been made by the edited code, under the key of the code that
+        this counted as: these results stay in the records of their runs, and no plan finds them any more.
+        """
+        made = Acceptance(word.step, word.after, word.after, who, time.time())
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(_ADD, made)
+            connection.execute(_DISOWN, (word.time, word.step, word.before))
+            connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'gc'")  # see `results`
 
         self._database.write(write)
         return made

@@ -211,6 +211,20 @@ class Runs:
                 out.append(_unreached(node, named, "skipped" if node in left else unreached))
         return out
 
+    def failures(self, pipeline: str) -> dict[str, tuple[str, Failure]]:
+        """What failed in the newest run of a pipeline: the run's id and the failure, by the step's id."""
+        rows = self._database.rows(
+            "SELECT run, node, error FROM stopped WHERE status = 'failed' AND error != ''"
+            " AND run = (SELECT max(id) FROM runs WHERE pipeline = ?)",
+            (pipeline,),
+        )
+        if not rows:
+            return {}
+        number = rows[0][0]
+        with _readable(number):
+            ids = self._nodes(number)
+            return {ids[node][0]: (f"r{number}", _failure(error)) for _, node, error in rows}
+
     def step(self, run: str, name: str) -> StepRow:
         """The step of an id, or of a bare name that only one node has. Raises `UnknownRun`, `UnknownStep`."""
         run = self.run(run).run  # "last" is not what was meant when it is read later
@@ -344,12 +358,14 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
+def _failure(text: str) -> Failure:
+    code, what, why, fixes, docs, traceback = json.loads(text)
+    return Failure(code, what, why, tuple(fixes), docs, traceback)
+
+
 def _stopped(node: int, named: list[str], row: tuple[Any, ...]) -> StepRow:
     status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused, notes = row
-    failure = None
-    if error:
-        code, what, why, fixes, docs, traceback = json.loads(error)
-        failure = Failure(code, what, why, tuple(fixes), docs, traceback)
+    failure = _failure(error) if error else None
     told = tuple(Reason(*reason) for reason in json.loads(reasons))
     return StepRow(
         node, named[0], named[1], named[2], status, verb, told, key, unpack_pairs(inputs),

@@ -26,6 +26,7 @@ from stepwell.errors import (
     nearest,
 )
 from stepwell.kernel.ports import Failure
+from stepwell.worker.hiding import blamed
 
 LONGEST = 300
 """Characters of an exception's own words that a one-line message repeats."""
@@ -67,7 +68,10 @@ def of_step(name: str, error: BaseException, root: Path, is_own: IsOwn) -> Failu
     raised = StepRaised(
         f"step `{name}` raised {say(error)}",
         why=line or "the error was raised outside the project's own files",
-        fixes=[*_remedies(error, is_own), f"stepwell debug {name}   opens a debugger at this line, with the same inputs"],
+        fixes=[
+            *_remedies(error, is_own),
+            f"stepwell debug {name}   opens a debugger at this line, with the same inputs",
+        ],
     )
     return failure(raised, text)
 
@@ -202,6 +206,8 @@ def _remedies(error: BaseException, is_own: IsOwn) -> list[str]:
     try:
         if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
             return _missing_key(error.args[0], error, is_own)
+        if told := blamed(error, is_own):
+            return told
         if isinstance(error, ModuleNotFoundError) and error.name:
             return [
                 f"uv add {error.name.partition('.')[0]}   (or pip install, in the environment that runs Stepwell)"

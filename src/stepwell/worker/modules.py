@@ -27,6 +27,7 @@ import contextlib
 import importlib
 import linecache
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -38,6 +39,10 @@ from stepwell.kernel.ports import MOVING
 from stepwell.worker.observe import ImportRead, Observer
 from stepwell.worker.world import World
 
+_CELLS = b"# cells of "
+"""How the module of a notebook begins (`author.notebook`)."""
+
+_CELL = re.compile(r"# cell (\d+) line (\d+)")
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _STANDARD = os.path.dirname(os.__file__) + os.sep
 _NEVER_AWAY = ("__main__", __name__.partition(".")[0])
@@ -49,6 +54,7 @@ class Snapshot(Mapping[str, bytes]):
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
         self._files: dict[str, bytes] = dict(files or {})
         self._codes: dict[str, CodeType] = {}
+        self._given: set[str] = set()
         self.reads: list[ImportRead] = []
         """What modules of these files read when they were imported, sorted by module and line."""
 
@@ -68,11 +74,22 @@ class Snapshot(Mapping[str, bytes]):
                 data = self._files[name] = file.read()
         return data
 
+    def give(self, path: str, data: bytes) -> bool:
+        """Hold these bytes for a file that need not exist; whether they are other ones than before."""
+        self._given.add(path)
+        if self._files.get(path) == data:
+            return False
+        self._files[path] = data
+        self._codes.pop(path, None)
+        return True
+
     def code(self, path: str) -> CodeType:
         """The compiled file; compiled once. Raises `SyntaxError`, `ValueError` or `OSError`."""
         code = self._codes.get(path)
         if code is None:
-            code = self._codes[path] = compile(self.read(path), path, "exec", dont_inherit=True)
+            data = self.read(path)
+            code = compile(data, path, "exec", dont_inherit=True)
+            code = self._codes[path] = _by_cell(code, cell_lines(path, data))
         return code
 
     def forget(self, path: str) -> None:
@@ -82,7 +99,9 @@ class Snapshot(Mapping[str, bytes]):
 
     def changed(self) -> list[str]:
         """The files whose bytes on disk are no longer those of the snapshot (or that are gone)."""
-        return [path for path, data in self._files.items() if _on_disk(path) != data]
+        return [
+            path for path, data in self._files.items() if path not in self._given and _on_disk(path) != data
+        ]
 
     def __getitem__(self, path: str) -> bytes:
         return self._files[path]
@@ -145,6 +164,57 @@ def show_lines(path: str, data: bytes) -> None:
     except (SyntaxError, UnicodeDecodeError):
         return
     linecache.cache[path] = (len(data), None, lines, path)  # no time stamp: never checked against the disk
+    cells: dict[str, list[str]] = {}
+    for at, cell, first in (marks := cell_lines(path, data)):
+        end = next((other for other, _, _ in marks if other > at), len(lines) + 1)
+        shown = cells.setdefault(cell, [])
+        shown += ["\n"] * (first - 1 + end - at - 1 - len(shown))
+        shown[first - 1 : first - 1 + end - at - 1] = lines[at : end - 1]
+    for cell, shown in cells.items():
+        linecache.cache[cell] = (len(data), None, shown, cell)
+
+
+def cell_lines(path: str, data: bytes) -> list[tuple[int, str, int]]:
+    """For the module of a notebook the comments that say where what follows comes from; empty for a file.
+
+    Each is (line of the comment, name of the cell as a file below the notebook's root, line in the cell).
+    """
+    if not data.startswith(_CELLS):
+        return []
+    lines = data.decode("utf-8", "surrogatepass").split("\n")
+    notebook = os.path.join(os.path.dirname(path), lines[0].removeprefix(_CELLS.decode()))
+    found = ((at, _CELL.fullmatch(line)) for at, line in enumerate(lines, 1))
+    return [(at, f"{notebook} cell {mark[1]}", int(mark[2])) for at, mark in found if mark is not None]
+
+
+def cell_place(path: str, data: bytes, line: int) -> str:
+    """A line of the module of a notebook as "analysis.ipynb cell 3:2"; "" where no cell has it."""
+    above = [mark for mark in cell_lines(path, data) if mark[0] < line]
+    if not above:
+        return ""
+    at, cell, first = above[-1]
+    return f"{os.path.relpath(cell, os.path.dirname(path))}:{first + line - at - 1}"
+
+
+def _by_cell(code: CodeType, marks: Sequence[tuple[int, str, int]]) -> CodeType:
+    """The code of a notebook's module whose functions and classes say that they are of their cells.
+
+    The module's own code keeps its name: what it reads when it is imported is told by that.
+    """
+    if not marks:
+        return code
+
+    def moved(part: object, cell: str, by: int) -> object:
+        if not isinstance(part, CodeType):
+            return part
+        inner = tuple(moved(each, cell, by) for each in part.co_consts)
+        return part.replace(co_filename=cell, co_firstlineno=part.co_firstlineno + by, co_consts=inner)
+
+    def placed(part: object) -> object:
+        above = [m for m in marks if m[0] < part.co_firstlineno] if isinstance(part, CodeType) else []
+        return moved(part, above[-1][1], above[-1][2] - above[-1][0] - 1) if above else part
+
+    return code.replace(co_consts=tuple(map(placed, code.co_consts)))
 
 
 class FirstParty:
@@ -333,6 +403,15 @@ class FirstParty:
             if not read.own and (read.token == MOVING or world.token(read.what) != read.token)
         }
         return sorted(moved)
+
+    def give(self, name: str, path: str, data: bytes) -> None:
+        """Have a module that is in no file: `data` is its source, at a path where a file of that name would lie.
+
+        If it was another one, the module is forgotten with what it has read.
+        """
+        if self.snapshot.give(path, data):
+            self._forget({name: self.modules[name]} if name in self.modules else {})
+            self.reads[:] = [read for read in self.reads if read.file != path]
 
     def purge(self) -> None:
         """Forget all first-party modules and what they have read, so that importing runs them again."""

@@ -246,9 +246,12 @@ class Observer:
         """Whether what lies at a path can count at all."""
         folder, name = os.path.split(path)
         zone = self._zone(folder)
-        if zone == COUNTS and name not in NEVER_PARTS and (self._zones or {}).get(path, COUNTS) == COUNTS:
+        itself = (self._zones or {}).get(path)
+        if itself == COUNTS:  # a root of the project, also one in a temporary folder
+            return True
+        if zone == COUNTS and name not in NEVER_PARTS and itself is None:
             return not name.endswith(".pyc")
-        if zone == TEMPORARY and path not in (self._zones or {}):
+        if zone == TEMPORARY and itself is None:
             return not isinstance(status, str) and status.st_ctime_ns < seen.began
         return False
 

@@ -149,7 +149,9 @@ class Report:
             now = os.environ._data.get(os.fsencode(name))  # type: ignore[attr-defined]
             value = None if now is None else os.fsdecode(now)
             return (
-                name != "*" and identity.variable_token(name, value) != self.marks[thing] and name not in self.observer._lent
+                name != "*"
+                and identity.variable_token(name, value) != self.marks[thing]
+                and name not in self.observer._lent
             )
         return self._was_changed(name) or self.seen.children
 

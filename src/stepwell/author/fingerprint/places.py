@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -35,10 +35,11 @@ class Found:
 
 
 class Places:
-    """The search path of a project."""
+    """The search path of a project. `held` are paths of modules that count as files although they are none."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, held: Container[str] = ()) -> None:
         self.root = os.path.abspath(root)
+        self._held = held
         self.installed = Installed([p for p in sys.path if _is_installed(p)])
         self._found: dict[str, Found | None] = {}
         self._absent: dict[str, tuple[str, ...]] = {}
@@ -70,13 +71,13 @@ class Places:
                 found = above
             elif above is not None and above.is_package:
                 folders = [os.path.dirname(above.path)] if above.path else self._folders(parent)
-                found = _in_folders(folders, tail)
+                found = _in_folders(folders, tail, self._held)
         elif name != "stepwell":
-            found = _in_folders(self._first, name)
+            found = _in_folders(self._first, name, self._held)
             if found is not None and found.path is None and self.is_standard(name):
                 found = None
             elif (found is None or found.path is None) and not self.is_standard(name):
-                found = _in_folders(self.roots, name)
+                found = _in_folders(self.roots, name, self._held)
                 if found is not None and found.path is None and self.installed.providers(name):
                     found = None  # a folder of data that is called like an installed package
                 if found is None or found.path is None:
@@ -170,7 +171,7 @@ class Places:
         return shown.replace(os.sep, "/")
 
 
-def _in_folders(folders: list[str] | tuple[str, ...], tail: str) -> Found | None:
+def _in_folders(folders: list[str] | tuple[str, ...], tail: str, held: Container[str] = ()) -> Found | None:
     """As Python ranks them: per folder a package, a compiled file, a source file; a bare folder last."""
     bare = False
     for folder in folders:
@@ -178,7 +179,7 @@ def _in_folders(folders: list[str] | tuple[str, ...], tail: str) -> Found | None
         is_folder = os.path.isdir(stem)
         if is_folder and os.path.isfile(os.path.join(stem, "__init__.py")):
             return Found(os.path.join(stem, "__init__.py"), is_package=True)
-        if os.path.isfile(stem + ".py"):
+        if stem + ".py" in held or os.path.isfile(stem + ".py"):
             return Found(stem + ".py")
         for suffix in (*EXTENSION_SUFFIXES, ".pyc"):
             if os.path.isfile(stem + suffix):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,12 +114,14 @@ class Project:
 
     First-party is what lies below the root and its `src/`, and projects that are installed as
     editable. `read` gives the bytes of a file: a loader passes its own, so that what is
-    fingerprinted is what runs. Files are read once; make a new `Project` when they changed.
+    fingerprinted is what runs; `held` are paths that it has without a file (a notebook's). Files are read once; make a new `Project` when they changed.
     """
 
-    def __init__(self, root: Path, *, read: Callable[[Path], bytes] | None = None) -> None:
+    def __init__(
+        self, root: Path, *, read: Callable[[Path], bytes] | None = None, held: Container[str] = ()
+    ) -> None:
         self.root = root
-        self._places = Places(root)
+        self._places = Places(root, held)
         self._resolver = Resolver(self._places, read or Path.read_bytes)
         self._effects = Effects(self._resolver, self._reading)
         self._nodes: dict[Key, Node | None] = {}

@@ -1,0 +1,79 @@
+"""Files of a project that have the name of a module of Python's or of an installed one, and so stand in its place.
+
+`import json` in a project with a `json.py` means that file, for every library in the process too:
+what fails then says nothing of the reason. `hidden` finds such files, `blamed` one behind an error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.machinery import PathFinder
+from types import ModuleType
+
+IsOwn = Callable[[str], bool]
+"""Whether a file is first-party code of the project."""
+
+
+def hidden(roots: Sequence[str], loaded: Iterable[str] = ()) -> list[str]:
+    """A sentence for each file below the roots that hides a module.
+
+    Those of Python's count always, because libraries import them; installed ones only under names of
+    `loaded`, the first-party modules that were imported.
+    """
+    tops = {name.partition(".")[0] for name in loaded}
+    return [
+        told
+        for root in roots
+        for name, file in _modules_in(root)
+        if name in sys.stdlib_module_names or name in tops
+        if (told := _sentence(name, os.path.join(root, file), roots))
+    ]
+
+
+def blamed(error: BaseException, is_own: IsOwn) -> list[str]:
+    """The sentence on the file because of which an attribute or a name to import is missing; none for other errors."""
+    name = file = None
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        name, file = error.obj.__name__, getattr(error.obj, "__file__", None)
+    elif isinstance(error, ImportError):
+        name, file = error.name, error.path
+    if not name or not file or not is_own(os.path.abspath(file)):
+        return []
+    name = name.partition(".")[0]
+    folder = os.path.dirname(os.path.abspath(file))
+    if os.path.basename(file) == "__init__.py":
+        file, folder = folder, os.path.dirname(folder)
+    told = _sentence(name, os.path.abspath(file), [folder])
+    return [told] if told else []
+
+
+def _modules_in(root: str) -> Iterator[tuple[str, str]]:
+    """The modules that lie directly in a folder, by name, with the names of their files or folders."""
+    try:
+        entries = sorted(os.listdir(root))
+    except OSError:  # a root that is gone holds nothing
+        return
+    for entry in entries:
+        if entry.endswith(".py"):
+            yield entry[:-3], entry
+        elif os.path.isfile(os.path.join(root, entry, "__init__.py")):
+            yield entry, entry
+
+
+def _sentence(name: str, file: str, roots: Sequence[str]) -> str:
+    """What to say of a file that has a module's name; "" where nothing is hidden by it."""
+    shown = os.path.basename(file) + ("" if file.endswith(".py") else os.sep)
+    if name in sys.stdlib_module_names:
+        return f"rename `{shown}`: it hides Python's own module `{name}`, which libraries need too"
+    elsewhere = [place for place in sys.path if place and os.path.abspath(place) not in roots]
+    found = PathFinder.find_spec(name, elsewhere)
+    if found is None or found.origin is None:
+        return ""
+    packaged = os.path.isfile(os.path.join(os.path.dirname(file), "pyproject.toml")) or (
+        os.path.basename(os.path.dirname(file)) == "src"
+    )
+    if packaged and os.path.isdir(file) and found.submodule_search_locations:
+        return ""  # the project itself, installed
+    return f"rename `{shown}`: it hides the installed module `{name}` ({os.path.dirname(found.origin)})"
