@@ -8,10 +8,10 @@ pipeline's body does to it afterwards does not reach the step.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from types import GenericAlias
-from typing import Any
+from typing import Any, cast
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
 from stepwell.author.arguments import LONGEST, brief
@@ -257,7 +257,11 @@ def _refuse_code(value: object, what: str) -> None:
         code = getattr(value, "__code__", None)
         own = code is not None and not code.co_name.startswith("<") and not is_library(code.co_filename)
         meant = (
-            [f"if it is meant as a step: put @step above it ({line_of(value)}), and call it"] if own else []
+            [
+                f"if it is meant as a step: put @step above it ({line_of(cast('Callable[..., Any]', value))}), and call it"
+            ]
+            if own
+            else []
         )
         raise BadArguments(
             f"{what} gets {brief(value)}",

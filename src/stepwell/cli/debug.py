@@ -188,7 +188,7 @@ def _library(options: Namespace) -> type[Any] | None:
 
         return Pdb
     try:
-        from IPython.core.debugger import Pdb as IPythonPdb  # pyrefly: ignore
+        from IPython.core.debugger import Pdb as IPythonPdb
     except ImportError as error:
         raise _missing("IPython", "ipython") from error
     return IPythonPdb
@@ -198,7 +198,7 @@ def _debugpy() -> Any:
     # Its processes are to be told of modules that have no file; nobody needs to read that.
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     try:
-        import debugpy  # pyrefly: ignore
+        import debugpy
     except ImportError as error:
         raise _missing("debugpy", "debugpy") from error
     return debugpy
