@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -182,6 +183,16 @@ VERBS = (
     "completion",
     "version",
 )
+
+
+def kept(project: Any) -> tuple[dict[str, list[Any]], list[Path]]:
+    """Everything that the store of a project holds but its caches: rows by table, and the files of blobs."""
+    store = project.root / ".stepwell"
+    database = sqlite3.connect(f"file:{store / 'store.db'}?mode=ro", uri=True)
+    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    rows = {name: database.execute(f"SELECT * FROM {name}").fetchall() for name in tables if name != "memo"}
+    database.close()
+    return rows, sorted(path for path in (store / "blobs").rglob("*") if path.is_file())
 
 
 def wait_for(truth: Any, seconds: float = 20.0) -> Any:

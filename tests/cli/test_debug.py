@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
-import sqlite3
 import subprocess
 
 import pexpect
 import pytest
-from cli_projects import STEPWELL, bare
+from cli_projects import STEPWELL, bare, kept
 
 FAILS = """
     import functools
@@ -70,16 +69,6 @@ def debug(project, *words, commands, code=0):
     assert "E000" not in told
     assert "stepwell/app" not in told, "a frame of ours is shown"
     return told
-
-
-def kept(project):
-    """Everything that the store holds but its caches."""
-    store = project.root / ".stepwell"
-    database = sqlite3.connect(f"file:{store / 'store.db'}?mode=ro", uri=True)
-    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    rows = {name: database.execute(f"SELECT * FROM {name}").fetchall() for name in tables if name != "memo"}
-    database.close()
-    return rows, sorted(path for path in (store / "blobs").rglob("*") if path.is_file())
 
 
 def test_a_step_that_failed_is_entered_where_it_failed(demo):

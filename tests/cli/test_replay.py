@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 import pytest
+from cli_projects import kept
 
 PIPELINE = """
     import random
@@ -46,16 +46,6 @@ def demo(project):
     project.write(PIPELINE)
     project("run")
     return project
-
-
-def kept(project):
-    """Everything that the store holds but its caches."""
-    store = project.root / ".stepwell"
-    database = sqlite3.connect(f"file:{store / 'store.db'}?mode=ro", uri=True)
-    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    rows = {name: database.execute(f"SELECT * FROM {name}").fetchall() for name in tables if name != "memo"}
-    database.close()
-    return rows, sorted(path for path in (store / "blobs").rglob("*") if path.is_file())
 
 
 def test_unchanged_code_gives_the_same(demo):

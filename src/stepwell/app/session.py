@@ -55,7 +55,7 @@ class Settings(NamedTuple):
     ("*": all). `refresh` asks web addresses again. `strict` runs each step in a staged folder with only what
     it declares, without network (`worker.sandbox`). `checks` says which checks a plan must pass.
     `twice` names steps that, if they run, are executed twice and compared ("*": all). `ghost` is how many
-    rows of each source a ghost run reads (0: it is none), whose store is `places.ghosts`.
+    rows of each source a ghost run reads (0: it is none); its store is `stored(root, ghost=True)`.
     """
 
     jobs: int = 0
