@@ -200,7 +200,7 @@ class BadReference(AuthoringError):
     """A reference was used as if it already were the value it stands for."""
 
     code = "E206"
-    reason = "while a pipeline is traced, a step's result does not exist yet: it is a reference to it"
+    reason = "the body of a pipeline says which step gets what; no step has run yet, so there are no results"
 
 
 class SameOutputFile(AuthoringError):

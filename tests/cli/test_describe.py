@@ -131,7 +131,11 @@ def test_checks_and_trust(project):
     (ask,) = project("describe", "ask", "--json").json["steps"]
     assert ask["checks"] == {"validate": ["pipeline:positive"], "done": "pipeline:fresh"}
     assert (ask["retries"], ask["backoff"], ask["timeout"]) == (2, 3, 300)
-    assert [text.partition(":")[0] for text in ask["trust"]] == ["ignore=n", "ttl=2 h", "done=fresh"]
+    assert [text.partition(":")[0] for text in ask["trust"]] == [
+        "ignore=n",
+        "a result counts for 2 h (ttl)",
+        "done=fresh",
+    ]
     text = project("describe", "ask").out
     assert "    validate  positive  judges what it gives\n" in text
     assert "    retries  2, the first after 3.0 s\n" in text

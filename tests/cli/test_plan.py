@@ -93,7 +93,7 @@ def test_the_list(models):
         "  training/",
         "  train ×4  run  no earlier result; waits for `split`",
         "  score ×4  run  no earlier result; waits for `training/train`, `split`",
-        "  best  run  no earlier result; waits for `training/score`, `training/score[2]`, `training/score[3]` and others",
+        "  best  run  no earlier result; waits for `training/score`, `training/score[2]`, `training/score[3]`, `training/score[4]`",
         "11 steps: 11 run",
     ]
     models("run")
@@ -107,7 +107,7 @@ def test_the_list(models):
         "  training/",
         "  train ×4  run  T each  N each  code of `helpers.fit` changed",
         "  score ×4  maybe  T each  N each  waits for training/train[1..4]",
-        "  best  maybe  T  N  waits for `training/score`, `training/score[2]`, `training/score[3]` and others",
+        "  best  maybe  T  N  waits for `training/score`, `training/score[2]`, `training/score[3]`, `training/score[4]`",
         "",
         "code of `helpers.fit` changed: 4 steps: training/train[1..4]",
         "  total += row * depth",
@@ -307,14 +307,38 @@ def test_what_decides_in_place_of_the_key_is_said(project):
     notes = project("plan", "--json").json["notes"]
     assert notes == [
         '`fetch`: version="2" stands for its code: edits of it do not count',
-        "`fetch`: ttl=1 d: an older result has expired",
+        "`fetch`: a result counts for 1 d (ttl)",
         "`ask`: cache=False: it runs every time",
     ]
     out = project("plan").out
     assert all(f"note: {note}" in out for note in notes)
     project("run")
-    assert project("plan", "--json").decisions["ask"] == "run"
+    plan = project("plan", "--json")
+    assert plan.decisions["ask"] == "run"
+    assert plan.json["notes"] == [notes[1]]  # the others are in the reasons already
     project("plan", "--exit-code", code=8)
+
+
+def test_open_types_are_told_as_they_are_annotated(project):
+    project.write("""
+        from stepwell import pipeline, step
+
+        @step
+        def fit(n: int) -> dict:
+            return {"n": n}
+
+        @step
+        def bare(n: int):
+            return n
+
+        @pipeline
+        def loose():
+            return [fit(1), bare(2)]
+    """)
+    assert project("plan", "--json").json["notes"] == [
+        "`fit`: `dict` without the types of its parts; what appears chooses how it is kept",
+        "`bare`: no output type is annotated; what appears chooses how it is kept",
+    ]
 
 
 # ---------------------------------------------------------------------------- why
@@ -335,7 +359,7 @@ def test_the_story_of_a_step_goes_back_to_the_edit(models):
     models.edit("return total * FACTOR", "return (total + 1) * FACTOR", "helpers.py")
     story = (
         "best  maybe\n"
-        "  waits for `training/score`, `training/score[2]`, `training/score[3]` and others\n"
+        "  waits for `training/score`, `training/score[2]`, `training/score[3]`, `training/score[4]`\n"
         "  ← training/score[1..4]  maybe\n"
         "      waits for `training/train`\n"
         "    ← training/train[1..4]  run\n"

@@ -260,3 +260,18 @@ def test_a_step_that_waits_for_its_next_attempt_does_not_outlive_the_failure_of_
     outcome = lab.run(graph, instead=flaky(1))
     assert outcome.status == "failed"
     assert outcome.became["clean"] == "blocked"
+
+
+def test_behind_a_new_call_a_step_may_be_cached_if_it_was_ever_run_as_it_is(lab):
+    """A step is renamed: what it will give nobody foresees, and it is what the old one gave."""
+    lab.run(chain(lab))
+    lab.steps["tidy"] = lab.steps["clean"]
+    graph = lab.graph(call("tidy", table=Src("flights")), call("count", items=Ref("tidy")))
+    plan = lab.plan(graph)
+    assert verbs(plan) == {"tidy": "run", "count": "maybe"}
+    assert lab.run(plan).ran == ["tidy"]
+    lab.edit("count", "2")
+    assert (
+        verbs(lab.plan(lab.graph(call("clean", table=[1]), call("count", items=Ref("clean")))))["count"]
+        == "run"
+    )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stepwell.errors import NothingToAccept
 from stepwell.kernel.graph import Graph
-from stepwell.kernel.plan import Identity, Plan
+from stepwell.kernel.plan import Identity, Plan, Reason
 from stepwell.stores.accepted import Acceptance
 from stepwell.stores.local import LocalStore
 
@@ -36,8 +36,12 @@ def applied(
 
 def told(word: Acceptance) -> str:
     """A word as a clause: "edit accepted by Ann <ann@example.org> on 2026-03-01"."""
-    day = datetime.fromtimestamp(word.time).astimezone().date().isoformat()
-    return f"edit accepted by {word.who} on {day}" + (f": {word.why}" if word.why else "")
+    return f"edit accepted by {word.who} on {day(word)}" + (f": {word.why}" if word.why else "")
+
+
+def day(word: Acceptance) -> str:
+    """When a word was given, "2026-03-01" of the local time."""
+    return datetime.fromtimestamp(word.time).astimezone().date().isoformat()
 
 
 def accept(
@@ -72,6 +76,24 @@ def accept(
             fixes=["stepwell plan   shows what would run, and why"],
         )
     return given
+
+
+def accepted_edits(plan: Plan, node: int, store: LocalStore) -> list[Reason]:
+    """What the code of a call differs in from the code that it counts as, because somebody accepted the edit.
+
+    A reason of the kind "code" for each definition; empty where no accepted edit is in force.
+    """
+    step = plan.graph.nodes[node].step
+    identity, name = plan.known.identities[step], plan.graph.steps[step].full_name
+    for word in store.accepted.in_force().values():
+        if word.step == name and word.before == identity.code and told(word) == identity.standing:
+            was, now = store.results.parts(word.before), identity.parts
+            return [
+                Reason("code", f"{told(word)}: `{one}`", one, was.get(one), now.get(one))
+                for one in sorted({*was, *now})
+                if was.get(one) != now.get(one)
+            ]
+    return []
 
 
 def take_back(plan: Plan, nodes: Sequence[int], store: LocalStore, root: Path) -> list[Acceptance]:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -25,8 +26,9 @@ from stepwell.errors import NoPipelineFile, NoSuchCommit, StepwellError, Unknown
 from stepwell.kernel.graph import Binding, Constant, Graph, Pack
 from stepwell.kernel.identity import digest, site_of
 from stepwell.kernel.plan import Foreseen, Identity, Judge, Known, Pin, Plan, decide
-from stepwell.kernel.ports import Artifact, Result
+from stepwell.kernel.ports import Artifact, Past, Result
 from stepwell.stores.local import LocalStore
+from stepwell.worker.world import World
 
 
 class Imagined:
@@ -77,17 +79,25 @@ class _OfRun(Imagined):
         return self._store.results.parts(digest)
 
 
+Observed = Mapping[str, tuple[tuple[str, str], ...]]
+"""By the full name of a step, what it was seen to rest on and what that comes to."""
+
+
 class Side(NamedTuple):
-    """A pipeline as it is elsewhere: its graph without payloads, identities, pins, and the texts of definitions."""
+    """A pipeline as it is elsewhere: its graph without payloads, identities, pins, and the texts of definitions.
+
+    `observed` is what its steps were seen to rest on, as it is there.
+    """
 
     graph: Graph
     identities: tuple[Identity, ...]
     pins: tuple[Pin, ...]
     sources: Mapping[str, Source]
+    observed: Observed
 
 
-def imagined(side: Side) -> Imagined:
-    """A past in which every step of a pipeline has been run."""
+def imagined(side: Side, here: Past) -> Imagined:
+    """A past in which every step of a pipeline has been run; how long that took is what it took `here`."""
     parts: dict[str, Mapping[str, str]] = {}
     for identity in side.identities:
         parts[identity.code], parts[identity.environment] = identity.parts, identity.versions
@@ -100,6 +110,7 @@ def imagined(side: Side) -> Imagined:
         outputs = tuple(
             [Artifact(one.name, "imagined", f"b3:{digest(key + one.name)}", 0) for one in step.outputs]
         )
+        last = next(iter(here.recent(step.full_name)), None)
         past.add(
             Result(
                 key=key,
@@ -110,6 +121,10 @@ def imagined(side: Side) -> Imagined:
                 inputs=decision.inputs,
                 outputs=outputs,
                 variables=identity.variables,
+                observed=side.observed.get(step.full_name, ()),
+                seconds=last.seconds if last is not None else 0.0,
+                memory=last.memory if last is not None else 0,
+                made=time.time(),
             )
         )
         given.append(Foreseen(outputs, True, "cached"))
@@ -128,24 +143,26 @@ def against_run(plan: Plan, store: LocalStore, run: str) -> Plan:
 
 def against_commit(plan: Plan, side: Side) -> Plan:
     """The plan, decided as if everything of a commit were up to date."""
-    return decide(plan.graph, plan.known._replace(past=imagined(side), tests=None), plan.wanted)
+    past = imagined(side, plan.known.past)
+    return decide(plan.graph, plan.known._replace(past=past, tests=None), plan.wanted)
 
 
 # --------------------------------------------------------------------------- another commit
 
 
-def side_of(commit: str, root: Path, pipeline: str, words: Sequence[str]) -> Side:
-    """The pipeline of a commit. Raises `NoSuchCommit`, and what planning it there raises.
+def side_of(commit: str, root: Path, pipeline: str, words: Sequence[str], plan: Plan) -> Side:
+    """The pipeline of a commit; `plan` is the one of now. Raises `NoSuchCommit`, and what planning it there raises.
 
     Files that git does not keep (large data) are taken as they are now.
     """
+    seen = _seen(plan, root)
     with tempfile.TemporaryDirectory(prefix="stepwell-") as folder:
         there = Path(folder).resolve()
         _take_out(commit, root, there)
         command = [sys.executable, "-P", "-c", "from stepwell.app.against import tell; tell()"]
         asked = subprocess.run(
             command,
-            input=pickle.dumps((sys.path, str(there), str(root), pipeline, list(words))),
+            input=pickle.dumps((sys.path, str(there), str(root), pipeline, list(words), seen)),
             capture_output=True,
             check=False,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -168,6 +185,29 @@ def side_of(commit: str, root: Path, pipeline: str, words: Sequence[str]) -> Sid
         answer.what = f"in {commit}: {answer.what}"
         raise answer
     return Side(*answer)
+
+
+def _seen(plan: Plan, root: Path) -> dict[str, list[str]]:
+    """What the steps were seen to read in the project, as far as git keeps it: the rest is as it is now."""
+    found: dict[str, list[str]] = {}
+    for step in plan.graph.steps:
+        for result in plan.known.past.recent(step.full_name)[:1]:
+            found[step.full_name] = [
+                what
+                for what, token in result.observed
+                if token and " " in what and not os.path.isabs(what.partition(" ")[2])
+            ]
+    places: dict[str, list[str]] = {}
+    for what in {what for whats in found.values() for what in whats}:
+        kind, _, rest = what.partition(" ")
+        path = rest.partition("\x1f")[0]
+        below = os.listdir(root / path) if kind in ("list", "all") and (root / path).is_dir() else []
+        places[what] = [path, *[os.path.join(path, name) for name in below]]
+    asked = "\0".join([path for paths in places.values() for path in paths]).encode()
+    command = ["git", "check-ignore", "-z", "--stdin"]
+    answer = subprocess.run(command, cwd=root, input=asked, capture_output=True, check=False).stdout
+    ignored = set(answer.decode().split("\0"))
+    return {step: [w for w in whats if not ignored & set(places[w])] for step, whats in found.items()}
 
 
 def _take_out(commit: str, root: Path, there: Path) -> None:
@@ -200,10 +240,13 @@ def tell() -> None:
     """The other process: trace and identify, and write the answer to standard output, pickled."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the pipeline's modules print is no answer
-    path, there, root, pipeline, words = pickle.loads(sys.stdin.buffer.read())  # from our parent  # noqa: S301
+    told = pickle.loads(sys.stdin.buffer.read())  # from our parent  # noqa: S301
+    path, there, root, pipeline, words, seen = told
     sys.path[:] = path
     try:
-        answer: Any = _side(Path(there), Path(root), pipeline, words)
+        world = World(there)
+        observed = {step: tuple((what, world.token(what)) for what in whats) for step, whats in seen.items()}
+        answer: Any = (*_side(Path(there), Path(root), pipeline, words), observed)
     except StepwellError as error:
         answer = error
     out.write(pickle.dumps(answer))

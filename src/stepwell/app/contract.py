@@ -1,12 +1,14 @@
 """What a pipeline and its steps promise, from the file alone: what `stepwell describe` prints.
 
-describe(loaded, graph, nodes, last)    inputs, outputs, units, checks, needs, who consumes what
+describe(loaded, graph, nodes, last)    inputs, outputs, columns, units, checks, needs, who consumes what
 trust_of(step)                          the settings that decide instead of the key, in words
+seen_to_read(result)                    what a step was observed to read when its newest result was made
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import typing
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -17,32 +19,56 @@ from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Graph
 
 if TYPE_CHECKING:
     from stepwell.author.project import Loaded
-    from stepwell.kernel.ports import Artifact
+    from stepwell.kernel.ports import Result
 
 LONGEST = 200
 """Characters of a constant that are shown."""
 
 Document = dict[str, Any]
-Last = Callable[[str], "Sequence[Artifact]"]
-"""Gives the outputs of the newest result of a step, by its full name; none where it never ran."""
+Last = Callable[[str], "Result | None"]
+"""Gives the newest result of a step, by its full name; None where it never ran."""
+
+_LIBRARIES = re.compile(r"\b(pandas|polars|pyarrow|numpy)(?:\.\w+)+?\.(\w+)\b(?!\.)")
+"""A class of a library of tables where it is defined, in a module that nobody imports it from."""
 
 
-def trust_of(step: StepDef) -> list[str]:
-    """The settings of a step on which it is believed, or not, whatever its code and inputs say."""
-    out = []
+def trust_of(step: StepDef) -> dict[str, str]:
+    """The settings of a step on which it is believed, or not, whatever its code and inputs say: option to words."""
+    out = {}
     if step.version:
-        out.append(f'version="{step.version}" stands for its code: edits of it do not count')
+        out["version"] = f'version="{step.version}" stands for its code: edits of it do not count'
     if step.ignore:
-        out.append(f"ignore={', '.join(step.ignore)}: a change there runs nothing again")
+        out["ignore"] = f"ignore={', '.join(step.ignore)}: a change there runs nothing again"
     if step.ttl:
-        out.append(f"ttl={_duration(step.ttl)}: an older result has expired")
+        out["ttl"] = f"a result counts for {_duration(step.ttl)} (ttl)"
     if not step.cache:
-        out.append("cache=False: it runs every time")
+        out["cache"] = "cache=False: it runs every time"
     if step.done:
-        out.append(f"done={_bare(step.done)}: that test decides whether it still counts")
+        out["done"] = f"done={_bare(step.done)}: that test decides whether it still counts"
     if step.environment:
-        out.append(f"environment={step.environment}: the level at which what is installed counts")
+        out["environment"] = f"environment={step.environment}: the level at which what is installed counts"
     return out
+
+
+def seen_to_read(result: Result | None) -> list[str]:
+    """What a step was observed to read: `data/rates.json`, `data/notes/` for a folder, `$CURRENCY`; each once.
+
+    What it looked for and did not find, programs that it ran and hosts that it asked are said as such.
+    """
+    found: dict[str, None] = {}
+    for what, token in result.observed if result is not None else ():
+        kind, _, rest = what.partition(" ")
+        name = rest.partition("\x1f")[0]
+        if what.startswith("$"):
+            found[what] = None
+        elif kind in ("ran", "net"):
+            found[f"{'the program' if kind == 'ran' else 'the network:'} {name}"] = None
+        elif token == "absent":
+            found[f"{name} (not there)"] = None
+        else:
+            listed = kind in ("list", "all") or token == "folder"
+            found[f"{name.rstrip('/')}/" if listed else name] = None
+    return list(found)
 
 
 def _duration(seconds: float) -> str:
@@ -108,7 +134,31 @@ def units_of(annotation: object) -> list[str]:
 def _type(annotation: object) -> str:
     from stepwell.author.annotations import plain, show
 
-    return "" if annotation is None else show(plain(annotation))
+    if annotation is None:
+        return ""
+    bare: Any = plain(annotation)
+    return well_known(f"{bare.__module__}.{bare.__qualname__}" if _is_of_library(bare) else show(bare))
+
+
+def well_known(text: str) -> str:
+    """A type as people write it: `polars.DataFrame` for `polars.dataframe.frame.DataFrame`."""
+    return _LIBRARIES.sub(r"\1.\2", text)
+
+
+def _is_of_library(kind: object) -> bool:
+    """Whether a type is a class of those libraries, of which two may have one of the same name."""
+    return (
+        isinstance(kind, type)
+        and get_origin(kind) is None
+        and kind.__module__.partition(".")[0] in ("pandas", "polars", "pyarrow", "numpy")
+    )
+
+
+def columns_of(annotation: object) -> dict[str, str]:
+    """The columns that an annotation declares, each with its kind, "" where that is not said; empty without any."""
+    from stepwell.codecs.columns import declared
+
+    return dict(declared(annotation) or {})
 
 
 def _parameter(name: str, parameter: inspect.Parameter, annotation: object) -> Document:
@@ -117,6 +167,8 @@ def _parameter(name: str, parameter: inspect.Parameter, annotation: object) -> D
     out: Document = {"name": name, "type": _type(annotation), "units": units_of(annotation)}
     if parameter.default is not parameter.empty:
         out["default"] = plain(parameter.default)
+    if columns := columns_of(annotation):
+        out["columns"] = columns
     return out
 
 
@@ -128,6 +180,7 @@ def _step(
 ) -> Document:
     step = graph.steps[index]
     made = vars(sys.modules[step.module])[step.qualname]
+    newest = last(step.full_name)
     return {
         "step": step.name,
         "about": about(made.__doc__),
@@ -137,13 +190,15 @@ def _step(
             {**_parameter(name, one, made.hints.get(name)), "from": _given(graph, calls, name)}
             for name, one in made.signature.parameters.items()
         ],
-        "outputs": _outputs(step, made.hints.get("return"), calls, readers, last(step.full_name)),
+        "outputs": _outputs(step, made.hints.get("return"), calls, readers, newest),
+        "out": list(dict.fromkeys(graph.nodes[node].out for node in calls if graph.nodes[node].out)),
+        "observed": seen_to_read(newest),
         "checks": {"validate": list(step.validate), "done": step.done},
         "needs": {"cpus": step.cpus, "memory": step.memory, "env": list(step.env)},
         "retries": step.retries,
         "backoff": step.backoff,
         "timeout": step.timeout,
-        "trust": trust_of(step),
+        "trust": list(trust_of(step).values()),
     }
 
 
@@ -186,25 +241,27 @@ def _outputs(
     returns: object,
     calls: Sequence[int],
     readers: dict[object, list[str]],
-    last: Sequence[Artifact],
+    last: Result | None,
 ) -> list[Document]:
     annotations = _annotations(step, returns)
-    notes = {artifact.name: artifact.note for artifact in last}
+    notes = {artifact.name: artifact.note for artifact in (last.outputs if last is not None else ())}
     out = []
     for output in step.outputs:
         read: dict[str, None] = {}
         for node in calls:
             read.update(dict.fromkeys(readers.get((node, output.name), ())))
-        out.append(
-            {
-                "name": output.name,
-                "type": _type(annotations.get(output.name)) or output.type,
-                "codec": output.codec,
-                "units": units_of(annotations.get(output.name)),
-                "last": notes.get(output.name) or None,
-                "read_by": list(read),
-            }
-        )
+        annotation = annotations.get(output.name)
+        one: Document = {
+            "name": output.name,
+            "type": _type(annotation) or well_known(output.type),
+            "codec": output.codec,
+            "units": units_of(annotation),
+            "last": notes.get(output.name) or None,
+            "read_by": list(read),
+        }
+        if columns := columns_of(annotation):
+            one["columns"] = columns
+        out.append(one)
     return out
 
 
@@ -230,7 +287,7 @@ def _source(graph: Graph, index: int, read_by: list[str]) -> Document:
     return {
         "name": source.name,
         "uri": shown(source.uri),
-        "type": source.type or "path",
+        "type": well_known(source.type) or "path",
         "where": source.where,
         "read_by": read_by,
     }

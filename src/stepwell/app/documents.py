@@ -93,19 +93,51 @@ def _cause(cause: Cause, ids: list[str], text_of: TextOf | None) -> Document:
 def plan_notes(plan: Plan) -> list[str]:
     """What a reader must know to trust a plan: settings that decide in place of the key, code not seen through."""
     trust: dict[str, dict[str, None]] = {}
-    for step in plan.graph.steps:
-        for text in trust_of(step):
-            trust.setdefault(text, {})[f"`{step.name}`"] = None
+    said = _said(plan)
+    for i, step in enumerate(plan.graph.steps):
+        for option, text in trust_of(step).items():
+            if (i, option) not in said:
+                trust.setdefault(text, {})[f"`{step.name}`"] = None
     notes = {f"{_some(names)}: {text}": None for text, names in trust.items()}
     notes.update((note, None) for identity in plan.known.identities for note in identity.notes)
-    unnamed = {
-        f"`{step.name}`": None
-        for step in plan.graph.steps
-        if any(not output.codec for output in step.outputs)
-    }
-    if unnamed:
-        notes[f"{_some(unnamed)}: no output type is annotated; what appears chooses how it is kept"] = None
+    open_types: dict[str, dict[str, None]] = {}
+    for step in plan.graph.steps:
+        for output in step.outputs:
+            if not output.codec:
+                open_types.setdefault(_open_type(output.type), {})[f"`{step.name}`"] = None
+    notes.update(
+        (f"{_some(names)}: {text}; what appears chooses how it is kept", None)
+        for text, names in open_types.items()
+    )
     return list(notes)
+
+
+_SAYS = {"expired": "ttl", "uncached": "cache", "done": "done"}
+"""Kinds of reasons that speak of an option of the step."""
+
+
+def _said(plan: Plan) -> set[tuple[int, str]]:
+    """The options, each with its step's position, of which the reason of one of the step's calls speaks already."""
+    found = set()
+    for decision in plan.decisions:
+        step = plan.graph.nodes[decision.node].step
+        for reason in decision.reasons:
+            if reason.kind in _SAYS:
+                found.add((step, _SAYS[reason.kind]))
+            elif reason.kind == "cached" and plan.graph.steps[step].version:
+                found.add((step, "version"))  # "up to date since run r1 (version 2 stands for its code)"
+    return found
+
+
+_CONTAINERS = ("dict", "list", "tuple", "set", "frozenset", "Mapping", "Sequence", "Iterable", "Dict", "List")
+
+
+def _open_type(annotated: str) -> str:
+    """Why nobody knows beforehand how an output is kept, by its type as the user wrote it."""
+    if annotated in ("", "unknown"):
+        return "no output type is annotated"
+    lacks = " without the types of its parts" if annotated in _CONTAINERS else " can be many things"
+    return f"`{annotated}`{lacks}"
 
 
 def _some(names: Iterable[str], most: int = 4) -> str:

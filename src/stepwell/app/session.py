@@ -22,6 +22,7 @@ from stepwell.app.accepting import applied
 from stepwell.app.checks import ALL, Checking, Selection
 from stepwell.app.ghost import Ghost
 from stepwell.app.git import Question
+from stepwell.app.outfiles import OutFiles
 from stepwell.app.owntests import OwnTests
 from stepwell.app.places import at, store_folder
 from stepwell.app.twice import Twice, remarked
@@ -32,7 +33,7 @@ from stepwell.author.identities import Identified, identify
 from stepwell.author.project import Loaded
 from stepwell.author.settings import settings_of, text
 from stepwell.errors import ArtifactGone, UsageError
-from stepwell.kernel.events import Event, RunFinished
+from stepwell.kernel.events import Event, RunFinished, StepReused
 from stepwell.kernel.graph import FromStep, Graph, SourceDef, leaves
 from stepwell.kernel.plan import Known, Pin, Plan, Wanted, decide
 from stepwell.kernel.run import drive
@@ -148,7 +149,8 @@ def prepare(
     identities = applied(identified.identities, graph, store.accepted.in_force())
     digests = [one.digest for one in pinned]
     tests = OwnTests(graph, digests, store, root, loaded.importer)
-    known = Known(identities, pins, store.results, World(root, memo), time.time(), tests)
+    world = World(root, memo)
+    known = Known(identities, pins, store.results, world, time.time(), tests)
     wanted = Wanted(forced=_forced(graph, settings.force))
     with _undisturbed():
         plan = decide(graph, known, wanted)
@@ -158,7 +160,8 @@ def prepare(
         notes = checking.judge(plan, store.blobs.folder)
     store.commit(now=True)
     notes = (*notes, *_moved(graph, pinned), *hidden(loaded.importer.roots, loaded.importer.modules))
-    notes = notes if ghost is None else (*notes, *ghost.notes(graph))
+    more = OutFiles(plan, store, root).notes(world) if ghost is None else ghost.notes(graph)
+    notes = (*notes, *more)
     return Work(loaded, store, identified, pinned, plan, notes, ghost)
 
 
@@ -253,6 +256,7 @@ def execute(
             remember(source.uri, pinned.digest, root=work.root, memo=cast("Memo", store.memo))
         if began is not None:
             began(record.run)
+        files = OutFiles(work.plan, store, work.root)
         with _signals(engine):
             for event in drive(
                 work.plan,
@@ -263,6 +267,8 @@ def execute(
                 keep_going=settings.keep_going,
             ):
                 event = remarked(event, store)
+                if isinstance(event, StepReused) and work.ghost is None:
+                    files.put_back(event.node, event.result)
                 record.add(event)
                 if isinstance(event, RunFinished):
                     record = None

@@ -118,6 +118,8 @@ def remarked(event: Event, store: LocalStore) -> Event:
     """The event, with a note where a step ran again for the same key and gave something else than before."""
     if not isinstance(event, StepFinished) or event.unchanged:
         return event
+    if any(note.startswith(DIFFERS) for note in event.notes):  # `Twice` has seen it, and once is enough
+        return event
     old, new = event.decision.result, event.result
     if old is None or old.key != new.key or old.observed != new.observed:
         return event

@@ -89,7 +89,7 @@ class Reference:
             if -count <= index < count:
                 return self._part(ordered, ordered.names[index])
             return self._doubt(f"taking `[{index}]` of", f"it has {count} parts")
-        return self._doubt(f"taking `[{index!r}]` of", f"{self._typed()} has no parts of that kind")
+        return self._doubt(f"taking `[{index!r}]` of", self._partless(index), ways=PARTS)
 
     def __iter__(self) -> Iterator[Any]:
         shape = self._shape("tuple", "record")
@@ -127,6 +127,14 @@ class Reference:
         kind = "source" if isinstance(self._stepwell_binding, FromSource) else "result of"
         return f"the {kind} `{self._stepwell_name}`"
 
+    def _partless(self, index: object) -> str:
+        """Why nothing is known of a part, by the type that its whole is annotated with."""
+        if self._stepwell_type is None:
+            return "it is not annotated, so its parts are known only when it has been made"
+        if shape_of(self._stepwell_type) is not None:
+            return f"a `{show(self._stepwell_type)}` has no part `{index!r}`; its parts are taken one by one"
+        return f"it is a `{show(self._stepwell_type)}`: whether it has such a part is known only when it has been made"
+
     def _typed(self) -> str:
         if self._stepwell_type is None:
             return "what is not annotated"
@@ -135,12 +143,15 @@ class Reference:
     def _refuse(self, what: str, why: str) -> NoReturn:
         raise self._stepwell_cause or self._wrong(what, why)
 
-    def _doubt(self, what: str, why: str, hint: str | None = None) -> Any:
-        return _noted(self, self._wrong(what, why, hint))
+    def _doubt(self, what: str, why: str, hint: str | None = None, ways: Sequence[str] = ()) -> Any:
+        return _noted(self, self._wrong(what, why, hint, ways))
 
-    def _wrong(self, what: str, why: str, hint: str | None = None) -> BadReference:
+    def _wrong(
+        self, what: str, why: str, hint: str | None = None, ways: Sequence[str] = ()
+    ) -> BadReference:
+        """The error. `ways` are ways out in place of the usual one."""
         fixes = [f"did you mean `{hint}`?"] if hint else forgotten(_callers())
-        fixes.append("do it inside a step, which gets the value itself")
+        fixes += ways or (_INSIDE,)
         if self._stepwell_type is None:
             fixes.append("or annotate what the step returns: the parts of tuples and records are then known")
         return BadReference(_cannot(what, self), why=why, fixes=fixes, where=user_line())
@@ -200,7 +211,7 @@ def _is_reference(value: object) -> bool:
 
 
 def _cannot(what: str, reference: Reference) -> str:
-    return f"{what} {reference._described()} cannot be done while the pipeline is traced"
+    return f"{what} {reference._described()} cannot be done in the body of a pipeline"
 
 
 def _meaningless(what: str, fixes: tuple[str, ...]) -> Any:
@@ -225,6 +236,12 @@ _WITHOUT = frozenset(("arithmetic with", "comparing", "calling"))
 """Operations whose result can be an unknown reference."""
 
 _INSIDE = "do it inside a step, which gets the value itself"
+PARTS = (
+    "take the part inside a step, which gets the value itself: pass the whole to it",
+    "or let the step return a tuple, a TypedDict or a NamedTuple: their parts can be passed on one by one",
+)
+"""Ways out for who takes a part of what may not have it."""
+
 _REMEDIES = {
     "testing the truth of": (
         "decide inside a step, which gets the value itself",

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 DEEPEST = 100
 """Pipelines inside pipelines that are surely a circle."""
 
+STOPPED = "the search for problems stopped here"
+"""What an error says that ended the body of the pipeline: behind its line there may be more."""
+
 _current: ContextVar[Trace | None] = ContextVar("stepwell_trace", default=None)
 
 
@@ -133,6 +136,7 @@ def attempt(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object], *, ty
         result = _returned(pipeline, returned, tracing)
         whole = True
     except StepwellError as error:
+        error.why = "; ".join(filter(None, (error.why, STOPPED)))
         tracing.failed(error)
     finally:
         tracing.active = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from datetime import datetime
 
-from stepwell.app.accepting import accept, take_back, told
+from stepwell.app.accepting import accept, day, take_back, told
 from stepwell.app.names import step_named
 from stepwell.cli.options import loaded, planned, stored, words
 from stepwell.cli.text import clean, print_json
@@ -78,5 +78,5 @@ def _document(one: Acceptance) -> dict[str, object]:
 
 def _line(one: Acceptance) -> str:
     if one.before == one.after:
-        return clean(f"{one.step}  edits count again; taken back by {one.who}")
+        return clean(f"{one.step}  edits count again; taken back by {one.who} on {day(one)}")
     return clean(f"{one.step}  {told(one)}")

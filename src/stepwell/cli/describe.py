@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from itertools import zip_longest
+from collections.abc import Iterable, Sequence
 
 from stepwell.app.causes import named
 from stepwell.app.contract import describe
@@ -13,13 +14,17 @@ from stepwell.app.places import at
 from stepwell.author.params import from_words
 from stepwell.author.trace import trace
 from stepwell.cli.options import loaded, stored, words
-from stepwell.cli.text import clean, columns, cut, paint, print_json, seconds, short, size, table
+from stepwell.cli.text import clean, columns, cut, paint, print_json, seconds, short, size, table, wrapped
 from stepwell.errors import UsageError
-from stepwell.kernel.ports import Artifact
+from stepwell.kernel.ports import Result
 
 EXAMPLES = """examples:
   stepwell describe               the whole pipeline
   stepwell describe train         one step: inputs, outputs, checks, who reads what it gives"""
+
+
+MANY = 12
+"""Things that a step was seen to read, of which the text tells."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -42,9 +47,8 @@ def run(options: Namespace) -> int:
     nodes = step_named(graph, given.plain[0]) if given.plain else None
     with stored(found.target.root, looking=True, create=False) as store:
 
-        def last(step: str) -> Sequence[Artifact]:
-            recent = store.results.recent(step)
-            return recent[0].outputs if recent else ()
+        def last(step: str) -> Result | None:
+            return next(iter(store.results.recent(step)), None)
 
         document = describe(found, graph, nodes, last)
     if options.json:
@@ -78,7 +82,11 @@ def _step(step: Document) -> list[str]:
     lines = [_title(step["step"], step["where"]), *_about(step)]
     if calls != step["step"]:
         lines.append(f"  called as {clean(calls)}")
-    lines += _section("inputs", [[one["name"], _typed(one), _origin(one)] for one in step["inputs"]])
+    lines += _section(
+        "inputs",
+        [[one["name"], _typed(one), _origin(one)] for one in step["inputs"]],
+        map(_columns, step["inputs"]),
+    )
     outputs = [
         [
             one["name"],
@@ -89,7 +97,9 @@ def _step(step: Document) -> list[str]:
         ]
         for one in step["outputs"]
     ]
-    lines += _section("outputs", outputs)
+    lines += _section("outputs", outputs, map(_columns, step["outputs"]))
+    lines += _section("writes", [[file] for file in step["out"]])
+    lines += _told("last seen to read", step["observed"])
     lines += _section("checks", _checks(step))
     lines += _section("needs", _needs(step))
     lines += _section("trust", [[text] for text in step["trust"]])
@@ -104,14 +114,36 @@ def _about(document: Document) -> list[str]:
     return [f"  {clean(document['about'])}"] if document["about"] else []
 
 
-def _section(name: str, rows: Sequence[Sequence[str]]) -> list[str]:
-    """A heading and its rows, their columns aligned and empty ones left out; nothing without rows."""
+def _section(name: str, rows: Sequence[Sequence[str]], details: Iterable[str] = ()) -> list[str]:
+    """A heading and its rows, their columns aligned and empty ones left out; nothing without rows.
+
+    `details` are for each row what is told below it, "" for nothing.
+    """
     if not rows:
         return []
     kept = [i for i in range(len(rows[0])) if any(row[i] for row in rows)]
     width = columns()
     lines = table([[clean(row[i]) for i in kept] for row in rows], width=max(width - 4, 0))
-    return [f"  {paint(name, 'cyan')}", *(f"    {cut(line, width - 4) if width else line}" for line in lines)]
+    out = [f"  {paint(name, 'cyan')}"]
+    for line, detail in zip_longest(lines, details, fillvalue=""):
+        out.append(f"    {cut(line, width - 4) if width else line}")
+        out += wrapped(clean(detail), width, " " * 8, "  ") if detail else []
+    return out
+
+
+def _told(name: str, texts: Sequence[str]) -> list[str]:
+    """A heading and some texts behind each other, at most `MANY`; nothing without texts."""
+    if not texts:
+        return []
+    rest = f" and {len(texts) - MANY:,} more: --json" if len(texts) > MANY else ""
+    told = clean(", ".join(texts[:MANY]) + rest)
+    return [f"  {paint(name, 'cyan')}", *wrapped(told, columns(), "    ")]
+
+
+def _columns(one: Document) -> str:
+    """The columns that a table is declared to have: `columns carrier, delay: float`."""
+    told = [f"{name}: {kind}" if kind else name for name, kind in one.get("columns", {}).items()]
+    return f"columns {', '.join(told)}" if told else ""
 
 
 def _typed(one: Document) -> str:

@@ -47,11 +47,14 @@ def plan_text(plan: Plan, document: Document | None = None) -> str:
     found = plan_document(plan) if document is None else document
     width = columns()
     rows, hidden = _rows(found["steps"])
-    lines = [heading(found), *(f"  {line}" for line in table(_used(rows), width=max(width - 2, 0)))]
+    drawn = table(_used(rows), width=max(width - 2, 0), whole=True)
+    lines, told = [heading(found), *(f"  {line}" for line in drawn)], False
     if hidden:
         lines.append(paint(f"  … and {hidden:,} more: --table lists them all", "dim"))
-    told = [*_sources(found), *_causes(found, width), *_notes(found, width)]
-    lines += ["", *told, ""] if any(told) else []
+    for block in ([*_sources(found), *_causes(found, width)], _notes(found, width)):
+        lines += ["", *block] if block else []
+        told = told or bool(block)
+    lines += [""] if told else []
     return "\n".join([*lines, summary(found)])
 
 
@@ -256,7 +259,7 @@ def _cost(expected: Document) -> str:
 
 
 def table_text(document: Document) -> str:
-    """A plan as a table with one row a step; ids are whole, reasons are cut to the terminal."""
+    """A plan as a table with one row a step; reasons that the terminal has no room for stand below theirs."""
     rows = [
         [
             clean(step["id"]),
@@ -269,7 +272,7 @@ def table_text(document: Document) -> str:
         for step in document["steps"]
     ]
     head = ("step", "decision", "last time".rjust(9), "memory", " reads", "why")
-    return "\n".join([heading(document), *table(rows, head, columns()), summary(document)])
+    return "\n".join([heading(document), *table(rows, head, columns(), whole=True), summary(document)])
 
 
 def graph_text(document: Document) -> str:

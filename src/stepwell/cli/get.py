@@ -57,7 +57,8 @@ def run(options: Namespace) -> int:
             kind = size(target.stat().st_size) if target.is_file() else "folder" if target.is_dir() else ""
             print(clean(f"{target}  {kind}".rstrip()), file=sys.stderr)
         elif not options.json:
-            _print(store, artifact, raw=options.output == "-")
+            name = options.step.rpartition("/")[2].partition("[")[0].partition(".")[0]
+            _print(store, artifact, name, asked=options.output == "-")
         if options.json:
             print_json(_document(store, artifact))
     return 0
@@ -87,10 +88,13 @@ def _bytes(store: LocalStore, artifact: Artifact) -> bytes | memoryview:
     return store.blobs.open(artifact.digest).data if data is None else data
 
 
-def _print(store: LocalStore, artifact: Artifact, *, raw: bool) -> None:
-    """Print what can be read, in full where stdout is a file or a pipe, or `raw`."""
+def _print(store: LocalStore, artifact: Artifact, name: str, *, asked: bool) -> None:
+    """Print what can be read; the bytes as they are where stdout is a file or a pipe, or they were `asked` for.
+
+    `name` is of the step, for who would rather have a file.
+    """
     codec = artifact.codec
-    raw = raw or (not sys.stdout.isatty() and codec != "path")
+    raw = asked or (not sys.stdout.isatty() and codec != "path")
     if codec == "json":
         print(as_json(preview(store, artifact), indent=2))
     elif raw and codec == "path":
@@ -99,6 +103,9 @@ def _print(store: LocalStore, artifact: Artifact, *, raw: bool) -> None:
             raise UnknownOutput(f"`{file.name}` is a folder", fixes=["-o FOLDER copies it"])
         _pour(file.read_bytes())
     elif raw:
+        if codec in TABLES and not asked:
+            told = f"writing Arrow bytes ({size(artifact.size)}); -o {name}.csv converts"
+            print(clean(told), file=sys.stderr)
         _pour(_bytes(store, artifact))
     elif codec == "text":
         print(clean(str(_bytes(store, artifact), "utf-8", "replace")))

@@ -112,7 +112,7 @@ def _against(work: Work, other: str, given: Sequence[str], text_of: TextOf) -> t
 
     if re.fullmatch(r"r\d+|last", other):
         return work._replace(plan=against_run(work.plan, work.store, other)), text_of
-    side = side_of(other, work.root, word_of(work), given)
+    side = side_of(other, work.root, word_of(work), given, work.plan)
     texts = {digest: one.source for digest, one in side.sources.items()}
     return work._replace(
         plan=against_commit(work.plan, side)

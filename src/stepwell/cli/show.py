@@ -31,7 +31,7 @@ def run(options: Namespace) -> int:
     head = ("step", "status", "took", "memory", "gave", "why")
     width = columns()
     rows = _fitted([_cells(step) for step in steps], width)
-    lines = table(rows, head if steps else (), max(width - 2, 0))
+    lines = table(rows, head if steps else (), max(width - 2, 0), whole=True)
     print("\n".join(f"  {line}" for line in lines))
     for step in steps:
         if step.error is not None:
@@ -77,11 +77,18 @@ def _head(row: RunRow) -> list[str]:
 
 
 def _fitted(rows: list[list[str]], width: int) -> list[list[str]]:
-    """Rows for a terminal of `width` columns (0: any): what steps gave takes half of what names and numbers leave."""
+    """Rows for a terminal of `width` columns (0: any): what steps gave leaves room for the reasons that need little.
+
+    Of what names and numbers leave, reasons get half, or more where what was given needs less; those
+    that do not fit there are for lines of their own.
+    """
     if not width or not rows:
         return rows
     taken = sum(max(6, *(wide(row[i]) for row in rows)) + 2 for i in range(4))
-    return [[*row[:4], cut(row[4], max((width - 4 - taken) // 2, 8)), row[5]] for row in rows]
+    room = max(width - 4 - taken, 16)
+    most = max(room - max(wide(row[4]) for row in rows), room // 2)
+    reasons = max((wide(row[5]) for row in rows if wide(row[5]) <= most), default=0)
+    return [[*row[:4], cut(row[4], max(room - reasons, 8)), row[5]] for row in rows]
 
 
 def _cells(step: StepRow) -> list[str]:

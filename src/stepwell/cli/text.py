@@ -190,10 +190,13 @@ def wrapped(text: str, width: int, indent: str = "", further: str = "") -> list[
     )  # fmt: skip
 
 
-def table(rows: Iterable[Sequence[str]], head: Sequence[str] = (), width: int = 0) -> list[str]:
+def table(
+    rows: Iterable[Sequence[str]], head: Sequence[str] = (), width: int = 0, *, whole: bool = False
+) -> list[str]:
     """Rows as aligned lines; the last column is as wide as it likes, or is cut so that lines take `width` columns.
 
-    A line is longer only where the other columns alone are: names are never cut.
+    With `whole` it is not cut: where it does not fit, it stands on lines of its own below, indented. A
+    line is longer only where the other columns alone are: names are never cut.
     """
     body = [list(row) for row in rows]
     shown = [[paint(cell, "dim") for cell in head], *body] if head else body
@@ -203,6 +206,10 @@ def table(rows: Iterable[Sequence[str]], head: Sequence[str] = (), width: int = 
     lines = []
     for row in shown:
         cells = [cell + " " * (widths[i] - wide(cell)) for i, cell in enumerate(row[:-1])]
-        last = cut(row[-1], max(width - sum(widths[:-1]) - 2 * len(cells), 8)) if width else row[-1]
-        lines.append(("  ".join([*cells, last])).rstrip())
+        room = max(width - sum(widths[:-1]) - 2 * len(cells), 8) if width else 0
+        if whole and width and wide(row[-1]) > room:
+            lines.append("  ".join(cells).rstrip())
+            lines += wrapped(row[-1], width, "      ")
+            continue
+        lines.append(("  ".join([*cells, cut(row[-1], room) if width else row[-1]])).rstrip())
     return lines

@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 
 from stepwell.app.causes import named
-from stepwell.app.documents import Document, why_document
+from stepwell.app.accepting import accepted_edits
+from stepwell.app.documents import Document, reason_with_diff, why_document
 from stepwell.app.names import step_named
 from stepwell.app.story import Story
 from stepwell.cli.looking import project_root, stored
@@ -79,6 +80,8 @@ def _now(name: str, pipeline: str, settings: list[str]) -> tuple[list[Document],
             node, decision = work.graph.nodes[group[0]], decisions[group[0]]
             chain = story.of_plan(group[0])
             document = why_document(node.id, decision.verb, decision.reasons, text_of, chain)
+            if edits := accepted_edits(work.plan, group[0], store):
+                document["accepted"] = [reason_with_diff(reason, text_of) for reason in edits]
             if node.id in failures:
                 document["last_failure"] = failures[node.id]
             out.append({**document, "also": [work.graph.nodes[one].id for one in group[1:]]})
@@ -113,13 +116,14 @@ def _is_run(store: LocalStore, name: str) -> bool:
 
 def _lines(document: Document) -> list[str]:
     """A story as lines: the step with its reasons, then what is behind it, each link further to the right."""
-    lines = [f"{paint(_names(document), 'bold')}  {document['decision']}", *_reasons(document, "  ")]
+    lines = [f"{paint(_names(document), 'bold')}  {document['decision']}", *_reasons(document["reasons"], "  ")]
+    lines += _reasons(document.get("accepted", ()), "  ")
     if document.get("last_failure"):
         lines.insert(1, f"  {paint(clean(document['last_failure']), 'red')}")
     for link in document["chain"]:
         margin = "  " * link["depth"]
         lines.append(f"{margin}← {paint(_names(link), 'bold')}  {_done(link)}")
-        lines += _reasons(link, margin + "    ")
+        lines += _reasons(link["reasons"], margin + "    ")
     return lines
 
 
@@ -135,9 +139,9 @@ def _done(link: Document) -> str:
     return f"{word} in {link['run']}"
 
 
-def _reasons(document: Document, margin: str) -> Iterable[str]:
+def _reasons(reasons: Iterable[Document], margin: str) -> Iterable[str]:
     width = columns()
-    for reason in document["reasons"]:
+    for reason in reasons:
         yield from wrapped(clean(reason["text"]), width, margin, "  ")
         for line in (reason["diff"] or "").splitlines():
             colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])

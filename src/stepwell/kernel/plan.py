@@ -11,7 +11,7 @@ same call as it was before what all its calls share changed; or else the recent 
 most inputs. It is never one that another call of this plan has: that would be a new call.
 
 A plan is exact: `cached` is reused, `maybe` is reused exactly if what it waits for comes out as it
-was, `run` runs. Only a `run` that waits for something can still turn out to need no work: when that
+was (or, where nobody can foresee that, as it was for some earlier result), `run` runs. Only a `run` that waits for something can still turn out to need no work: when that
 comes out equal to what an older result rested on, or to what another call is given.
 """
 
@@ -405,7 +405,8 @@ class Judge:
 
     def _waits_for(self, nodes: Iterable[int]) -> Reason:
         names = [self.graph.nodes[node].id for node in dict.fromkeys(nodes)]
-        shown = ", ".join(f"`{name}`" for name in names[:3]) + (" and others" if len(names) > 3 else "")
+        shown = ", ".join(f"`{name}`" for name in (names if len(names) < 5 else names[:3]))
+        shown += f" and {len(names) - 3} more" if len(names) > 4 else ""
         return Reason("upstream", f"waits for {shown}", names[0])
 
     # ------------------------------------------------------------------ misses
@@ -442,10 +443,32 @@ class Judge:
                 *self._environment_reasons(past, identity),
                 *_variable_reasons(past, identity),
             )
+        if pending and unknown and node not in self.forced and self._could_be_cached(call, inputs, pending):
+            return Decision(node, "maybe", (self._waits_for(pending),), None, past, inputs, site)
         if pending:
             return Decision(node, "run", (*reasons, self._waits_for(pending)), None, past, inputs, site)
         reasons = reasons or (Reason("new", "no earlier result for these inputs"),)
         return Decision(node, "run", reasons, key, past, inputs, site)
+
+    def _could_be_cached(
+        self, call: Node, inputs: tuple[tuple[str, str], ...], pending: Sequence[int]
+    ) -> bool:
+        """Whether a result is known that differs in nothing but inputs that nobody can foresee."""
+        identity, open_nodes = self.known.identities[call.step], set(pending)
+        open_names = {
+            name
+            for name, binding in call.inputs
+            if any(isinstance(leaf, FromStep) and leaf.node in open_nodes for leaf in leaves(binding))
+        }
+        known = {pair for pair in inputs if pair[0] not in open_names}
+        names = {name for name, _ in inputs}
+        return self.graph.steps[call.step].cache and any(
+            (result.code, result.environment, result.variables)
+            == (identity.code, identity.environment, identity.variables)
+            and {name for name, _ in result.inputs} == names
+            and known <= set(result.inputs)
+            for result in self.past.recent(self._names[call.step])
+        )
 
     def _compared(
         self, node: int, step: str, inputs: tuple[tuple[str, str], ...], site: str
@@ -526,7 +549,7 @@ class Judge:
         if found is None:
             old = self.past.parts(result.environment)
             reasons = [
-                Reason("environment", f"{name} {was or 'absent'} → {now or 'absent'}", name, was, now)
+                Reason("environment", f"{name} {_versions(was, now)}", name, was, now)
                 for name, was, now in (_differences(old, identity.versions) if old else ())
             ]
             found = tuple(reasons) or (Reason("environment", "the environment changed", "", *pair),)
@@ -586,6 +609,12 @@ def _change(was: str | None, now: str | None) -> str:
     """Two tokens of a parameter, for people."""
     shown = ["unset" if token is None else token if len(token) <= 60 else "" for token in (was, now)]
     return f"{shown[0]} → {shown[1]}" if all(shown) else "changed"
+
+
+def _versions(was: str | None, now: str | None) -> str:
+    """Two versions of a distribution, without what they were built for where they differ without that."""
+    bare = [(version or "absent").partition(" (")[0] for version in (was, now)]
+    return " → ".join(bare if bare[0] != bare[1] else [was or "absent", now or "absent"])
 
 
 def _set(token: str | None) -> str | None:

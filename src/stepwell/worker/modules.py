@@ -245,7 +245,8 @@ class FirstParty:
         """What a module read when it was imported and that is not as `expected`; empty while all is."""
         self.anew = False
         """A module that a step imported has read something: to be imported anew by the next step."""
-        self._expected = dict(expected or {})
+        self.expected = dict(expected or {})
+        """What modules read when they were imported elsewhere, and what it came to there."""
         self._parked: dict[str, ModuleType] = {}
 
     @classmethod
@@ -447,7 +448,7 @@ class FirstParty:
     def _keep(self, reads: Iterable[ImportRead]) -> None:
         """Modules have read this. What a step imports counts for that step, and is no part of what was loaded before."""
         for read in reads:
-            wanted = self._expected.get(read.what, read.token)
+            wanted = self.expected.get(read.what, read.token)
             if wanted != read.token and not read.own:
                 self.moved = self.moved or read.what
         if self.observer.in_step:

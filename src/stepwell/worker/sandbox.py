@@ -191,7 +191,7 @@ class Sandbox:
             ]
         return UndeclaredRead(
             f"step `{name}` reached for `{short}`, which it does not declare",
-            why="what is not declared is not part of the result's key: when it changes, nothing runs again",
+            why="`--strict` lets a step have its arguments, its code, and what modules read when they are imported",
             fixes=fixes,
         )
 

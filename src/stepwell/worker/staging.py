@@ -84,7 +84,10 @@ def scene_of(task: Task, root: Path, store: Path, importer: FirstParty) -> Scene
     scratch = {way.to(path): mode for path, mode in _scratch(task, root, importer).items()}
     mounts = {way.to(path): "shown" for path in _software(importer)}
     mounts |= dict.fromkeys(scratch, "scratch")
-    mounts |= {way.to(path): "shown" for path in (*_declared(task, root), *_extensions(texts))}
+    mounts |= {
+        way.to(path): "shown"
+        for path in (*_declared(task, root), *_at_import(root, importer), *_extensions(texts))
+    }
     mounts |= {place: "kept", "/proc": "kept"}
     mounts = _needed(mounts)
     return Scene(
@@ -195,6 +198,15 @@ def _declared(task: Task, root: Path) -> Iterator[str]:
                 )
             if not known[parent] or os.path.islink(path):
                 yield path
+
+
+def _at_import(root: Path, importer: FirstParty) -> Iterator[str]:
+    """What modules of the project read when they were imported: it is part of the keys of the steps that reach it."""
+    for what in importer.expected:
+        kind, _, path = what.partition(" ")
+        place = os.path.join(root, path.partition("\x1f")[0])
+        if kind in ("file", "kind", "link", "list", "all") and os.path.exists(place) and place != str(root):
+            yield place
 
 
 def _sources(task: Task, importer: FirstParty) -> dict[str, bytes]:

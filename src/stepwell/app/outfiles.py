@@ -1,0 +1,91 @@
+"""Files that steps claim (`out="report.html"`): put back where a step is reused and its file is not there, or another.
+
+Whoever asks for a report wants the report, also when it need not be made again. The store has the
+file; the project's may have been removed, or be of another run with other parameters.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from stepwell.app.values import load
+from stepwell.errors import StepwellError
+from stepwell.kernel.plan import Plan
+from stepwell.kernel.ports import Artifact, Result
+from stepwell.stores.local import LocalStore
+from stepwell.worker.world import World
+
+
+class OutFiles:
+    """The claimed files of a plan's steps. `root` is where they lie."""
+
+    def __init__(self, plan: Plan, store: LocalStore, root: Path) -> None:
+        self._nodes, self._decisions = plan.graph.nodes, plan.decisions
+        self._store, self._root = store, root
+        self._any = any(node.out for node in self._nodes)
+
+    def notes(self, world: World) -> Iterator[str]:
+        """What a person is told of files that a run would put back."""
+        for decision in self._decisions if self._any else ():
+            node = self._nodes[decision.node]
+            if node.out and decision.verb == "cached" and decision.result is not None:
+                artifact = _claimed(decision.result)
+                now = world.token(f"file {node.out}")
+                if artifact is not None and now != "folder" and not _is_same(now, artifact):
+                    word = "is gone" if now == "absent" else "is not what it gave"
+                    yield f"`{node.out}` of `{node.id}` {word}; a run puts it back"
+
+    def put_back(self, node: int, result: Result) -> None:
+        """See that the file of a reused step is what it gave. What cannot be written is left as it is."""
+        out = self._nodes[node].out if self._any else ""
+        artifact = _claimed(result) if out else None
+        if artifact is None or _is_same(World(self._root).token(f"file {out}"), artifact):
+            return
+        target = self._root / out
+        try:
+            kept = load(self._store, artifact)
+            if kept.is_dir() and target.is_dir() and _equal(kept, target):
+                return
+            target.parent.mkdir(parents=True, exist_ok=True)
+            beside = target.with_name(f".{target.name[:100]}.{os.getpid()}")
+            _copy(kept, beside)
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            beside.replace(target)
+        except (OSError, StepwellError):
+            return  # its result stands; the file is a convenience, and the plan names it again
+
+
+def _claimed(result: Result) -> Artifact | None:
+    return next((artifact for artifact in result.outputs if artifact.codec == "path"), None)
+
+
+def _is_same(token: str, artifact: Artifact) -> bool:
+    """Whether a file is the one of an artifact; of folders that is not known from a token."""
+    return artifact.parts == (token,)
+
+
+def _copy(kept: Path, beside: Path) -> None:
+    """A copy that its owner may write to: what the store holds is read-only."""
+    if kept.is_dir():
+        shutil.copytree(kept, beside, copy_function=shutil.copy)
+        for folder, _, files in os.walk(beside):
+            os.chmod(folder, 0o755)
+            for name in files:
+                path = os.path.join(folder, name)
+                os.chmod(path, os.stat(path).st_mode | 0o200)
+        return
+    shutil.copyfile(kept, beside)
+    if os.access(kept, os.X_OK):
+        os.chmod(beside, os.stat(beside).st_mode | 0o111)
+
+
+def _equal(kept: Path, there: Path) -> bool:
+    """Whether two folders hold the same files."""
+    names = [sorted(str(p.relative_to(f)) for p in f.rglob("*")) for f in (kept, there)]
+    files = [name for name in names[0] if (kept / name).is_file()]
+    return names[0] == names[1] and filecmp.cmpfiles(kept, there, files, shallow=False)[0] == files
