@@ -219,6 +219,10 @@ def test_what_is_there_is_a_graph_even_so(project):
     assert [node.id for node in found.graph.nodes] == ["numbers", "texts", "total"]
     assert not found.whole
     assert len(found.problems.errors) == 2
+    stopped = [
+        error.where for error in found.problems.errors if "the search for problems stopped here" in error.why
+    ]
+    assert stopped == [found.problems.errors[-1].where]
     assert len(found.steps) == len(found.graph.steps)
 
 

@@ -177,7 +177,11 @@ def test_parts_that_are_known_can_be_taken(project, code, binding):
         ("return pair()[0:1]", "has no part `slice(0, 1, None)`", "inside a step"),
         ("return pair()['a']", "has no part `'a'`", "inside a step"),
         ("return numbers()[0]", "taking `[0]` of", "inside a step"),
-        ("return numbers()[0]", "it is a `list[int]`: whether it has such a part", "return a tuple, a TypedDict"),
+        (
+            "return numbers()[0]",
+            "it is a `list[int]`: whether it has such a part",
+            "return a tuple, a TypedDict",
+        ),
         ("return unknown()[0]", "it is not annotated, so its parts are known only", "annotate"),
         ("return report()[0]", "has no part `0`", "inside a step"),
         ("return number()[number()]", "taking `[<reference to number[2]>]` of", "inside a step"),

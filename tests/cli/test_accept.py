@@ -58,7 +58,9 @@ def test_what_was_accepted_counts_as_it_was(shared):
     assert "(edit accepted by Ann <ann@example.org> on " in why(plan, "make")
     assert "a sum has no order" in shared("plan").out
     story = shared("why", "make").out
-    assert re.search(r"  edit accepted by Ann <ann@example\.org> on \S+: a sum has no order: `helpers\.clean`\n", story)
+    assert re.search(
+        r"  edit accepted by Ann <ann@example\.org> on \S+: a sum has no order: `helpers\.clean`\n", story
+    )
     assert "    -    return a + 1\n    +    return 1 + a\n" in story
     assert [edit["name"] for edit in shared("why", "make", "--json").json["accepted"]] == ["helpers.clean"]
     assert "accepted" not in shared("why", "other", "--json").json
@@ -72,7 +74,8 @@ def test_taking_it_back(shared):
     assert set(shared("plan", "--json").decisions.values()) == {"cached"}
     back = shared("accept", "make", "--undo")
     assert re.fullmatch(
-        r"pipeline:make  edits count again; taken back by Ann <ann@example\.org> on \d{4}-\d\d-\d\d\n", back.out
+        r"pipeline:make  edits count again; taken back by Ann <ann@example\.org> on \d{4}-\d\d-\d\d\n",
+        back.out,
     )
     assert shared("plan", "--json").decisions == {"make": "run", "other": "cached", "use": "maybe"}
     assert shared.refused("accept", "make", "--undo", code=2)["code"] == "E111"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
+import subprocess
 
 import pytest
+from cli_projects import STEPWELL
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("pandas")
@@ -76,6 +78,11 @@ def test_get(project):
     assert get("report", "-o", "-").out == "#!/bin/sh\necho hi\n"
     assert get("folder", "-o", "-", code=2).out == ""
 
+    piped = subprocess.run(
+        [STEPWELL, "get", "last", "table"], cwd=project.root, env=project.env, capture_output=True, check=True
+    )
+    assert piped.stdout.startswith(b"ARROW1")
+    assert re.fullmatch(rb"writing Arrow bytes \([\d.]+ k?B\); -o table\.csv converts\n", piped.stderr)
     get("table", "-o", "got/t.csv")
     assert (out / "t.csv").read_text() == "name,value\na,1.5\n\x1b[31mb,2.0\n"
     get("table", "-o", "got/t.arrow")

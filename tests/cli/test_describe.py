@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from stepwell.app.contract import well_known
+
 SALES = """
     from datetime import date
     from typing import Annotated, NamedTuple
@@ -139,6 +141,74 @@ def test_checks_and_trust(project):
     text = project("describe", "ask").out
     assert "    validate  positive  judges what it gives\n" in text
     assert "    retries  2, the first after 3.0 s\n" in text
+
+
+PROMISES = """
+    import os
+    from pathlib import Path
+    from typing import Annotated
+    import pandas as pd
+    from stepwell import Columns, pipeline, source, step
+
+    rows = source("rows.csv", pd.DataFrame)
+
+    @step
+    def clean(table: Annotated[pd.DataFrame, Columns("a", b=float)]) -> Annotated[pd.DataFrame, Columns("a")]:
+        os.environ.get("CURRENCY")
+        Path("data/none.txt").exists()
+        names = sorted(path.name for path in Path("data/notes").iterdir())
+        return table.assign(rate=len(Path("data/rates.json").read_text()), n=len(names))
+
+    @step(out="report.md")
+    def report(table: pd.DataFrame) -> Path:
+        Path("report.md").write_text(str(len(table)))
+        return Path("report.md")
+
+    @pipeline
+    def main() -> Path:
+        return report(clean(rows()))
+"""
+
+
+def test_what_is_declared_and_what_was_seen(project):
+    pytest.importorskip("pandas")
+    project.write(PROMISES)
+    project.write("a,b\n1,2.5\n", "rows.csv")
+    project.write("{}", "data/rates.json")
+    project.write("", "data/notes/one.txt")
+    clean, report = project("describe", "--json").json["steps"]
+    assert clean["inputs"][0]["columns"] == {"a": "", "b": "float"}
+    assert clean["outputs"][0]["columns"] == {"a": ""}
+    assert "columns" not in report["inputs"][0]
+    assert (clean["out"], report["out"]) == ([], ["report.md"])
+    assert clean["observed"] == []
+    project("run")
+    (clean,) = project("describe", "clean", "--json").json["steps"]
+    assert set(clean["observed"]) == {
+        "$CURRENCY",
+        "data/rates.json",
+        "data/notes/",
+        "data/none.txt (not there)",
+    }
+    text = project("describe").out
+    assert "    rows  pandas.DataFrame  rows.csv  → clean\n" in text
+    assert "    table  pandas.DataFrame  from source rows\n        columns a, b: float\n" in text
+    assert "  writes\n    report.md\n" in text
+    assert "  last seen to read\n    $CURRENCY, data/" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("polars.dataframe.frame.DataFrame", "polars.DataFrame"),
+        ("list[pandas.core.frame.DataFrame]", "list[pandas.DataFrame]"),
+        ("dict[str, pyarrow.lib.Table]", "dict[str, pyarrow.Table]"),
+        ("numpy.ndarray", "numpy.ndarray"),
+        ("shop.pandas.Frame", "shop.pandas.Frame"),
+    ],
+)
+def test_types_have_their_well_known_names(text, shown):
+    assert well_known(text) == shown
 
 
 def test_typed_wrong(sales):

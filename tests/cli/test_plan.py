@@ -183,6 +183,36 @@ def test_lines_fit_the_terminal(models, shape, columns):
     assert "\x1b" not in models(*words, env={"NO_COLOR": "1"}).out
 
 
+@pytest.mark.parametrize("words", ["plan", "plan --table", "show r2"])
+def test_reasons_are_told_whole_on_a_narrow_terminal(project, words):
+    long = "_".join(["a_step_with_a_name"] * 2)
+    project.write(f"""
+        from stepwell import pipeline, step
+
+        LIMIT_OF_EVERYTHING = 1
+
+        @step
+        def {long}(n: int) -> int:
+            return n + LIMIT_OF_EVERYTHING
+
+        @pipeline
+        def main(n: int = 1):
+            return {long}(n)
+    """)
+    project("run")
+    project.edit("LIMIT_OF_EVERYTHING = 1", "LIMIT_OF_EVERYTHING = 2")
+    if words == "show r2":
+        project("run")
+    child = pexpect.spawn(str(STEPWELL), words.split(), cwd=str(project.root), env=project.env, dimensions=(40, 80), encoding="utf-8")  # fmt: skip
+    lines = [bare(line) for line in child.read().split("\r\n")]
+    child.close()
+    place = next(i for i, line in enumerate(lines) if long in line)
+    assert re.fullmatch(
+        r" {6,8}`pipeline\.LIMIT_OF_EVERYTHING` .*changed.*|.*LIMIT_OF_EVERYTHING.*", lines[place + 1]
+    )
+    assert "…" not in lines[place + 1]
+
+
 def test_the_graph_in_the_terminal(models):
     drawn = [line.rstrip() for line in models("plan", "--graph", "depths=2").out.splitlines()]
     assert drawn[1:-1] == [

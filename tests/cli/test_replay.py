@@ -179,6 +179,8 @@ def test_run_twice_tells_what_is_not_deterministic(project, how):
     assert "nothing ran twice, so nothing was compared" in project("run", "--twice", "steady").err
     again = project("run", "--twice", "steady", "--force", "steady")
     assert "1 step was executed twice and gave the same both times" in again.err
+    both = project("run", "--json", *how, "--twice", "restless", "--force", "restless")
+    assert len(both.steps["restless"]["notes"]) == 1  # it differs from the last run too: once is enough
 
 
 def test_a_forced_step_that_gives_something_else_is_told(project):

@@ -174,7 +174,7 @@ EDITS = {
         newer_sklearn,
         dict.fromkeys(("train", "predict", "score"), ("environment", "scikit-learn")),
         ("plot",),
-        "→ 99.1 (",
+        "→ 99.1",
     ),
 }  # fmt: skip
 

@@ -388,6 +388,8 @@ def installed(project: Project, version: str) -> Path:
     packages = project.root.parent / "site-packages"
     for old in packages.glob("gadget-*.dist-info"):
         shutil.rmtree(old)
+    # Python takes byte code of one size and second for that of the new version, as installers know.
+    shutil.rmtree(packages / "__pycache__", ignore_errors=True)
     info = packages / f"gadget-{version}.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: gadget\nVersion: {version}\n")

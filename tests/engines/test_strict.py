@@ -188,7 +188,7 @@ def test_a_file_that_a_module_reads_when_it_is_imported(demo):
             return len(settings.CONFIG)
         => work()
     """)
-    assert "`c.json`" in demo.refused()["what"]
+    assert demo("--strict")["result"] == 0, "it is part of the keys of the steps that reach it"
 
 
 def test_a_module_that_the_fingerprint_does_not_reach(demo):
@@ -368,7 +368,7 @@ def test_values_between_steps_and_output_files(demo):
             return np.arange(100_000.0)
         @step
         def summary(values: np.ndarray) -> dict:
-            return {"mean": float(values.mean()), "root": sorted(os.listdir("."))[-1]}
+            return {"mean": float(values.mean()), "root": os.path.isdir(".")}
         @step
         def report(given: dict) -> Path:
             Path("out").mkdir(exist_ok=True)

@@ -66,6 +66,12 @@ STEPS = """
     def is_file(): return Path("new.csv").is_file()
     def accesses(): return os.access("new.csv", os.R_OK)
     def lexists(): return os.path.lexists("new.csv")
+    def two_slashes(): return os.path.exists(f"/{os.getcwd()}/new.csv"), os.path.exists("//nope/q")
+    def from_the_top():
+        top = os.open("/", os.O_RDONLY)
+        try: return os.stat(f"{os.getcwd()[1:]}/new.csv", dir_fd=top)
+        except FileNotFoundError: return None
+        finally: os.close(top)
     def opens_absent():
         try: return open("new.csv").read()
         except FileNotFoundError: return None
@@ -272,6 +278,7 @@ READS = {
     **dict.fromkeys(("sqlite", "sqlite_uri"), ("file data/a.db", edit_database)),
     **dict.fromkeys(("lists", "lists_scandir", "globs", "path_globs", "iterates"), ("list data", add)),
     **dict.fromkeys(("exists", "path_exists", "is_file", "accesses", "lexists"), ("kind new.csv", appear)),
+    **dict.fromkeys(("two_slashes", "from_the_top"), ("kind new.csv", appear)),
     "opens_absent": ("file new.csv", appear),
     **dict.fromkeys(("link", "resolves_link"), ("link data/link", relink)),
     **dict.fromkeys(("get", "item", "contains", "getenv", "filters"), ("$MINE", edit_variable)),

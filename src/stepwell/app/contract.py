@@ -28,7 +28,7 @@ Document = dict[str, Any]
 Last = Callable[[str], "Result | None"]
 """Gives the newest result of a step, by its full name; None where it never ran."""
 
-_LIBRARIES = re.compile(r"\b(pandas|polars|pyarrow|numpy)(?:\.\w+)+?\.(\w+)\b(?!\.)")
+_LIBRARIES = re.compile(r"(?<![\w.])(pandas|polars|pyarrow|numpy)(?:\.\w+)+?\.(\w+)\b(?!\.)")
 """A class of a library of tables where it is defined, in a module that nobody imports it from."""
 
 

@@ -146,9 +146,7 @@ class Reference:
     def _doubt(self, what: str, why: str, hint: str | None = None, ways: Sequence[str] = ()) -> Any:
         return _noted(self, self._wrong(what, why, hint, ways))
 
-    def _wrong(
-        self, what: str, why: str, hint: str | None = None, ways: Sequence[str] = ()
-    ) -> BadReference:
+    def _wrong(self, what: str, why: str, hint: str | None = None, ways: Sequence[str] = ()) -> BadReference:
         """The error. `ways` are ways out in place of the usual one."""
         fixes = [f"did you mean `{hint}`?"] if hint else forgotten(_callers())
         fixes += ways or (_INSIDE,)

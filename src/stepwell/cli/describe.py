@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from itertools import zip_longest
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from stepwell.app.causes import named
 from stepwell.app.contract import describe

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 
-from stepwell.app.causes import named
 from stepwell.app.accepting import accepted_edits
+from stepwell.app.causes import named
 from stepwell.app.documents import Document, reason_with_diff, why_document
 from stepwell.app.names import step_named
 from stepwell.app.story import Story
@@ -116,7 +116,10 @@ def _is_run(store: LocalStore, name: str) -> bool:
 
 def _lines(document: Document) -> list[str]:
     """A story as lines: the step with its reasons, then what is behind it, each link further to the right."""
-    lines = [f"{paint(_names(document), 'bold')}  {document['decision']}", *_reasons(document["reasons"], "  ")]
+    lines = [
+        f"{paint(_names(document), 'bold')}  {document['decision']}",
+        *_reasons(document["reasons"], "  "),
+    ]
     lines += _reasons(document.get("accepted", ()), "  ")
     if document.get("last_failure"):
         lines.insert(1, f"  {paint(clean(document['last_failure']), 'red')}")

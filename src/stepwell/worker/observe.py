@@ -214,8 +214,8 @@ class Observer:
                 if self._store:
                     self._zones[self._store] = NEVER
             at = folder
-            while at not in self._zones and at not in ("", "/"):
-                at = os.path.dirname(at)
+            while at not in self._zones and at != (above := os.path.dirname(at)):
+                at = above
             kind = self._zones.get(at, COUNTS)
             if kind == COUNTS and not NEVER_PARTS.isdisjoint(folder[len(at) :].split("/")):
                 kind = NEVER
@@ -237,6 +237,7 @@ class Observer:
             path = f"{base}/{path}"
         if "/." in path or "//" in path or path[-1] == "/":
             path = _resolved(path) if "/.." in path else os.path.normpath(path)
+            path = f"/{path.lstrip('/')}"  # two slashes at the beginning are kept by `normpath`
         real = self._real
         if real != self.root and path.startswith(real) and path[len(real) :][:1] in ("", "/"):
             path = self.root + path[len(real) :]

@@ -79,7 +79,7 @@ class World:
             place = self._place(path)
             self._places.pop(place, None)
             above = os.path.dirname(place)
-            while above not in ("", "/"):
+            while above != os.path.dirname(above):
                 self._places.pop(above, None)
                 above = os.path.dirname(above)
             status = status_of(place)
