@@ -67,7 +67,7 @@ class StepwellError(Exception):
         if self.why:
             lines.append(f"  why   {self.why}")
         lines.extend(f"  {'fix ' if i == 0 else '    '}  {fix}" for i, fix in enumerate(self.fixes))
-        lines.append(f"  docs  {self.docs}")
+        lines.append(f"  docs  stepwell explain {self.code}")
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -579,6 +579,13 @@ class StoreOnNetwork(StoreError):
     """The store lies on a file system on which SQLite cannot work safely."""
 
     code = "E507"
+
+
+class StoreRemoved(StoreError):
+    """The store was removed, or moved away, while a run went on. What the run had computed is lost with it."""
+
+    code = "E508"
+    reason = "something deleted or moved its folder; results, and what steps still need, were in it"
 
 
 # --------------------------------------------------------------------------- E6xx: values and bytes

@@ -2476,3 +2476,200 @@ def f(x): return 4
         changed=(("plug.py", "4", "5"),),
     ),
 }
+
+
+def _patching(how: str, *, before: str = "import t\n") -> Case:
+    """A module that the step's module loads, and that gives `t.f` other code in some way."""
+    return Case(
+        {
+            "pipeline.py": "import patching\nfrom t import g\ndef train(x):\n    return g(x)\n",
+            "patching.py": before + how,
+            "t.py": "def f(x):\n    return x\ndef g(x):\n    return f(x)\n",
+        },
+        changed=(("patching.py", "2", "3"),),
+    )
+
+
+def _altering(how: str, *, use: str = "str(m.CFG)") -> Case:
+    """A module that the step's module loads, and that changes `m.CFG` in some way."""
+    return Case(
+        {
+            "pipeline.py": f"import altering\nimport m\ndef train(x):\n    return {use}\n",
+            "altering.py": f"import m\n{how}",
+            "m.py": "CFG = {'a': {'b': 1}}\ndef get():\n    return CFG\n",
+        },
+        changed=(("altering.py", "2", "3"),),
+    )
+
+
+CASES |= {
+    f"patched {name}": _patching(how)
+    for name, how in {
+        "in a class body": "class M:\n    t.f = lambda x: 2\n",
+        "by a decorator that is a lambda": "@lambda g: g()\ndef _():\n    t.f = lambda x: 2\n",
+        "by a metaclass": "class Meta(type):\n    def __init__(c, *a):\n        t.f = lambda x: 2\n"
+        "class U(metaclass=Meta): pass\n",
+        "on entering": "class P:\n    def __enter__(self): t.f = lambda x: 2\n"
+        "    def __exit__(self, *a): pass\nwith P(): pass\n",
+        "in a comprehension": "def patch(m):\n    m.f = lambda x: 2\nX = [patch(t) for _ in range(1)]\n",
+        "by a function without arguments": "def patch():\n    t.f = lambda x: 2\nX = patch()\n",
+        "in a list": "mods = [t]\nmods[0].f = lambda x: 2\n",
+        "by import_module": "import importlib\nm = importlib.import_module('t')\nm.f = lambda x: 2\n",
+        "by __import__": "m = __import__('t')\nm.f = lambda x: 2\n",
+        "by sys.modules": "import sys\nm = sys.modules['t']\nm.f = lambda x: 2\n",
+        "in a match": "match t:\n    case m:\n        m.f = lambda x: 2\n",
+        "by a walrus": "(m := t)\nm.f = lambda x: 2\n",
+        "by a loop's target": "for t.f in [lambda x: 2]: pass\n",
+        "by unpacking": "(t.f,) = (lambda x: 2,)\n",
+        "by a partial": "import functools\nX = functools.partial(setattr, t, 'f')(lambda x: 2)\n",
+        "by object": "X = object.__setattr__(t, 'f', lambda x: 2)\n",
+        "by a lambda in map": "X = list(map(lambda m: setattr(m, 'f', lambda x: 2), [t]))\n",
+        "in a handler": "try:\n    1/0\nexcept ArithmeticError:\n    t.f = lambda x: 2\n",
+        "in vars": "vars(t)['f'] = lambda x: 2\n",
+        "in vars of an alias": "space = vars(t)\nspace['f'] = lambda x: 2\n",
+        "in a default": "def patch(m):\n    m.f = lambda x: 2\ndef unused(x=patch(t)): pass\n",
+        "in a for": "for m in (t,):\n    m.f = lambda x: 2\n",
+    }.items()
+}
+CASES |= {
+    f"altered {name}": _altering(how)
+    for name, how in {
+        "through a getter": "m.get()['b'] = 2\n",
+        "through a getter's result": "x = m.get()\nx['b'] = 2\n",
+        "through an item": "x = m.CFG['a']\nx['b'] = 2\n",
+        "through two names": "x = m.CFG['a']\ny = x\ny['b'] = 2\n",
+        "through a loop": "for x in m.CFG.values(): x['b'] = 2\n",
+        "in a comprehension": "y = [x.update(b=2) for x in m.CFG.values()]\n",
+        "in a container": "hold = {'c': m.CFG}\nhold['c']['z'] = 2\n",
+        "as a default": "def k(c=m.CFG): c['z'] = 2\nk()\n",
+        "as a default, taken": "def k(c=m.CFG): c['z'] = 2\ny = k()\n",
+        "in a called function": "def k():\n    m.CFG['z'] = 2\ny = k()\n",
+        "by a lambda": "y = (lambda c: c.update(z=2))(m.CFG)\n",
+        "by a bound method": "put = m.CFG.update\nput(z=2)\n",
+        "by a bound method, taken": "put = m.CFG.update\ny = put(z=2)\n",
+        "by a dunder": "y = m.CFG.__setitem__('z', 2)\n",
+        "by an unpacking of values": "(x,) = m.CFG.values()\nx['b'] = 2\n",
+        "with a class's body": "class K:\n    c = m.CFG\n    c['z'] = 2\n",
+        "under with": "import contextlib\nwith contextlib.nullcontext(m.CFG) as c:\n    c['z'] = 2\n",
+    }.items()
+}
+CASES |= {
+    "altered an option of a library, by another name": Case(
+        {
+            "pipeline.py": "import o, decimal\ndef train(x):\n    return str(decimal.Decimal(1) / 3)\n",
+            "o.py": "import decimal\nc = decimal.getcontext()\nc.prec = 7\n",
+        },
+        changed=(("o.py", "7", "8"),),
+    ),
+    "altered a library in a list": Case(
+        {
+            "pipeline.py": "import o, colorsys\ndef train(x):\n    return colorsys.ONE_THIRD\n",
+            "o.py": "import colorsys\nT = [colorsys]\nT[0].ONE_THIRD = 7\n",
+        },
+        changed=(("o.py", "7", "8"),),
+    ),
+    "altered the variables of the process by another name": Case(
+        {
+            "pipeline.py": "import o, os\ndef train(x):\n    return os.environ['QW']\n",
+            "o.py": "import os\ne = os.environ\ne['QW'] = '7'\n",
+        },
+        changed=(("o.py", "7", "8"),),
+    ),
+    "bases patched through a class": Case(
+        {
+            "pipeline.py": "import o\nfrom b import A\ndef train(x):\n    return A() + 1\n",
+            "b.py": "class A:\n    def __add__(self, o): return 1\nclass B(A): pass\n",
+            "o.py": "from b import B\nB.__mro__[1].__add__ = lambda self, o: 2\n",
+        },
+        changed=(("o.py", "2", "3"),),
+    ),
+    "subclass made by type": Case(
+        {
+            "pipeline.py": "import a\nfrom base import REG\ndef train(x):\n    return {k: c.v for k, c in REG.items()}\n",
+            "base.py": "REG = {}\nclass B:\n    def __init_subclass__(cls, **k): REG[cls.__name__] = cls\n",
+            "a.py": "from base import B\nY = type('Y', (B,), {'v': 4})\n",
+        },
+        changed=(("a.py", "4", "5"), ("a.py", "'Y'", "'Z'")),
+    ),
+    "subclass made in a function": Case(
+        {
+            "pipeline.py": "import a\nfrom base import B\ndef train(x):\n    return [c.v for c in B.__subclasses__()]\n",
+            "base.py": "class B: pass\n",
+            "a.py": "import base\ndef mk():\n    class Y(base.B): v = 3\n    return Y\nY = mk()\n",
+        },
+        changed=(("a.py", "3", "4"),),
+    ),
+    "subclass made by type in a function": Case(
+        {
+            "pipeline.py": "import a\nfrom base import REG\ndef train(x):\n    return {k: c.v for k, c in REG.items()}\n",
+            "base.py": "REG = {}\nclass B:\n    def __init_subclass__(cls, **k): REG[cls.__name__] = cls\n",
+            "a.py": "import base\ndef mk():\n    return type('Y', (base.B,), {'v': 4})\nY = mk()\n",
+        },
+        changed=(("a.py", "4", "5"),),
+    ),
+    "order of imports that register": Case(
+        {
+            "pipeline.py": "from reg import REG\nimport x\nimport y\ndef train(n):\n    return REG\n",
+            "reg.py": "REG = []\n",
+            "x.py": "from reg import REG\nREG.append('x')\n",
+            "y.py": "from reg import REG\nREG.append('y')\n",
+        },
+        changed=(("pipeline.py", "import x\nimport y", "import y\nimport x"),),
+    ),
+    "order of imports that register, deeper": Case(
+        {
+            "pipeline.py": "import plugins\nfrom reg import REG\ndef train(n):\n    return REG\n",
+            "reg.py": "REG = []\n",
+            "plugins/__init__.py": "from . import x, y\n",
+            "plugins/x.py": "from reg import REG\nREG.append('x')\n",
+            "plugins/y.py": "from reg import REG\nREG.append('y')\n",
+        },
+        changed=(("plugins/__init__.py", "x, y", "y, x"),),
+    ),
+    "order of a change and an import": Case(
+        {
+            "pipeline.py": "import m\nm.CFG['a'] = 1\nimport x\ndef train(n):\n    return m.CFG\n",
+            "m.py": "CFG = {}\n",
+            "x.py": "import m\nm.CFG['a'] = 2\n",
+        },
+        changed=(("pipeline.py", "m.CFG['a'] = 1\nimport x", "import x\nm.CFG['a'] = 1"),),
+    ),
+    "order of effects": Case(
+        {
+            "pipeline.py": "import x\nimport y\nimport os\ndef train(n):\n    return os.environ['QW']\n",
+            "x.py": "import os\nos.environ['QW'] = 'x'\n",
+            "y.py": "import os\nos.environ['QW'] = 'y'\n",
+        },
+        changed=(("pipeline.py", "import x\nimport y", "import y\nimport x"),),
+    ),
+    "order of imports without effects": Case(
+        {
+            "pipeline.py": "import x\nimport y\nfrom m import CFG\ndef train(n):\n    return x.f(n) + y.f(n) + len(CFG)\n",
+            "m.py": "CFG = {}\n",
+            "x.py": "import m\nm.CFG['a'] = 1\ndef f(n): return n\n",
+            "y.py": "import os, json\nHERE = os.getcwd()\nLIMITS = {'a': 1}\ndef f(n): return n\n",
+        },
+        same=(("pipeline.py", "import x\nimport y", "import y\nimport x"), ("y.py", "'a': 1", "'a': 2")),
+    ),
+    "the usual top level does not count": Case(
+        {
+            "pipeline.py": "import usual\nfrom m import CFG\ndef train(n):\n    return n + len(CFG)\n",
+            "m.py": "CFG = {'a': 1}\nclass Model:\n    def __init__(self, depth): self.depth = depth\n",
+            "usual.py": "import argparse, json, logging, re\nfrom collections import defaultdict\n"
+            "from dataclasses import dataclass, field\nfrom pathlib import Path\nimport m\n"
+            "log = logging.getLogger('a')\nlog.propagate = True\nHERE = Path('1')\nWORD = re.compile('1')\n"
+            "N = len(m.CFG) + 1\nROWS = sorted(m.CFG)[:1]\nTEXT = json.dumps({'z': 1})\nDEEP = m.Model(1)\n"
+            "parser = argparse.ArgumentParser(description='1')\nparser.description = '1'\n"
+            "by = defaultdict(list)\nby['1'].append(1)\nDEEP.depth = 1\n"
+            "@dataclass\nclass Row:\n    a: int = 1\n    rows: list = field(default_factory=list)\n",
+        },
+        same=tuple(
+            ("usual.py", old, old.replace("1", "2"))
+            for old in (
+                "Path('1')", "re.compile('1')", "len(m.CFG) + 1", "[:1]", "{'z': 1}", "m.Model(1)",
+                "ArgumentParser(description='1')", "parser.description = '1'", "by['1'].append(1)",
+                "DEEP.depth = 1", "a: int = 1",
+            )
+        ),
+    ),
+}  # fmt: skip

@@ -161,7 +161,7 @@ class Project:
         assert error["why"] or error["fixes"], "neither why nor what to do"
         assert not error["why"] or f"  why   {error['why']}" in lines
         assert all(fix in text.err for fix in error["fixes"])
-        assert f"  docs  {error['docs']}" in lines
+        assert f"  docs  stepwell explain {error['code']}" in lines
         return error
 
 
@@ -180,6 +180,7 @@ VERBS = (
     "get",
     "verify",
     "gc",
+    "explain",
     "completion",
     "version",
 )

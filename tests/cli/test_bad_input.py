@@ -165,7 +165,7 @@ def test_a_step_that(project, name):
     lines = project("run", code=1).out
     told = error["what"].partition("; at its peak")[0]  # which differs from run to run
     assert f"error[{code}] {told}" in lines
-    assert f"docs  docs/reference/errors.md#{code.lower()}" in lines
+    assert f"docs  stepwell explain {code}" in lines
     assert project("runs", "--json").json["runs"][0]["status"] == "failed"
 
 

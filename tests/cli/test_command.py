@@ -295,3 +295,14 @@ def test_a_working_folder_that_is_gone(hello):
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith("error[E100] the working folder is gone")
+
+
+def test_what_a_code_means(hello):
+    told = hello("explain", "e301").out
+    assert told.startswith("E301  ")
+    assert "exit code 3" in told
+    assert hello("explain", "E301", "--json").json["errors"][0]["code"] == "E301"
+    codes = [line.split()[0] for line in hello("explain").out.splitlines()]
+    assert codes == [one["code"] for one in hello("explain", "--json").json["errors"]]
+    assert {"E103", "E413"} <= set(codes)
+    assert "did you mean" in hello.refused("explain", "E30", code=2)["fixes"][0]

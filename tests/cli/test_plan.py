@@ -306,10 +306,10 @@ def test_many_calls_are_one_line(project):
     project("run")
     lines = untimed(project("plan", "n=502").out)
     assert lines[1] == "  square ×502  500 cached, 2 run  T each  no earlier result for these inputs"
-    assert lines[-1].startswith("503 steps: 500 cached, 3 run  about T")
+    assert lines[-1].startswith("503 steps: 500 cached, 2 run, 1 maybe  about T")
     assert len(lines) < 8
     graph = untimed(project("plan", "n=502", "--graph").out)
-    assert graph[1:3] == ["●  square ×502  500 cached, 2 run", "●  total  run  T"]
+    assert graph[1:3] == ["●  square ×502  500 cached, 2 run", "◐  total  maybe  T"]
     assert len(project("plan", "n=502", "--table").out.splitlines()) == 506
     project.edit("n * n", "n * n + 1")
     assert "code of `pipeline.square` changed: 500 steps: square[1..500]" in project("plan").out
@@ -342,6 +342,7 @@ def test_what_decides_in_place_of_the_key_is_said(project):
     ]
     out = project("plan").out
     assert all(f"note: {note}" in out for note in notes)
+    assert "\n\nnote: " in out
     project("run")
     plan = project("plan", "--json")
     assert plan.decisions["ask"] == "run"

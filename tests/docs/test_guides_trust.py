@@ -21,8 +21,20 @@ def blocks(page, kind):
 
 def commands(page):
     return [
-        line.removeprefix("$ stepwell ") for block in blocks(page, "console") for line in block.splitlines()
+        line.removeprefix("$ ").removeprefix("stepwell ")
+        for block in blocks(page, "console")
+        for line in block.splitlines()
     ]
+
+
+def setting(command):
+    """The variables that a command sets before `stepwell`, and the rest of it."""
+    found = re.match(r"(?:\w+=\S+ )+(?=stepwell )", command)
+    if found is None:
+        return {}, command
+    return dict(word.split("=", 1) for word in found[0].split()), command[found.end() :].removeprefix(
+        "stepwell "
+    )
 
 
 def words(command):
@@ -64,8 +76,9 @@ def test_trust(guide):
 def test_plan(guide):
     guide.follow("plan.md")
     guide("run")
-    for command in commands("plan.md"):
-        guide(*words(command))
+    for line in commands("plan.md"):
+        env, command = setting(line)
+        assert "succeeded" in guide(*words(command), env=env).out or not env
     assert (guide.root / "plan.xml").exists()
     guide("plan", "--exit-code")
     guide.edit("[float(line)", "[1 + float(line)")

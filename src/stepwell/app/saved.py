@@ -127,7 +127,9 @@ def refuse_if_moved(saved: Saved, plan: Plan, file: Path) -> None:
         elif was != is_now:
             causes = [text for field, text in WORDS.items() if was.get(field) != is_now.get(field)]
             told = [text for text in causes if text not in (WORDS["key"], WORDS["decision"])] or causes
-            moved.append(f"`{name}`: {told[0]}")
+            decisions = (was.get("decision"), is_now.get("decision"))
+            change = f" ({decisions[0]} → {decisions[1]})" if decisions[0] != decisions[1] else ""
+            moved.append(f"`{name}`: {told[0]}{change}")
     if moved:
         more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
         raise PlanMoved(

@@ -295,7 +295,14 @@ def _engine(work: Work, settings: Settings) -> Any:
     loaded = work.loaded
     snapshot = loaded.importer.snapshot
     folder = None if work.ghost is None else work.ghost.mirror()
-    common = {"root": work.root, "store": work.store.blobs.folder, "snapshot": snapshot, "folder": folder}
+    common = {
+        "root": work.root,
+        "store": work.store.blobs.folder,
+        "snapshot": snapshot,
+        "folder": folder,
+        "alone": work.identified.patches,
+    }
+    common["covered"] = work.identified.files
     if settings.in_process:
         return registry.engine("in-process")(**common)
     modules = sorted({step.module for step in work.graph.steps})

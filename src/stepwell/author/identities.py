@@ -34,6 +34,8 @@ class Identified(NamedTuple):
     identities: tuple[Identity, ...]
     sources: Mapping[str, Source]
     notes: tuple[str, ...]
+    patches: Mapping[str, tuple[str, ...]] = {}
+    """By "module:qualname" of a step, what its code and that of its judges changes of libraries."""
 
 
 def identify(
@@ -57,6 +59,7 @@ def identify(
     sources: dict[str, Source] = {}
     out: list[Identity] = []
     notes: dict[str, None] = {}
+    patches: dict[str, tuple[str, ...]] = {}
     for step in graph.steps:
         _refuse_unknown(step.environment, step.name)
         helpers = [name for name in step.ignore if ":" in name]  # the others are arguments
@@ -64,12 +67,14 @@ def identify(
         judges = [project.fingerprint(*name.split(":")) for name in step.validate]
         for one in [each for some in (found, *judges) for each in some.definitions]:
             sources[one.digest] = Source(one.name, one.source, one.file, one.line)
+        if changed := {name for each in (found, *judges) for name in each.patches}:
+            patches[f"{step.module}:{step.qualname}"] = tuple(sorted(changed))
         seen = _read_at_import((found, *judges), reads)
         made = _identity(found, judges, step, environment, step.environment or level, seen)
         notes.update(dict.fromkeys(made.notes))
         out.append(made)
     project.installed.remember()
-    return Identified(tuple(out), sources, tuple(notes))
+    return Identified(tuple(out), sources, tuple(notes), patches)
 
 
 def _refuse_unknown(level: str, step: str) -> None:

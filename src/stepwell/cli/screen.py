@@ -204,7 +204,7 @@ def failure_lines(failure: Failure, stream: TextIO | None = None) -> list[str]:
         ]
     lines += [f"  {'fix ' if i == 0 else '    '}  {clean(fix)}" for i, fix in enumerate(failure.fixes)]
     if failure.docs:
-        lines.append(f"  docs  {failure.docs}")
+        lines.append(f"  docs  stepwell explain {failure.code}")
     return lines
 
 

@@ -17,6 +17,7 @@ VERBS = {
     "get": "print or write what a step gave",
     "verify": "check every byte of the store",
     "gc": "remove what the store can do without; shows it first",
+    "explain": "what an error's code means",
     "completion": "a script that completes names in your shell",
     "version": "the version of Stepwell",
 }

@@ -52,6 +52,16 @@ def died(task: Task, status: int, peak: int, seconds: float, *, ran_out: bool, t
     return Done(task.node, (), _failure(error), seconds, 0.0, peak)
 
 
+def garbled(task: Task, seconds: float, peak: int = 0) -> Done:
+    """The end of a task whose worker sent something that is no report, and was killed for it."""
+    error = StepKilled(
+        f"step `{task.step.name}` broke the process that it ran in, which was killed",
+        why="it wrote to a file that it did not open, or replaced a part of Python that its process needs",
+        fixes=[f"stepwell run --in-process   runs `{task.step.name}` in a process that a debugger can watch"],
+    )
+    return Done(task.node, (), _failure(error), seconds, 0.0, peak)
+
+
 def overdue(task: Task, seconds: float, peak: int = 0) -> Done:
     """The end of a task that was stopped because it took longer than its step's `timeout`."""
     error = StepTimeout(

@@ -74,9 +74,13 @@ class InProcessEngine:
         roots: Sequence[Path] = (),
         *,
         folder: Path | None = None,
+        alone: Mapping[str, tuple[str, ...]] | None = None,
+        covered: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._root, self._store, self._roots = root, store, roots
         self._folder = folder or root
+        self._alone = alone or {}
+        self._covered = covered
         self._snapshot = snapshot
         self._tasks: deque[Task] = deque()
         self._reports: list[Report] = []
@@ -155,6 +159,8 @@ class InProcessEngine:
             self._logged,
             (KeyboardInterrupt, _Overdue),
             then="`--in-process` cannot undo that",
+            alone=self._alone,
+            covered=self._covered,
         )
 
     def _importer(self) -> FirstParty:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from stepwell.errors import StoreRemoved
 from stepwell.kernel.ports import Done, Report, Said, Started, Task
 from stepwell.worker import wire
 
@@ -46,6 +47,10 @@ class Link:
         self.current: Task | None = None
         self.since = 0.0
         """When `current` began, by the driver's clock."""
+        self.garbled = False
+        """Whether something came that is no report: nothing that comes from this worker can be relied on."""
+        self.ended = 0
+        """Tasks that it has ended."""
         self._spill = spill
         self._tasks, self._other_end = socket.socketpair(socket.AF_UNIX, _KIND)
         for each in (self._tasks, self._other_end):
@@ -73,7 +78,13 @@ class Link:
         path: Path | None = None
         if len(message) > wire.MESSAGE:
             path = self._spill / f"{os.getpid()}-{self.number}-{task.node}.task"
-            path.write_bytes(message)
+            try:
+                path.write_bytes(message)
+            except FileNotFoundError as error:
+                raise StoreRemoved(
+                    f"the store `{self._spill.parent}` was removed while the run went on",
+                    fixes=["stepwell run"],
+                ) from error
             message = wire.IN_A_FILE + os.fsencode(path)
         try:
             self._tasks.send(message)
@@ -97,25 +108,35 @@ class Link:
         return self.sent.pop(wire.node_of(message))
 
     def read(self, now: float, reports: list[Report]) -> list[Done]:
-        """Add the reports that have arrived, in order, with what was printed; returns the ends among them."""
+        """Add the reports that have arrived, in order, with what was printed; returns the ends among them.
+
+        What is no report sets `garbled`; from then on what arrives is thrown away.
+        """
         ends: list[Done] = []
         while True:
             try:
                 data = os.read(self.reports, CHUNK)
             except BlockingIOError:
                 return ends
-            for body in self._frames.feed(data):
-                kind = body[0]
-                if kind == wire.DONE:
-                    ends.append(self._end(body, reports))
-                elif kind == wire.STARTED:
-                    _, node, self.pid = body
-                    self.current, self.since = self.sent.get(node), now
-                    reports.append(Started(node, self.pid))
-                else:
-                    reports.append(wire.logged_of(body))
+            if not self.garbled:
+                try:
+                    for body in self._frames.feed(data):
+                        self._take(body, now, reports, ends)
+                except (wire.Garbled, TypeError, ValueError):  # also a frame that has not the parts of a report
+                    self.garbled = True
             if len(data) < CHUNK:
                 return ends
+
+    def _take(self, body: tuple[Any, ...], now: float, reports: list[Report], ends: list[Done]) -> None:
+        kind = body[0]
+        if kind == wire.DONE:
+            ends.append(self._end(body, reports))
+        elif kind == wire.STARTED:
+            _, node, self.pid = body
+            self.current, self.since = self.sent.get(node), now
+            reports.append(Started(node, self.pid))
+        else:
+            reports.append(wire.logged_of(body))
 
     def _end(self, body: tuple[Any, ...], reports: list[Report]) -> Done:
         done = wire.done_of(body)
@@ -123,6 +144,7 @@ class Link:
             if not speech.was_silent():
                 reports.extend([Said(done.node, speech.stream, text) for text in speech.finish()])
         self.current = None
+        self.ended += 1
         self.sent.pop(done.node, None)
         reports.append(done)
         return done

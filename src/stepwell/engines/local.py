@@ -61,7 +61,9 @@ class LocalEngine:
     `root` is the project's, `store` the store's folder, `snapshot` the bytes of first-party files,
     `jobs` how many tasks run at once (0: as many as there are processors), `roots` those of editable
     installs, `preload` the modules of the steps that will run. Nothing is started before the first task.
-    `folder` is where steps run, if that is not the root.
+    `folder` is where steps run, if that is not the root. After a step in `alone` ("module:qualname", with
+    the names of what it changes of libraries) its worker is replaced. `covered` are by step the source
+    files that its fingerprint is taken of.
     With `strict` each task has a worker of its own, which sees what the task declares and nothing else
     (`worker.sandbox`); raises `StrictUnavailable` where that cannot be had.
     """
@@ -78,6 +80,8 @@ class LocalEngine:
         fork: bool = sys.platform == "linux",
         strict: bool = False,
         folder: Path | None = None,
+        alone: Mapping[str, tuple[str, ...]] | None = None,
+        covered: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         if strict:
             sandbox.require()
@@ -96,6 +100,8 @@ class LocalEngine:
             "fork": fork,
             "strict": strict,
             "folder": str(folder or root),
+            "alone": dict(alone or {}),
+            "covered": {name: list(files) for name, files in (covered or {}).items()},
         }
         self._snapshot = snapshot
         self._memory = machine.memory()
@@ -324,6 +330,10 @@ class LocalEngine:
             if self._requeued:
                 self._requeued.pop(done.node, None)
             self._pace = 0.9 * self._pace + 0.1 * done.seconds if self._pace else done.seconds + 1e-6
+        if link.garbled and link.pid and link.number in self._links:  # `_bury` tells of it
+            below = family.descendants(link.pid)
+            family.kill_session(link.pid)
+            family.kill(below)
 
     def _interrupted(self) -> None:
         try:
@@ -378,6 +388,10 @@ class LocalEngine:
                 self._fail(deaths.overdue(task, now - link.since, ended.memory))
                 self._give_back(link)
                 return
+            if link.garbled:
+                self._fail(deaths.garbled(task, now - link.since, ended.memory))
+                self._give_back(link)
+                return
             self._fail(
                 deaths.died(
                     task, ended.status, ended.memory, now - link.since, ran_out=ran_out, total=self._memory
@@ -386,10 +400,14 @@ class LocalEngine:
         self._give_back(link)
 
     def _give_back(self, link: Link) -> None:
-        """Send what a dead worker had not begun to others; a task that was lost so again and again fails."""
+        """Send what a dead worker had not begun to others; a task that was lost so again and again fails.
+
+        That a worker was replaced when it had ended others is not held against a task.
+        """
         for task in reversed(link.sent.values()):
             self._admission.give(task.node)
-            count = self._requeued[task.node] = self._requeued.get(task.node, 0) + 1
+            count = self._requeued.get(task.node, 0) + (not link.ended)
+            self._requeued[task.node] = count
             if count > RESTARTS:
                 self._fail(deaths.not_started(task, "", self._places()))
             else:

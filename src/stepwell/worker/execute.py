@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from stepwell import log
@@ -25,6 +27,7 @@ from stepwell.worker.meter import Meter
 from stepwell.worker.modules import FirstParty
 from stepwell.worker.observe import Observed
 from stepwell.worker.outputs import Declared, claimed, keep
+from stepwell.worker.patches import LONG, Core
 from stepwell.worker.state import Restorer
 from stepwell.worker.watch import Watch
 
@@ -37,7 +40,10 @@ class Context:
 
     `spoiled` is set when a step changed the process in a way that cannot be undone; `then` says what that
     leads to. An exception of the class `stops` means that the task is to be given up; all others are
-    the step's own. `lent` are environment variables that this process has and the driver has not.
+    the step's own. `lent` are environment variables that this process has and the driver has not. `alone`
+    are steps ("module:qualname") whose code changes something of a library, with the names of that:
+    after one of them the process is spoiled. `covered` are, by step, the source files that its fingerprint
+    is taken of; steps that are not in it are not asked what else of the project they execute.
     """
 
     def __init__(
@@ -49,6 +55,8 @@ class Context:
         stops: type[BaseException] | tuple[type[BaseException], ...],
         then: str,
         lent: Mapping[str, str] | None = None,
+        alone: Mapping[str, tuple[str, ...]] | None = None,
+        covered: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.root = root
         self.blobs = blobs
@@ -59,10 +67,15 @@ class Context:
         self.inputs = Inputs(root, blobs)
         self.meter = Meter()
         self.state = Restorer(root)
+        self.core = Core()
+        self.alone = alone or {}
+        self.patched: list[str] = []
+        """What the step of the current task was found to have changed of Python's own libraries."""
         self.watch = Watch(importer.is_first_party)
         self.spoiled = False
         self.seen = Observed()
         """What the step of the current task was seen to read and to write."""
+        self.covered = covered or {}
         self.modules = 0
         """How many first-party modules there were when it was called."""
         importer.observer.settle(blobs.folder, lent)
@@ -81,16 +94,27 @@ class Context:
         call = self._calls.get(step)
         if call is None:
             call = self._calls[step] = Call(step, self.importer)
+            files = self.covered.get(f"{step.module}:{step.qualname}")
+            if files is not None:
+                root = self.importer.observer.root
+                call.covered = frozenset([os.path.join(root, file) for file in files])
             # What modules do when they are imported is meant to stay.
             self.state.settle()
             self.watch.settle()
+            self.core.settle()
         return call
+
+    def changes_libraries(self, step: StepDef) -> tuple[str, ...]:
+        """What the code of a step changes of libraries, as far as that was seen before it ran."""
+        return self.alone.get(f"{step.module}:{step.qualname}", ()) if self.alone else ()
 
 
 class Call:
     """The code of one step, ready to be called."""
 
     def __init__(self, step: StepDef, importer: FirstParty) -> None:
+        self.covered: frozenset[str] | None = None
+        """The source files that its fingerprint is taken of; None where that is not known."""
         found: Any = importer.load(step.module)
         for part in step.qualname.split("."):
             found = getattr(found, part)
@@ -129,7 +153,7 @@ def execute(task: Task, context: Context) -> Done:
     """Carry one task out. Raises nothing but what `context.stops`."""
     outputs: tuple[Made, ...] = ()
     failed: Failure | None = None
-    context.seen = Observed()
+    context.seen, context.patched = Observed(), []
     before = log.record_with(lambda name, value, step: context.logged(task.node, name, value, step))
     context.meter.start()
     try:
@@ -139,7 +163,7 @@ def execute(task: Task, context: Context) -> Done:
         log.record_with(before)
         log.enter(log.OUTSIDE)
         context.inputs.forget()
-        notes = _tidy(task.step.name, context)
+        notes = _tidy(task.step, context)
     seen = context.seen
     observed = seen.observed if failed is None else ()
     cost_of = (cost.seconds, cost.cpu, cost.memory)
@@ -162,7 +186,7 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
         return (), failed
     context.state.seed(task.key)
     try:
-        value = _observed(call, values, context)
+        value = _observed(call, values, task.step, context)
     except context.stops:
         raise
     except BaseException as error:  # whatever a step raises is its failure, `sys.exit` too  # noqa: BLE001
@@ -189,16 +213,21 @@ ATTEMPT = _attempt.__code__
 """Whose frame is on the stack while what the user wrote is called: who interrupts a task does it only then."""
 
 
-def _observed(call: Call, values: dict[str, Any], context: Context) -> Any:
-    """Call the step, and see what it reads and writes: nothing else of a task counts."""
+def _observed(call: Call, values: dict[str, Any], step: StepDef, context: Context) -> Any:
+    """Call the step, and see what it reads and writes: nothing else of a task counts.
+
+    What it replaced of Python's own libraries is put back at once: what follows needs them.
+    """
     observer = context.importer.observer
     context.modules = len(context.importer.modules)
-    returned = False
-    observer.begin(*context.inputs.held())
+    returned, since = False, monotonic()
+    observer.begin(*context.inputs.held(), covered=call.covered)
     try:
         value = call(values)
         returned = True
     finally:
+        long = monotonic() - since > LONG
+        context.patched = context.core.restore(whole=long or context.changes_libraries(step) != ())
         context.seen = observer.end(tokens=returned)
     return value
 
@@ -248,17 +277,21 @@ def _named(step: str, error: StepwellError) -> Failure:
     return told if "step `" in told.what else told._replace(what=f"step `{step}`: {told.what}")
 
 
-def _tidy(step: str, context: Context) -> tuple[str, ...]:
+def _tidy(step: StepDef, context: Context) -> tuple[str, ...]:
     """Put the process back; what a person should know of it."""
-    if context.importer.anew:
+    if context.importer.anew or context.importer.observer.strays:
         context.importer.forget_since(context.modules)
     notes = []
     context.watch.empty_caches()
     changed = context.watch.changed()
     if changed:
         names = ", ".join(f"`{name}`" for name in changed[:5])
-        notes.append(f"step `{step}` changed {names}, which other steps would see; {context.then}")
-    notes += [f"step `{step}` {clause}; {context.then}" for clause in context.state.restore()]
+        notes.append(f"step `{step.name}` changed {names}, which other steps would see; {context.then}")
+    notes += [f"step `{step.name}` {clause}; {context.then}" for clause in context.state.restore()]
+    patched = sorted({*context.changes_libraries(step), *context.patched})
+    if patched:
+        names = ", ".join(f"`{name}`" for name in patched[:5])
+        notes.append(f"step `{step.name}` changes {names} of a library; {context.then}")
     if notes:
         context.spoiled = True
         context.watch.settle()

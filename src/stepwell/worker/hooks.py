@@ -10,6 +10,9 @@ import _thread
 import os
 import sys
 from collections.abc import Callable, Iterator
+from importlib import _bootstrap  # type: ignore[attr-defined]
+from importlib.machinery import SourceFileLoader
+from importlib.util import resolve_name
 from operator import itemgetter
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -148,8 +151,35 @@ _opening: set[int] = set()
 
 
 def _is_opened(observer: Observer, args: tuple[Any, ...], frame: FrameType) -> None:
+    if frame.f_code is _GET_DATA:
+        loader = frame.f_back
+        if loader is not None and loader.f_code is _GET_CODE:  # the file itself may never be opened: its byte code is
+            found = loader.f_locals
+            observer.strayed(found["fullname"], found["source_path"], loader)
+            return
     if _thread.get_ident() not in _opening:
         observer.opened(args[0], args[2], frame)
+
+
+_GET_DATA = SourceFileLoader.get_data.__code__
+_GET_CODE = SourceFileLoader.get_code.__code__
+
+
+def _found_by_name(name: str, package: str | None = None, level: int = 0) -> Any:
+    """In place of `importlib._bootstrap._gcd_import`, which all of `import_module` comes to, while a step runs."""
+    observer = _current
+    if observer is not None:
+        try:
+            full = resolve_name("." * level + name, package) if level else name
+            observer.met(full, sys._getframe(1))
+        except ImportError:  # as the function will say
+            return _gcd_import(name, package, level)
+        except Exception as error:  # as above  # noqa: BLE001
+            observer.failed(error)
+    return _gcd_import(name, package, level)
+
+
+_gcd_import = _bootstrap._gcd_import  # type: ignore[attr-defined]
 
 
 class _Variables(os._Environ):  # type: ignore[type-arg]
@@ -216,6 +246,7 @@ class _Places:
             pairs = zip(self._probes.items(), found, strict=True)
             self._set_probes({n: p if f == p.original else type(p)(n, f) for (n, p), f in pairs})
         self._space.update(self._probes)
+        _bootstrap._gcd_import = _found_by_name
         if type(os.environ) is os._Environ:
             self._environ = os.environ
             self._environ.__class__ = _Variables
@@ -223,6 +254,7 @@ class _Places:
     def put_back(self) -> None:
         """Put the functions back; what a step put there is not ours to take away."""
         found = self._now(self._space)
+        _bootstrap._gcd_import = _gcd_import
         if found == self._in_place:
             self._space.update(self._originals)
         else:
@@ -255,6 +287,7 @@ _EVENTS: dict[str, _Event] = {
     "open": _is_opened,
     "os.listdir": lambda o, a, f: o.listed(a[0], f),
     "os.scandir": lambda o, a, f: o.listed(a[0], f),
+    "pickle.find_class": lambda o, a, f: o.met(a[0], f),
     "sqlite3.connect": lambda o, a, f: o.connected(a[0], f),
     "os.mkdir": lambda o, a, f: o.changes(a[0], a[2], f, makes=True),
     "os.symlink": lambda o, a, f: o.changes(a[1], a[2], f, makes=True),

@@ -134,11 +134,13 @@ class SnapshotLoader(SourceFileLoader):
         snapshot: Snapshot,
         loaded: Callable[[ModuleType], None],
         watched: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+        executed: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(name, path)
         self._snapshot = snapshot
         self._loaded = loaded
         self._watched = watched
+        self._executed = executed
 
     def get_data(self, path: str) -> bytes:
         """The snapshot's bytes of the module; other files of a package are read as they are."""
@@ -146,6 +148,7 @@ class SnapshotLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         """Compiled from the snapshot, never from byte code."""
+        self._executed(self.path)
         return self._snapshot.code(self.path)
 
     def exec_module(self, module: ModuleType) -> None:
@@ -422,6 +425,10 @@ class FirstParty:
     def forget_since(self, count: int) -> None:
         """Forget the modules that were loaded after the first `count`: they belong to the step that imported them."""
         self._forget(dict(list(self.modules.items())[count:]))
+        for name, path in self.observer.strays.items():
+            if getattr(sys.modules.get(name), "__file__", None) == path:
+                del sys.modules[name]
+        self.observer.strays.clear()
         self.anew = False
 
     def _forget(self, modules: Mapping[str, ModuleType]) -> None:
@@ -463,11 +470,18 @@ class FirstParty:
         return path in self.snapshot or os.path.isfile(path)
 
     def _spec(self, name: str, path: str, below: list[str] | None) -> ModuleSpec | None:
-        loader = SnapshotLoader(name, path, self.snapshot, self._loaded, self._watched)
+        loader = SnapshotLoader(name, path, self.snapshot, self._loaded, self._watched, self._executed)
         spec = spec_from_file_location(name, path, loader=loader, submodule_search_locations=below)
         if spec is not None:
             spec.cached = None
         return spec
+
+    def _executed(self, path: str) -> None:
+        """A module of ours is about to be executed; if no fingerprint covers it, the next step is to do it again."""
+        if path not in self.snapshot._given and self.observer.executed(
+            path, sys._getframe(1), self.snapshot.read(path)
+        ):
+            self.anew = True
 
     def _loaded(self, module: ModuleType) -> None:
         self.modules[module.__name__] = module
@@ -489,6 +503,8 @@ class FirstPartyFolders:
         folders = self.first.roots if path is None else self.first._own(path)
         found = [stem for folder in folders if os.path.isdir(stem := os.path.join(folder, tail))]
         if not found:
+            stems = [os.path.join(folder, tail) for folder in folders]
+            self.first.observer.missed([*stems, *[f"{stem}.py" for stem in stems]], sys._getframe(1))
             return None
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = found

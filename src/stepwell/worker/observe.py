@@ -21,10 +21,13 @@ What is observed and what is not, and why: `docs/internals/observed.md`.
 from __future__ import annotations
 
 import _thread
+import opcode
 import os
 import stat
+import sys
 import threading
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+import types
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 from urllib.parse import unquote
@@ -99,6 +102,9 @@ class Observer:
         self.memory = Memory()
         self._pinned: frozenset[str] = frozenset()
         self._pinned_folders: tuple[str, ...] = ()
+        self._covered: Container[str] | None = None
+        self.strays: dict[str, str] = {}
+        """Modules of the project that Python's own importer executed during a step: file by name."""
         self._step = False
         self._imports = 0
         self._outer: Observer | None = None
@@ -120,8 +126,18 @@ class Observer:
 
     # ------------------------------------------------------------------ windows
 
-    def begin(self, pinned: Sequence[str] = (), folders: Sequence[str] = ()) -> None:
-        """A step's function will be called. Neither `pinned` files nor what lies in `folders` will count."""
+    def begin(
+        self,
+        pinned: Sequence[str] = (),
+        folders: Sequence[str] = (),
+        covered: Container[str] | None = None,
+    ) -> None:
+        """A step's function will be called. Neither `pinned` files nor what lies in `folders` will count.
+
+        `covered` are the source files that its fingerprint is taken of: other files of the project count
+        when they are executed. None where that is not known: then none does.
+        """
+        self._covered = covered
         if pinned or self._pinned:
             self._pinned = frozenset(pinned)
             self._pinned_folders = tuple([f"{folder}{os.sep}" for folder in folders])
@@ -286,21 +302,98 @@ class Observer:
                 count = seen.counts[folder] = seen.counts.get(folder, 0) + 1
                 if count > MOST_IN_A_FOLDER:
                     seen.whole[folder] = worlds.listing(folder, deep=True)
-        if self._imports and frame is not True:
-            place = self._statement(frame)  # type: ignore[arg-type]
-            if place is not None:
+        if self._imports and isinstance(frame, types.FrameType):
+            for place in self._statements(frame):
                 seen.places.setdefault(place, set()).add(thing)
 
-    def _statement(self, frame: FrameType | None) -> tuple[str, int] | None:
-        """File and line of the innermost module-level statement that is running, up to the next import."""
+    def _statements(self, frame: FrameType | None, *, importing: bool = False) -> list[tuple[str, int]]:
+        """File and line of the module-level statements that an event belongs to.
+
+        That is the innermost one that is running (not if the event is an import itself: `importing`),
+        and each that imports, in a way that no fingerprint sees, the module of one further inside:
+        by a computed name, or past the importer of first-party modules.
+        """
+        found: list[tuple[str, int]] = []
+        wanted, crossing, by_us = not importing, importing, False
         while frame is not None:
             code = frame.f_code
             kind = self._kinds.get(code.co_filename)
             if kind is None:
                 kind = self._classify(code.co_filename)
-            if kind == OWN and code.co_name == "<module>":
-                return code.co_filename, frame.f_lineno
             if kind == PLUMBING or (kind == MIXED and is_plumbing(code)):
+                by_us = (by_us and crossing) or code.co_filename == zones.IMPORTER
+                crossing = True
+            else:
+                if crossing:
+                    crossing, wanted = False, not (by_us and kind == OWN and _is_statement(frame))
+                    by_us = False
+                if wanted and kind == OWN and code.co_name == "<module>":
+                    found.append((code.co_filename, frame.f_lineno))
+                    wanted = False
+            frame = frame.f_back
+        return found
+
+    # ------------------------------------------------------------------ code
+
+    def executed(self, path: str, frame: FrameType, data: bytes | None = None) -> bool:
+        """A source file is about to be executed as a module, from `data` if given.
+
+        Returns whether it counts for the running step: no fingerprint covers it.
+        """
+        seen = self._seen
+        if seen is None or not self._is_own(path) or not (path := self._path(path)):
+            return False
+        places = self._statements(frame, importing=True) if self._imports else []
+        counts = self._step and self._covered is not None and path not in self._covered
+        if not (counts or places) or self._is_made(seen, path):
+            return False
+        thing = ("code", path)
+        mark = mark_of(worlds.status_of(path)) if data is None else worlds.content_of(data)
+        if counts:
+            seen.touched = True
+        seen.marks.setdefault(thing, mark)
+        for place in places:
+            seen.places.setdefault(place, set()).add(thing)
+        return counts
+
+    def strayed(self, name: str, path: str, frame: FrameType) -> None:
+        """Python's own importer is about to execute a source file as the module `name`."""
+        self.executed(path, frame)
+        if self._step and self._is_own(path):
+            self.strays[name] = path
+
+    def met(self, name: str, frame: FrameType) -> None:
+        """A module was asked for by a computed name: if it is loaded already, nobody will execute it."""
+        for path in _files_of(name, self._is_own) if self._seen is not None else ():
+            self.executed(path, frame)
+
+    def missed(self, paths: Iterable[str], frame: FrameType) -> None:
+        """A module was looked for in these places of the project, and is in none."""
+        seen = self._seen
+        asker = None if seen is None else self._asker(frame)
+        if seen is None or asker is None:
+            return
+        places = self._statements(frame, importing=True) if self._imports else []
+        covered = self._covered is None or asker.f_code.co_filename in self._covered
+        counts = self._step and not (covered and _is_statement(asker))
+        for path in map(self._path, paths):
+            if path and (counts or places) and not self._is_made(seen, path):
+                seen.touched = seen.touched or counts
+                thing = ("kind", path)
+                seen.marks.setdefault(thing, worlds.kind_of(worlds.status_of(path)))
+                for place in places:
+                    seen.places.setdefault(place, set()).add(thing)
+
+    def _asker(self, frame: FrameType | None) -> FrameType | None:
+        """The first-party frame that wants a module, unless a library does."""
+        while frame is not None:
+            name = frame.f_code.co_filename
+            kind = self._kinds.get(name)
+            if kind is None:
+                kind = self._classify(name)
+            if kind == OWN:
+                return frame
+            if kind == OTHERS and not name.startswith(("<", zones.STDLIB)):
                 return None
             frame = frame.f_back
         return None
@@ -497,6 +590,30 @@ class Observer:
         if path == self.root:
             return "."
         return path[len(self.root) + 1 :] if path.startswith(self.root + "/") else path
+
+
+_IMPORT_NAME = opcode.opmap["IMPORT_NAME"]
+
+
+def _is_statement(frame: FrameType) -> bool:
+    """Whether what a frame is at is an `import` statement: those are seen in the source."""
+    return frame.f_code.co_code[frame.f_lasti] == _IMPORT_NAME
+
+
+def _files_of(name: str, is_own: Callable[[str], bool]) -> Iterator[str]:
+    """The source files of a loaded first-party module, and of those that its names come from."""
+    todo, known = [name], {name}
+    while todo:
+        module = sys.modules.get(todo.pop())
+        file = getattr(module, "__file__", None)
+        if not isinstance(module, types.ModuleType) or not isinstance(file, str) or not is_own(file):
+            continue
+        yield file
+        for value in list(vars(module).values()):
+            of = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+            if isinstance(of, str) and of not in known:
+                known.add(of)
+                todo.append(of)
 
 
 def _of_descriptor(fd: int) -> str:

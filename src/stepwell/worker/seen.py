@@ -57,13 +57,15 @@ class ImportRead(NamedTuple):
     what: str
     token: str
     own: bool = False
+    ran: bool = False
+    """The file was executed, as a module: a fingerprint that covers it says all that there is to say of it."""
 
 
 Mark = tuple[int, int, int, int] | str
 """How a path looked when it was read: size, mtime, ctime, inode; or at once the token."""
 
 Thing = tuple[str, str]
-"""Kind ("file", "kind", "list", "link", "$") and absolute path or name."""
+"""Kind ("file", "kind", "list", "link", "$", "code": a file that was executed) and absolute path or name."""
 
 
 class Seen:
@@ -140,7 +142,7 @@ class Report:
                     continue
                 if thing not in known:
                     known[thing] = self._line(thing, self.marks[thing])
-                reads.append(ImportRead(file, line, *known[thing], self._is_own_doing(thing)))
+                reads.append(ImportRead(file, line, *known[thing], self._is_own_doing(thing), thing[0] == "code"))
         return tuple(sorted(set(reads)))
 
     def _is_own_doing(self, thing: Thing) -> bool:
@@ -186,7 +188,7 @@ class Report:
         kind, path = thing
         if kind == "$":
             return f"${printable(path)}", str(mark) if printable(path) == path else MOVING
-        what = f"{kind} {self.observer.spell(path)}"
+        what = f"{'file' if kind == 'code' else kind} {self.observer.spell(path)}"
         if SEPARATOR in path or printable(path) != path:
             return printable(what).replace(SEPARATOR, "?"), MOVING
         if kind == "list":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -49,9 +50,13 @@ class Settings:
         """What modules read when the driver imported them (`Snapshot.expected`)."""
         self.lent: dict[str, str] = given["lent"]
         """Environment variables that the driver has not (`main.boot_environment`)."""
+        self.covered: dict[str, list[str]] = given.get("covered", {})
+        """By step the source files that its fingerprint is taken of (`execute.Context`)."""
         self.end: bytes = given["end"]
         self.fork: bool = given["fork"]
         self.strict: bool = given["strict"]
+        self.alone: dict[str, tuple[str, ...]] = given["alone"]
+        """Steps after which a worker is replaced (`execute.Context`)."""
         self.folder = Path(given["folder"])
         """Where steps run: the root, or a mirror of it."""
 
@@ -74,6 +79,8 @@ def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
             Stopped,
             then="its process was replaced",
             lent=settings.lent,
+            covered=settings.covered,
+            alone=settings.alone,
         )
         gc.enable()
         if settings.strict:
@@ -82,8 +89,8 @@ def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
             _loop(socket(fileno=tasks), write, make_context(), capture)
     except Stopped:
         pass
-    except BaseException:  # the driver is told by what it finds on standard error  # noqa: BLE001
-        traceback.print_exc()
+    except BaseException as error:  # the driver is told by what it finds on standard error  # noqa: BLE001
+        _last_words(error)
         code = 70
     with contextlib.suppress(BaseException):
         atexit._run_exitfuncs()
@@ -154,13 +161,23 @@ def _task(message: bytes, steps: dict[bytes, StepDef]) -> Task:
 
 
 def _writer(fd: int) -> Callable[[bytes], None]:
+    put, count = os.write, len  # as they are now: a step may replace them
+
     def write(data: bytes) -> None:
-        sent = os.write(fd, data)
-        while sent < len(data):
+        sent = put(fd, data)
+        while sent < count(data):
             data = data[sent:]
-            sent = os.write(fd, data)
+            sent = put(fd, data)
 
     return write
+
+
+def _last_words(error: BaseException) -> None:
+    """Say why a worker cannot go on: where the step closed what its process needs, in words, else as it is."""
+    if isinstance(error, OSError) and error.errno in (errno.EBADF, errno.EPIPE, errno.ENOTSOCK):
+        print("this process cannot go on: the step closed files that it did not open", file=sys.stderr)
+    else:
+        traceback.print_exc()
 
 
 def _stop(*_: object) -> None:

@@ -13,8 +13,8 @@ be taken back from one worker and given to another.
 
 from __future__ import annotations
 
-import marshal
 import pickle
+from marshal import dumps, loads  # bound before any step runs: one may replace them
 from typing import Any
 
 from stepwell.kernel.graph import Constant, OutputDef, Pack, StepDef
@@ -23,6 +23,9 @@ from stepwell.kernel.ports import Artifact, Done, Failure, Logged, Made, Outside
 HEADER = 4
 STARTED, DONE, LOGGED = 0, 1, 2
 """Kinds of frames that a worker sends."""
+
+LARGEST = 1 << 28
+"""Bytes of a frame; what begins with a larger number is none."""
 
 IN_A_FILE = b"@"
 """How a message begins that names a file instead (`marshal` never begins so)."""
@@ -33,29 +36,29 @@ MESSAGE = 48 * 1024
 
 def pack_step(step: StepDef) -> bytes:
     """A step's definition as bytes; the same definition gives the same bytes."""
-    return marshal.dumps((*step[:3], tuple(tuple(output) for output in step.outputs), *step[4:]), 2)
+    return dumps((*step[:3], tuple(tuple(output) for output in step.outputs), *step[4:]), 2)
 
 
 def unpack_step(data: bytes) -> StepDef:
     """The definition that was packed."""
-    name, module, qualname, outputs, *rest = marshal.loads(data)  # our own bytes, see the top  # noqa: S302
+    name, module, qualname, outputs, *rest = loads(data)  # our own bytes, see the top  # noqa: S302
     return StepDef(name, module, qualname, tuple(OutputDef(*output) for output in outputs), *rest)
 
 
 def pack_task(task: Task, step: bytes) -> bytes:
     """A task as one message; `step` is its packed definition."""
     inputs = tuple((name, _plain(value)) for name, value in task.inputs)
-    return marshal.dumps((task.node, task.id, task.key, step, inputs, task.run, task.out, task.attempt))
+    return dumps((task.node, task.id, task.key, step, inputs, task.run, task.out, task.attempt))
 
 
 def node_of(data: bytes) -> int:
     """The node of a packed task."""
-    return marshal.loads(data)[0]  # type: ignore[no-any-return]  # noqa: S302
+    return loads(data)[0]  # type: ignore[no-any-return]  # noqa: S302
 
 
 def unpack_task(data: bytes, steps: dict[bytes, StepDef]) -> Task:
     """The task of a message; `steps` remembers definitions that were seen."""
-    node, name, key, packed, inputs, run, out, attempt = marshal.loads(data)  # noqa: S302
+    node, name, key, packed, inputs, run, out, attempt = loads(data)  # noqa: S302
     step = steps.get(packed)
     if step is None:
         step = steps[packed] = unpack_step(packed)
@@ -68,7 +71,7 @@ def _plain(value: Any) -> tuple[Any, ...]:
     if kind is Constant:
         payload, token, codec = value
         try:
-            return ("c", marshal.dumps(payload), token, codec)
+            return ("c", dumps(payload), token, codec)
         except ValueError:
             return ("C", pickle.dumps(payload, 5), token, codec)
     if kind is Stored:
@@ -85,7 +88,7 @@ def _plain(value: Any) -> tuple[Any, ...]:
 def _value(plain: tuple[Any, ...]) -> Any:
     tag = plain[0]
     if tag == "c":
-        return Constant(marshal.loads(plain[1]), plain[2], plain[3])  # noqa: S302
+        return Constant(loads(plain[1]), plain[2], plain[3])  # noqa: S302
     if tag == "s":
         return Stored(Artifact(*plain[1]), plain[2], plain[3])
     if tag == "p":
@@ -99,7 +102,7 @@ def _value(plain: tuple[Any, ...]) -> Any:
 
 def frame(body: tuple[Any, ...]) -> bytes:
     """A report as a frame."""
-    data = marshal.dumps(body)
+    data = dumps(body)
     return len(data).to_bytes(HEADER, "little") + data
 
 
@@ -134,6 +137,10 @@ def logged_of(body: tuple[Any, ...]) -> Logged:
     return Logged(*body[1:])
 
 
+class Garbled(Exception):
+    """What came through a pipe of reports is no frame: something else wrote to it, or the worker is out of its mind."""
+
+
 class Frames:
     """Cuts a stream of bytes into the bodies of its frames."""
 
@@ -141,16 +148,29 @@ class Frames:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[tuple[Any, ...]]:
-        """Add bytes; the bodies that are complete with them."""
+        """Add bytes; the bodies that are complete with them. Raises `Garbled`."""
         data = self._rest + data if self._rest else data
         at, end = 0, len(data)
         bodies = []
         while end - at >= HEADER:
             begin = at + HEADER
-            stop = begin + int.from_bytes(data[at:begin], "little")
+            size = int.from_bytes(data[at:begin], "little")
+            if not 0 < size <= LARGEST:
+                raise Garbled
+            stop = begin + size
             if stop > end:
                 break
-            bodies.append(marshal.loads(data[begin:stop]))  # noqa: S302
+            bodies.append(_body(data[begin:stop]))
             at = stop
         self._rest = data[at:]
         return bodies
+
+
+def _body(data: bytes) -> tuple[Any, ...]:
+    try:
+        body = loads(data)  # noqa: S302
+    except (EOFError, ValueError, TypeError) as error:
+        raise Garbled from error
+    if not isinstance(body, tuple) or not body or body[0] not in (STARTED, DONE, LOGGED):
+        raise Garbled
+    return body

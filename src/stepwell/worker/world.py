@@ -156,6 +156,13 @@ def content(place: str, memo: Memo) -> str:
         return MOVING if os.access(place, os.R_OK) else gone_or_unreadable(place)
 
 
+def content_of(data: bytes) -> str:
+    """The token of a file with these bytes."""
+    from blake3 import blake3  # 4 ms, and most steps execute nothing of the kind
+
+    return f"b3:{blake3(data).hexdigest()}"
+
+
 def gone_or_unreadable(place: str) -> str:
     """The token of a file that could not be opened: somebody may have removed it just now."""
     status = status_of(place)

@@ -22,6 +22,12 @@ _IMPORT = "<frozen importlib._bootstrap_external>"
 _STDLIB = os.path.dirname(os.__file__)
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
+IMPORTER = f"{_HERE}/modules.py"
+"""The file of the importer of first-party modules."""
+
+STDLIB = _STDLIB + os.sep
+"""The folder of the standard library, with a separator."""
+
 PACKAGE = os.path.dirname(_HERE) + os.sep
 """The folder of Stepwell's own code, with a separator."""
 
@@ -34,6 +40,7 @@ KINDS = {
     f"{_STDLIB}/bdb.py": PLUMBING,
     f"{_STDLIB}/shutil.py": MIXED,
     **{f"{_HERE}/{name}.py": PLUMBING for name in ("hooks", "observe", "seen", "world", "zones")},
+    f"{_HERE}/modules.py": MIXED,
 }
 
 PLUMBING_PARTS: tuple[str, ...] = ("/importlib/metadata/", "/debugpy/", "/pydevd")
@@ -42,7 +49,7 @@ PLUMBING_PARTS: tuple[str, ...] = ("/importlib/metadata/", "/debugpy/", "/pydevd
 
 def is_plumbing(code: CodeType) -> bool:
     """Whether a function of a `MIXED` file never counts: all of importing but reading a package's data; `which`."""
-    if code.co_filename == _IMPORT:
+    if code.co_filename in (_IMPORT, IMPORTER):
         return code.co_name != "get_data"
     return code.co_name == "which"
 

@@ -28,6 +28,7 @@ digest: `environment.py` says how much of it.
     places.py       where modules are
     resolve.py      what names stand for, across modules
     effects.py      what importing a module does besides binding names
+    patches.py      what a step's code changes of libraries
     definitions.py  one definition: text, digest, reach
     project.py      the closure of a step
 """

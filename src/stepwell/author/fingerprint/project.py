@@ -21,6 +21,7 @@ from stepwell.author.fingerprint.definitions import Definition, Node, signature
 from stepwell.author.fingerprint.effects import Effects
 from stepwell.author.fingerprint.installed import Installed
 from stepwell.author.fingerprint.modules import Module, part
+from stepwell.author.fingerprint.patches import patched
 from stepwell.author.fingerprint.places import Places
 from stepwell.author.fingerprint.resolve import (
     BINARY,
@@ -69,6 +70,8 @@ class Fingerprint:
     """By file the lines that count; filled when first asked for."""
     listed: tuple[str, ...] = ()
     """Folders of packages that count with every module in them: a new one is part of the fingerprint."""
+    patches: tuple[str, ...] = ()
+    """What the step's code changes of libraries when it runs, as far as that is seen: "json.JSONEncoder.default"."""
 
     def covers(self, file: str, line: int) -> bool:
         """Whether the module-level statement at a line of a file is part of this fingerprint.
@@ -130,6 +133,7 @@ class Project:
         self._seeking: dict[str, frozenset[str]] = {}
         self._absent: dict[frozenset[str], tuple[str, ...]] = {}
         self._fingerprints: dict[tuple[str, str, tuple[str, ...]], Fingerprint] = {}
+        self._patches: dict[Key, tuple[str, ...]] = {}
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -198,6 +202,7 @@ class Project:
             probed=self._probed(closure),
             root=self._places.root.replace(os.sep, "/"),
             listed=self._listed(closure),
+            patches=patched(own, self._node, self._patches),
         )
 
     def _left_out(self, name: str) -> Key:
