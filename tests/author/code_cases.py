@@ -2548,6 +2548,16 @@ CASES |= {
         "by a bound method": "put = m.CFG.update\nput(z=2)\n",
         "by a bound method, taken": "put = m.CFG.update\ny = put(z=2)\n",
         "by a dunder": "y = m.CFG.__setitem__('z', 2)\n",
+        "by a bound dunder": "from itertools import starmap\n"
+        "y = list(starmap(m.CFG.__setitem__, [('z', 2)]))\n",
+        "by operator": "import operator\ny = operator.setitem(m.CFG, 'z', 2)\n",
+        "in one block": "if True:\n    x = m.CFG['a']\n    x['b'] = 2\n",
+        "by del": "x = m.CFG['a']\nx['c'] = 1\ndel x['b']\nx['d'] = 2\n",
+        "with an annotation": "x: dict = m.CFG['a']\nx['b'] = 2\n",
+        "after a star": "from m import *\nx = CFG['a']\nx['b'] = 2\n",
+        "by a method of a class that is called": "class K:\n    def __init__(self): m.CFG['z'] = 2\nk = K()\n",
+        "in a called function, two deep": "def j(): m.CFG['z'] = 2\ndef k(): return j()\ny = [k()]\n",
+        "in a try": "try:\n    x = m.get()\nfinally:\n    x['b'] = 2\n",
         "by an unpacking of values": "(x,) = m.CFG.values()\nx['b'] = 2\n",
         "with a class's body": "class K:\n    c = m.CFG\n    c['z'] = 2\n",
         "under with": "import contextlib\nwith contextlib.nullcontext(m.CFG) as c:\n    c['z'] = 2\n",
@@ -2556,14 +2566,14 @@ CASES |= {
 CASES |= {
     "altered an option of a library, by another name": Case(
         {
-            "pipeline.py": "import o, decimal\ndef train(x):\n    return str(decimal.Decimal(1) / 3)\n",
+            "pipeline.py": "import o, decimal\ndef train(x):\n    text = str(decimal.Decimal(1) / 3)\n    decimal.getcontext().prec = 28\n    return text\n",
             "o.py": "import decimal\nc = decimal.getcontext()\nc.prec = 7\n",
         },
         changed=(("o.py", "7", "8"),),
     ),
     "altered a library in a list": Case(
         {
-            "pipeline.py": "import o, colorsys\ndef train(x):\n    return colorsys.ONE_THIRD\n",
+            "pipeline.py": "import o, colorsys\ndef train(x):\n    given, colorsys.ONE_THIRD = colorsys.ONE_THIRD, 1 / 3\n    return given\n",
             "o.py": "import colorsys\nT = [colorsys]\nT[0].ONE_THIRD = 7\n",
         },
         changed=(("o.py", "7", "8"),),
@@ -2606,6 +2616,31 @@ CASES |= {
             "a.py": "import base\ndef mk():\n    return type('Y', (base.B,), {'v': 4})\nY = mk()\n",
         },
         changed=(("a.py", "4", "5"),),
+    ),
+    "a block of the same module": Case(
+        {
+            "pipeline.py": "if True:\n    CFG = {'a': {}}\n    x = CFG['a']\n    x['b'] = 2\n    def put(): CFG['z'] = 5\n"
+            "    y = put()\ndef train(x):\n    return str(CFG)\n",
+        },
+        changed=(("pipeline.py", "2", "3"), ("pipeline.py", "5", "6"), ("pipeline.py", "y = put()", "y = 1")),
+    ),
+    "order of an iterator": Case(
+        {
+            "pipeline.py": "import x\nimport y\nfrom m import COUNT\ndef train(n):\n    return x.ID\n",
+            "m.py": "COUNT = iter(range(9))\n",
+            "x.py": "from m import COUNT\nID = next(COUNT)\n",
+            "y.py": "from m import COUNT\nID = next(COUNT)\n",
+        },
+        changed=(("pipeline.py", "import x\nimport y", "import y\nimport x"),),
+    ),
+    "order of two changes in one module": Case(
+        {
+            "pipeline.py": "import m\nx = m.CFG['a']\nx['b'] = 1\nm.CFG['a']['b'] = 2\ndef train(n):\n    return str(m.CFG)\n",
+            "m.py": "CFG = {'a': {}}\n",
+        },
+        changed=(
+            ("pipeline.py", "x['b'] = 1\nm.CFG['a']['b'] = 2", "m.CFG['a']['b'] = 2\nx['b'] = 1"),
+        ),
     ),
     "order of imports that register": Case(
         {
@@ -2667,7 +2702,7 @@ CASES |= {
             ("usual.py", old, old.replace("1", "2"))
             for old in (
                 "Path('1')", "re.compile('1')", "len(m.CFG) + 1", "[:1]", "{'z': 1}", "m.Model(1)",
-                "ArgumentParser(description='1')", "parser.description = '1'", "by['1'].append(1)",
+                "ArgumentParser(description='1')", "parser.description = '1'",
                 "DEEP.depth = 1", "a: int = 1",
             )
         ),

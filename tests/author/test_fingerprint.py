@@ -63,6 +63,36 @@ CASES = {
         reached=["lab.models.linear.fit"],
         unreached=["lab.models.linear.other"],
     ),
+    "objects of libraries": Case(
+        {
+            "pipeline.py": "import shop\nimport shown\n\ndef train(x):\n    return x\n",
+            "shop.py": "import pandas as pd\nfrom flask import Flask\n\napp = Flask(__name__)\napp.secret_key = 'k1'\n"
+            "df = pd.read_csv('a.csv')\ndf['n'] = df['m'] + 1\nFRAME = pd.DataFrame({'a': [1]})\n\n"
+            "@app.route('/one')\ndef page():\n    return 1\n",
+            "shown.py": "import pandas as pd\n\nopt = pd.options.display\nopt.precision = 3\n"
+            "style = pd.get_style()\nstyle.rows = 4\n",
+        },
+        changed=[("shown.py", "precision = 3", "precision = 5"), ("shown.py", "rows = 4", "rows = 5")],
+        same=[
+            ("shop.py", "Flask(__name__)", "Flask('x')"),
+            ("shop.py", "'k1'", "'k2'"),
+            ("shop.py", "+ 1", "+ 2"),
+            ("shop.py", "[1]", "[2]"),
+            ("shop.py", "/one", "/two"),
+        ],
+        unreached=["shop.app", "shop.df"],
+    ),
+    "other steps do not count changes that are not theirs": Case(
+        {
+            "pipeline.py": "import altering\nimport m\n\ndef train(x):\n    return m.OTHER, m.free(x)\n",
+            "altering.py": "import m\nx = m.CFG['a']\nx['b'] = 1\nhold = [m.CFG]\nhold[0]['c'] = 2\n"
+            "COPY = dict(m.OTHER)\nCOPY['d'] = 3\nN = m.count(4)\nMADE = m.Model(m.OTHER)\nMADE.size = 5\n",
+            "m.py": "import logging\nlog = logging.getLogger(__name__)\nCFG = {'a': {}}\nOTHER = {'a': 1}\n\n"
+            "def count(n):\n    log.info('counted')\n    return n\n\ndef free(x):\n    log.info('free')\n    return x\n\n"
+            "class Model:\n    def __init__(self, rows):\n        self.rows = rows\n",
+        },
+        same=[("altering.py", f"{n}", f"{n}0") for n in ("= 1", "= 2", "= 3", "count(4", "= 5")],
+    ),
     "module under another name": Case(
         {
             "pipeline.py": "import lab.linear as l\n\ndef train(x):\n    return l.fit(x)\n",
@@ -1367,6 +1397,22 @@ def test_the_lines_that_are_covered(tmp_path):
     found = Project(root).fingerprint("pipeline", "train")
     assert not found.covers("nowhere.py", 1)
     assert not found.covers("pipeline.py", 1000)
+
+
+def test_the_order_of_effects_is_told(tmp_path):
+    files = {
+        "pipeline.py": "import first, second\n\ndef train(x):\n    return x\n",
+        "first.py": "import os\nos.environ['A'] = '1'\n",
+        "second.py": "import os\nos.environ['A'] = '2'\n",
+    }
+    found = taken(tmp_path, files)
+    told = {d.name: d.source for d in found.definitions}
+    assert told["pipeline (order of effects and changes)"].splitlines() == [
+        "first (effects of importing it)",
+        "second (effects of importing it)",
+    ]
+    alone = taken(tmp_path / "b", files | {"second.py": "A = 1\n"})
+    assert "pipeline (order of effects and changes)" not in names(alone)
 
 
 def test_a_module_that_counts_as_a_whole_is_covered_as_a_whole(tmp_path):

@@ -20,7 +20,7 @@ from stepwell.kernel.identity import token
 from stepwell.kernel.ports import MOVING, Done, Outside, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.testing.engine import drain, ended
-from stepwell.worker import observe, seen
+from stepwell.worker import hooks, observe, seen
 from stepwell.worker.modules import FirstParty, Snapshot
 from stepwell.worker.world import World
 
@@ -66,7 +66,55 @@ STEPS = """
     def is_file(): return Path("new.csv").is_file()
     def accesses(): return os.access("new.csv", os.R_OK)
     def lexists(): return os.path.lexists("new.csv")
-    def two_slashes(): return os.path.exists(f"/{os.getcwd()}/new.csv"), os.path.exists("//nope/q")
+    def resolves_file(): return Path("data/a.csv").resolve().name
+    def is_link(): return os.path.islink("new.csv")
+    def resolves_absent(): return Path("new.csv").resolve().name
+    def real_path(): return os.path.realpath("new.csv")
+    def by_link():
+        os.symlink(os.path.abspath("data"), "in")
+        return open("in/a.csv").read()
+    def by_link_elsewhere():
+        with tempfile.TemporaryDirectory() as folder:
+            os.symlink(os.path.abspath("data/a.csv"), folder + "/x")
+            return open(folder + "/x").read()
+    def by_hard_link():
+        os.link("data/a.csv", "hard")
+        return open("hard").read()
+    def lines():
+        import linecache
+        return linecache.getline("data/a.csv", 1)
+    def through_dots(): return open("data/../data/a.csv").read()
+    def dots():
+        try: return open("absent/../data/a.csv").read()
+        except OSError: return None
+    def bytes_get(): return os.environb.get(b"MINE")
+    def bytes_item(): return os.environb[b"MINE"]
+    def getenvb(): return os.getenvb(b"MINE")
+    def _tries(call, *args):
+        try: return call(*args)
+        except OSError: return None
+    def makes_exclusively(): return _tries(open, "data/a.csv", "x")
+    def makes_there(): return _tries(os.mkdir, "data/a.csv")
+    def links_there(): return _tries(os.symlink, "x", "data/a.csv")
+    def removes_absent(): return _tries(os.rmdir, "new.csv")
+    def renames_absent(): return _tries(os.rename, "new.csv", "other.csv")
+    def enters(): return _tries(os.chdir, "new.csv")
+    def touches(): return _tries(os.utime, "new.csv")
+    def sqlite_log():
+        with sqlite3.connect("data/a.db") as db: return db.execute("select count(*) from t").fetchone()[0]
+    def lines_of(path):
+        import linecache
+        return linecache.getline(path, 1)
+    def tidies():
+        for path in ("out.txt", "out"):
+            try: os.remove(path)
+            except OSError: pass
+        target = Path("out/x.txt").resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs("out", exist_ok=True)
+        target.write_text("x")
+        Path("out.txt").write_text("x")
+    def two_slashes(): return os.path.exists(f"/{os.getcwd()}/new.csv")
     def from_the_top():
         top = os.open("/", os.O_RDONLY)
         try: return os.stat(f"{os.getcwd()[1:]}/new.csv", dir_fd=top)
@@ -250,6 +298,24 @@ def appear(root: Path) -> None:
     (root / "new.csv").write_text("1")
 
 
+def dangle(root: Path) -> None:
+    (root / "new.csv").symlink_to("nowhere")
+
+
+def commit(root: Path) -> None:
+    OPEN[0].execute("insert into t values (2)")
+    OPEN[0].commit()
+
+
+OPEN: list = []
+"""Another's connection to a database."""
+
+
+def relink_file(root: Path) -> None:
+    (root / "data/a.csv").unlink()
+    (root / "data/a.csv").symlink_to("a.npy")
+
+
 def relink(root: Path) -> None:
     (root / "data/link").unlink()
     (root / "data/link").symlink_to("a.npy")
@@ -277,7 +343,15 @@ READS = {
     "numpy_load": ("file data/a.npy", edit_array),
     **dict.fromkeys(("sqlite", "sqlite_uri"), ("file data/a.db", edit_database)),
     **dict.fromkeys(("lists", "lists_scandir", "globs", "path_globs", "iterates"), ("list data", add)),
-    **dict.fromkeys(("exists", "path_exists", "is_file", "accesses", "lexists"), ("kind new.csv", appear)),
+    **dict.fromkeys(("exists", "path_exists", "is_file", "accesses"), ("kind new.csv", appear)),
+    **dict.fromkeys(("lexists", "is_link", "resolves_absent", "real_path"), ("link new.csv", dangle)),
+    **dict.fromkeys(("by_link", "by_hard_link", "by_link_elsewhere", "lines", "through_dots"), (CSV, edit)),
+    **dict.fromkeys(("bytes_get", "bytes_item", "getenvb"), ("$MINE", edit_variable)),
+    **dict.fromkeys(("makes_exclusively", "makes_there", "links_there"), ("kind data/a.csv", edit)),
+    **dict.fromkeys(("removes_absent", "renames_absent", "enters", "touches"), ("kind new.csv", appear)),
+    "resolves_file": ("link data/a.csv", relink_file),
+    "dots": ("link absent", lambda root: (root / "absent").symlink_to("data")),
+    "sqlite_log": ("file data/a.db-wal", commit),
     **dict.fromkeys(("two_slashes", "from_the_top"), ("kind new.csv", appear)),
     "opens_absent": ("file new.csv", appear),
     **dict.fromkeys(("link", "resolves_link"), ("link data/link", relink)),
@@ -292,15 +366,45 @@ def test_what_a_step_reads_is_seen_and_its_change_is_noticed(steps, monkeypatch,
     if name.startswith(("pandas", "numpy")):
         pytest.importorskip(name.partition("_")[0])
     what, change = READS[name]
+    if name == "sqlite_log":
+        import sqlite3
+
+        OPEN[:] = [sqlite3.connect(steps.root / "data/a.db")]
+        OPEN[0].execute("pragma journal_mode=wal")
+        commit(steps.root)
     done = steps.execute(name)
     assert done.failure is None, done.failure
     observed = dict(done.observed)
     assert what in observed
-    assert set(observed) <= {what, "$*", "$MINE_TOO", "$PYARROW_IGNORE_TIMEZONE", "list package"}
+    assert set(observed) <= {
+        what,
+        "$*",
+        "$MINE_TOO",
+        "$PYARROW_IGNORE_TIMEZONE",
+        "list package",
+        *MORE.get(name, ()),
+    }
     assert {each: World(steps.root).token(each) for each in observed} == observed
     monkeypatch.setenv("MINE", "value")  # so that it is put back
     change(steps.root)
     assert World(steps.root).token(what) != observed[what]
+
+
+MORE = {"sqlite_log": ["file data/a.db"], "dots": [CSV], "resolves_link": ["link data/a.csv"]}
+"""What else these read."""
+
+
+def test_what_a_step_replaces_is_no_question(steps):
+    done = steps.execute("tidies")
+    assert done.failure is None, done.failure
+    assert done.observed == ()
+
+
+def test_lines_are_read_again_by_the_next_step(steps):
+    first, second = (steps.execute("lines_of", path="data/a.csv") for _ in range(2))
+    assert first.observed == second.observed
+    assert [what for what, _ in first.observed] == [CSV]
+    assert steps.execute("lines_of", path=str(steps.root / "helper.py")).observed == ()
 
 
 def test_a_step_that_reads_nothing_has_nothing_observed(steps):
@@ -336,7 +440,9 @@ def test_what_never_counts(steps, name):
 
 
 def test_all_of_the_environment_is_only_noted(steps):
-    assert steps.execute("whole_environment").observed == (("$*", ""),)
+    done = steps.execute("whole_environment")
+    assert done.observed == (("$*", ""),)
+    assert [note for note in done.notes if "reads the whole environment" in note] == list(done.notes) != []
 
 
 def test_a_variable_of_the_machine_counts_where_the_project_asks_itself(steps, monkeypatch):
@@ -498,10 +604,8 @@ def test_everything_is_put_back_after_each_task(steps):
 def test_a_function_that_a_step_replaces_is_left_alone(steps, monkeypatch):
     monkeypatch.setattr(os, "lstat", os.lstat)  # put back afterwards
     steps.execute("leaves_replaced")
-    theirs = os.lstat
-    assert isinstance(theirs, types.FunctionType)
-    assert dict(steps.execute("lexists").observed)["kind new.csv"] == "absent"
-    assert os.lstat is theirs
+    assert dict(steps.execute("lexists").observed)["link new.csv"] == "absent"
+    assert not isinstance(os.lstat, hooks._Probe)  # the step's, or Python's own again
     assert os.path.islink(steps.root / "data/link")
 
 
@@ -708,6 +812,155 @@ def test_variables_that_only_workers_have_count_as_in_the_driver(farm, modules):
         "$MINE": token("value"),
     }
     assert all(World(modules).token(what) == was for what, was in done.observed)
+
+
+# ---------------------------------------------------------------------------- code that nobody saw coming
+
+UNSEEN = {
+    "steps.py": """
+        import importlib, importlib.util, json, os, pickle, runpy, sys, types
+        from importlib.machinery import SourceFileLoader
+        import known
+        def spec():
+            spec = importlib.util.spec_from_file_location("x", "plugins/a.py")
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module.V
+        def loader():
+            module = types.ModuleType("x")
+            SourceFileLoader("x", "plugins/a.py").exec_module(module)
+            return module.V
+        def by_name(): return importlib.import_module(json.load(open("c.json"))).V
+        def by_dunder(): return __import__("".join(["by_", "name"])).V
+        def by_path():
+            sys.path.append("lib")
+            from library import V
+            return V
+        def unpickles(): return type(pickle.loads(bytes.fromhex(%r))).__name__
+        def unpickles_loaded(): return type(pickle.loads(bytes.fromhex(%r))).__name__
+        def runs_path(): return runpy.run_path("plugins/a.py")["V"]
+        def runs_module(): return runpy.run_module("plugins.a")["V"]
+        def executes():
+            space = {}
+            exec("from by_name import V", space)
+            return space["V"]
+        def finds(): return importlib.util.find_spec("option") is None
+        def tries():
+            try: return importlib.import_module("option")
+            except ImportError: return None
+        def tries_below():
+            try: return __import__(".".join(["plugins", "option"]))
+            except ImportError: return None
+        def seen_by_all():
+            import inside
+            try: import missing
+            except ImportError: return known.V
+    """,
+    "known.py": "V = 1\nclass Known: pass\n",
+    "inside.py": "V = 1\n",
+    "by_name.py": "from deeper import V\n",
+    "deeper.py": "V = 1\nclass Deeper: pass\n",
+    "plugins/__init__.py": "",
+    "plugins/a.py": "V = 1\n",
+    "lib/library.py": "V = 1\n",
+    "c.json": '"by_name"',
+}
+
+PICKLES = (b"\x80\x04cdeeper\nDeeper\n)\x81.", b"\x80\x04cknown\nKnown\n)\x81.")
+
+
+@pytest.fixture
+def unseen(bench):
+    for name, text in UNSEEN.items():
+        bench.write(text % tuple(each.hex() for each in PICKLES) if name == "steps.py" else text, name)
+    bench.write("def nothing(): pass", "quiet.py")
+    assert bench.execute("seen_by_all").observed == ()  # nobody has told what is covered
+    bench.context._calls.clear()
+    names = [
+        line.split("(")[0][4:] for line in inspect.cleandoc(UNSEEN["steps.py"]).splitlines() if "def " in line
+    ]
+    bench.context.covered = {f"steps:{name}": ("steps.py", "inside.py", "known.py") for name in names}
+    return bench
+
+
+BY_NAME = ("file by_name.py", "file deeper.py")
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("spec", ("file plugins/a.py",)),
+        ("loader", ("file plugins/a.py",)),
+        ("by_name", (*BY_NAME, "file c.json")),
+        ("by_dunder", BY_NAME),
+        ("by_path", ("file lib/library.py",)),
+        ("unpickles", ("file deeper.py",)),
+        ("unpickles_loaded", ()),
+        ("runs_path", ("file plugins/a.py",)),
+        ("runs_module", ("file plugins/__init__.py", "file plugins/a.py")),
+        ("executes", BY_NAME),
+        ("finds", ("kind option", "kind option.py")),
+        ("tries", ("kind option", "kind option.py")),
+        ("tries_below", ("file plugins/__init__.py", "kind plugins/option", "kind plugins/option.py")),
+        ("seen_by_all", ()),
+    ],
+)
+def test_code_that_no_fingerprint_covers_counts_each_time_it_is_executed(unseen, name, files):
+    world = World(unseen.root)
+    for _ in range(2):
+        done = unseen.execute(name)
+        assert done.failure is None, done.failure
+        assert done.observed == tuple((what, world.token(what)) for what in sorted(files))
+    assert not {"library", "by_name", "deeper", "plugins.a"} & set(sys.modules)
+
+
+def test_a_module_that_is_loaded_already_counts_where_it_is_asked_for_by_name(unseen):
+    importer = unseen.context.importer
+    importer.load("by_name")  # as the module of another step would
+    for _ in range(2):
+        done = unseen.execute("by_name")
+        assert [what for what, _ in done.observed] == sorted((*BY_NAME, "file c.json"))
+    assert "by_name" in sys.modules
+
+
+def test_modules_that_are_imported_by_a_computed_name_count_for_the_statement(modules):
+    (modules / "plugin.py").write_text("import below\nTEXT = open('table.txt').read()\n")
+    (modules / "below.py").write_text("V = 1\n")
+    (modules / "steps.py").write_text(
+        "import importlib\nimport deep\n"
+        "PLUGIN = importlib.import_module('plu' + 'gin')\n"
+        "try:\n    importlib.import_module('op' + 'tion')\nexcept ImportError:\n    pass\n"
+    )
+    reads = load(modules).reads
+    of_steps = {(read.line, read.what, read.ran) for read in reads if read.file.endswith("steps.py")}
+    assert of_steps == {
+        (3, "file plugin.py", True),
+        (3, "file below.py", True),
+        (3, "file table.txt", False),
+        (5, "kind option", False),
+        (5, "kind option.py", False),
+    }
+    world = World(modules)
+    assert all(world.token(read.what) == read.token for read in reads if not read.own)
+
+
+@pytest.mark.parametrize(
+    ("text", "zoned"),
+    [
+        ("hour = time.localtime(0).tm_hour", True),
+        ("datetime.fromtimestamp(0)", True),
+        ("when.astimezone()", True),
+        ("time.time() - time.perf_counter()", False),
+        ("timestamps = 3", False),
+    ],
+)
+def test_the_time_zone_counts_where_code_reckons_with_local_time(bench, text, zoned, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    bench.write("def quiet(): pass\ndef other():\n    " + text + "\n")
+    bench.execute("quiet")
+    bench.context._calls.clear()
+    bench.context.covered = {"steps:quiet": ("steps.py",)}
+    assert bench.execute("quiet").observed == ((("$TZ", token("Asia/Tokyo")),) if zoned else ())
 
 
 def test_limits_are_what_the_page_says():

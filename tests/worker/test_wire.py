@@ -3,6 +3,8 @@
 import datetime as dt
 import enum
 
+import pytest
+
 from stepwell.kernel.graph import Constant, OutputDef, Pack, StepDef
 from stepwell.kernel.ports import Artifact, Done, Failure, Logged, Made, Outside, Stored, Task
 from stepwell.worker import wire
@@ -63,3 +65,19 @@ def test_reports_in_any_pieces():
         assert wire.logged_of(bodies[1]) == logged
         assert wire.done_of(bodies[2]) == done
         assert wire.done_of(bodies[3]) == failed
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello world",
+        bytes(8),
+        (5).to_bytes(4, "little") + b"\xff\xff\xff\xff\xff",
+        wire.frame(("what", 1)),
+        wire.frame(()),
+        wire.done_frame(Done(3))[:-3] + b"xyz",
+    ],
+)
+def test_what_is_no_frame(data):
+    with pytest.raises(wire.Garbled):
+        wire.Frames().feed(data)

@@ -8,8 +8,8 @@ nothing runs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from json import dumps, loads
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ def save(file: Path, work: Work, words: Sequence[str], settings: Settings) -> No
         "plan": plan_document(work.plan),
     }
     try:
-        file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        file.write_text(dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
     except OSError as error:
         raise StoreReadOnly(
             f"cannot write `{file}`: {error.strerror or error}", fixes=["another place after --save"]
@@ -58,7 +58,7 @@ def word_of(work: Work) -> str:
 def load_saved(file: Path) -> Saved:
     """Read a plan that was saved. Raises `BadSavedPlan` for anything else."""
     try:
-        found = json.loads(file.read_text("utf-8"))
+        found = loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise BadSavedPlan(
@@ -118,7 +118,7 @@ WORDS = {
 
 def refuse_if_moved(saved: Saved, plan: Plan, file: Path) -> None:
     """Raises `PlanMoved` where the plan of now is not the one that was saved."""
-    now = json.loads(json.dumps(facts(plan)))
+    now = loads(dumps(facts(plan)))
     moved = []
     for name in dict.fromkeys([*saved.facts, *now]):
         was, is_now = saved.facts.get(name), now.get(name)

@@ -25,6 +25,8 @@ from stepwell.app.git import Question
 from stepwell.app.outfiles import OutFiles
 from stepwell.app.owntests import OwnTests
 from stepwell.app.places import at, store_folder
+from stepwell.app.presence import Presence
+from stepwell.app.sidefiles import SideFiles
 from stepwell.app.twice import Twice, remarked
 from stepwell.app.upgrades import Unmoved
 from stepwell.app.values import plain
@@ -229,13 +231,13 @@ def execute(
     """Drive a plan and record the run; `began` is told its id before the first event.
 
     Ctrl-C (and SIGTERM) stop the run: what is running ends, the record says `interrupted`. Raises
-    `StoreError` where results cannot be kept (a full disk).
+    `StoreError` where results cannot be kept (a full disk), `StoreRemoved` if the store is gone.
     """
     store = work.store
     question = Question(work.root)
-    engine = Unmoved(
-        _doubled(work, settings, _engine(work, settings)), work.graph, work.identified.identities, work.root
-    )
+    executing = _doubled(work, settings, _engine(work, settings))
+    engine = SideFiles(Unmoved(executing, work.graph, work.identified.identities, work.root), work.graph)
+    presence = Presence(store.folder)
     record = None
     try:
         commit = question.answer()
@@ -257,7 +259,7 @@ def execute(
         if began is not None:
             began(record.run)
         files = OutFiles(work.plan, store, work.root)
-        with _signals(engine):
+        with _signals(engine), presence.told():
             for event in drive(
                 work.plan,
                 engine=engine,
@@ -266,6 +268,7 @@ def execute(
                 run=record.run,
                 keep_going=settings.keep_going,
             ):
+                presence.check()
                 event = remarked(event, store)
                 if isinstance(event, StepReused) and work.ghost is None:
                     files.put_back(event.node, event.result)

@@ -36,6 +36,8 @@ class Identified(NamedTuple):
     notes: tuple[str, ...]
     patches: Mapping[str, tuple[str, ...]] = {}
     """By "module:qualname" of a step, what its code and that of its judges changes of libraries."""
+    files: Mapping[str, tuple[str, ...]] = {}
+    """By "module:qualname" of a step, the first-party files that its fingerprint is taken of."""
 
 
 def identify(
@@ -60,6 +62,7 @@ def identify(
     out: list[Identity] = []
     notes: dict[str, None] = {}
     patches: dict[str, tuple[str, ...]] = {}
+    files: dict[str, tuple[str, ...]] = {}
     for step in graph.steps:
         _refuse_unknown(step.environment, step.name)
         helpers = [name for name in step.ignore if ":" in name]  # the others are arguments
@@ -70,11 +73,12 @@ def identify(
         if changed := {name for each in (found, *judges) for name in each.patches}:
             patches[f"{step.module}:{step.qualname}"] = tuple(sorted(changed))
         seen = _read_at_import((found, *judges), reads)
+        files[f"{step.module}:{step.qualname}"] = found.files
         made = _identity(found, judges, step, environment, step.environment or level, seen)
         notes.update(dict.fromkeys(made.notes))
         out.append(made)
     project.installed.remember()
-    return Identified(tuple(out), sources, tuple(notes), patches)
+    return Identified(tuple(out), sources, tuple(notes), patches, files)
 
 
 def _refuse_unknown(level: str, step: str) -> None:
@@ -95,6 +99,7 @@ def _read_at_import(found: Sequence[Fingerprint], reads: Sequence[ImportRead]) -
         read.what: read.token
         for read in reads
         if read.token and any(each.covers(read.file, read.line) for each in found)
+        if not (read.ran and any(read.what.removeprefix("file ") in each.files for each in found))
     }
 
 

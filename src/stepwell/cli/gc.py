@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from stepwell.cli.looking import count, project_root, stored
+from stepwell.cli.looking import positive, project_root, stored
 from stepwell.cli.text import clean, paint, print_json, size
 from stepwell.stores.collect import (
     DAY,
@@ -46,7 +46,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-n", "--dry-run", action="store_true", help="only show it")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     parser.add_argument(
-        "--keep", type=count, default=DEFAULT.keep, metavar="N",
+        "--keep", type=positive, default=DEFAULT.keep, metavar="N",
         help=f"runs of each pipeline that stay whole ({DEFAULT.keep})",
     )  # fmt: skip
     parser.add_argument(

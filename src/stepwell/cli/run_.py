@@ -11,7 +11,7 @@ from stepwell.app.documents import run_document
 from stepwell.app.saved import Saved, load_saved, refuse_if_moved
 from stepwell.cli import plan
 from stepwell.cli.doubled import Doubled, twice_line
-from stepwell.cli.looking import count
+from stepwell.cli.looking import positive
 from stepwell.cli.options import Words, loaded, pipeline_arguments, planned, settings, stored, words
 from stepwell.cli.text import clean, print_json
 from stepwell.cli.view import view
@@ -35,7 +35,7 @@ def arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="the whole pipeline on small samples of its sources, apart from all real results",
     )
-    parser.add_argument("--rows", type=count, metavar="N", help="rows of a sample of a ghost run (100)")
+    parser.add_argument("--rows", type=positive, metavar="N", help="rows of a sample of a ghost run (100)")
     parser.add_argument(
         "--strict",
         action="store_true",

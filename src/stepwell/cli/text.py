@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from json import JSONEncoder as _Encoder
 from typing import Any, TextIO
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2", "bold": "1"}
@@ -17,6 +17,9 @@ COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _NOT_IN_JSON = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON's own escapes leave as it is and a terminal, or UTF-8, does not bear."""
+
+_JSON = _Encoder(ensure_ascii=False, allow_nan=False).encode
+"""Bound before any code of a project is imported, which may replace functions of `json`."""
 
 
 def clean(text: str) -> str:
@@ -29,9 +32,13 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
+def _encoder(indent: int | None) -> Callable[[Any], str]:
+    return _JSON if indent is None else _Encoder(ensure_ascii=False, allow_nan=False, indent=indent).encode
+
+
 def as_json(value: Any, indent: int | None = None) -> str:
     """A value as JSON that any terminal and any encoding bears."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    text = _encoder(indent)(value)
     return _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from stepwell.errors import StoreRemoved
 from stepwell.kernel.ports import Done, Report, Said, Started, Task
 from stepwell.worker import wire
 
@@ -78,13 +77,7 @@ class Link:
         path: Path | None = None
         if len(message) > wire.MESSAGE:
             path = self._spill / f"{os.getpid()}-{self.number}-{task.node}.task"
-            try:
-                path.write_bytes(message)
-            except FileNotFoundError as error:
-                raise StoreRemoved(
-                    f"the store `{self._spill.parent}` was removed while the run went on",
-                    fixes=["stepwell run"],
-                ) from error
+            path.write_bytes(message)
             message = wire.IN_A_FILE + os.fsencode(path)
         try:
             self._tasks.send(message)
@@ -122,7 +115,11 @@ class Link:
                 try:
                     for body in self._frames.feed(data):
                         self._take(body, now, reports, ends)
-                except (wire.Garbled, TypeError, ValueError):  # also a frame that has not the parts of a report
+                except (
+                    wire.Garbled,
+                    TypeError,
+                    ValueError,
+                ):  # also a frame that has not the parts of a report
                     self.garbled = True
             if len(data) < CHUNK:
                 return ends

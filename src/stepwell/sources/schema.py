@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from itertools import islice
+from json import dumps, loads
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,12 +89,12 @@ def schema(uri: str, type_name: str, options: Mapping[str, object], pinned: Pinn
     frames = plain_type(type_name, uri) == "pandas.DataFrame"
     found = _look(pinned.files, told, options, frames=frames)
     columns = None if found.columns is None else list(found.columns.items())
-    memo.put("schema", key, json.dumps([columns, found.complete]).encode())
+    memo.put("schema", key, dumps([columns, found.complete]).encode())
     return found
 
 
 def _unpacked(kept: bytes | str) -> Schema:
-    columns, complete = json.loads(kept)
+    columns, complete = loads(kept)
     return Schema(None if columns is None else dict(columns), complete)
 
 
@@ -201,7 +201,7 @@ def _of_lines(file: File) -> Schema:
     with file.open() as stream:
         lines = list(islice((line for line in stream if line.strip()), ROWS + 1))
     for line in lines[:ROWS]:
-        row = json.loads(line)
+        row = loads(line)
         if not isinstance(row, dict):
             return UNKNOWN
         for name, value in row.items():
@@ -248,6 +248,6 @@ def _index_of(metadata: Mapping[bytes, bytes] | None) -> set[str] | None:
     if not note:
         return set()
     try:
-        return {name for name in json.loads(note)["index_columns"] if isinstance(name, str)}
+        return {name for name in loads(note)["index_columns"] if isinstance(name, str)}
     except (ValueError, KeyError, TypeError):
         return None

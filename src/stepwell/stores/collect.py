@@ -16,12 +16,12 @@ processes that died, folders laid out of parts for steps to read) has no way bac
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from json import loads
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -294,9 +294,9 @@ def _used(database: Database, runs: list[int]) -> Iterator[int]:
     reused = "SELECT text FROM texts WHERE digest IN (SELECT text FROM reused WHERE run IN (???))"
     try:
         for (text,) in database.many(reused, runs):
-            yield from json.loads(text)[1::2]
+            yield from loads(text)[1::2]
         for (text,) in database.many("SELECT text FROM made WHERE run IN (???)", runs):
-            yield from json.loads(text)["steps"][1::4]
+            yield from loads(text)["steps"][1::4]
     except (ValueError, TypeError, KeyError) as error:
         raise StoreDamaged(
             "the record of a run is damaged in the store",

@@ -6,9 +6,9 @@ Nothing here writes, imports user code or decodes artifacts. Lists are newest fi
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from json import loads
 from typing import Any, NamedTuple
 
 from stepwell.errors import StoreDamaged, UnknownRun, UnknownStep, nearest
@@ -130,7 +130,7 @@ class Runs:
         for when, runs, emptied in self._database.rows(
             "SELECT time, runs, emptied FROM trash ORDER BY batch DESC"
         ):
-            if number in json.loads(runs):
+            if number in loads(runs):
                 day = datetime.fromtimestamp(when).astimezone().strftime("%Y-%m-%d")
                 fix = "stepwell runs" if emptied else "stepwell gc --undo"
                 why = (
@@ -156,10 +156,10 @@ class Runs:
         if status == "running" and not self._driven(driver):
             status = "interrupted"
         with _readable(number):
-            shown = self._metrics_so_far(number) if metrics is None else json.loads(metrics)
+            shown = self._metrics_so_far(number) if metrics is None else loads(metrics)
             return RunRow(
-                f"r{number}", pipeline, status, started, seconds, dict(json.loads(params)), dict(shown),
-                commit, bool(dirty), tuple(json.loads(argv)), dict(json.loads(counts)) if counts else {},
+                f"r{number}", pipeline, status, started, seconds, dict(loads(params)), dict(shown),
+                commit, bool(dirty), tuple(loads(argv)), dict(loads(counts)) if counts else {},
             )  # fmt: skip
 
     def _driven(self, driver: int) -> bool:
@@ -192,7 +192,7 @@ class Runs:
         reused, made = self._reused(number), self._made(number)
         stopped = {row[0]: row[1:] for row in self._database.rows(_STOPPED, (number,))}
         results = self._results.by_number({*reused.values(), *(seq for seq, _, _ in made.values())})
-        left = set(json.loads(skipped))
+        left = set(loads(skipped))
         unreached = "running" if found.status == "running" else "interrupted"
         out = []
         for node, named in enumerate(nodes):
@@ -245,7 +245,7 @@ class Runs:
         with _readable(run):
             found = set(self._reused(run).values())
             for (text,) in self._database.rows("SELECT text FROM made WHERE run = ?", (run,)):
-                found.update(json.loads(text)["steps"][1::4])
+                found.update(loads(text)["steps"][1::4])
             return sorted(found)
 
     def last_numbers(self, pipeline: str) -> list[int]:
@@ -262,7 +262,7 @@ class Runs:
         """For each node that a run executed with success: the number of its result, reasons, notes."""
         found: dict[int, tuple[int, list[list[Any]], list[str]]] = {}
         for (text,) in self._database.rows("SELECT text FROM made WHERE run = ? ORDER BY part", (run,)):
-            pack = json.loads(text)
+            pack = loads(text)
             reasons, flat = pack["reasons"], pack["steps"]
             for node, seq, why, notes in zip(*[iter(flat)] * 4, strict=True):
                 found[node] = (seq, reasons[why], notes)
@@ -275,7 +275,7 @@ class Runs:
             "SELECT texts.text FROM reused JOIN texts ON texts.digest = reused.text WHERE run = ? ORDER BY part",
             (run,),
         ):
-            flat = json.loads(text)
+            flat = loads(text)
             found.update(zip(flat[::2], flat[1::2], strict=True))
         return found
 
@@ -283,7 +283,7 @@ class Runs:
         row = self._database.row(
             "SELECT text FROM texts WHERE digest = (SELECT nodes FROM runs WHERE id = ?)", (number,)
         )
-        return [] if row is None else json.loads(row[0])
+        return [] if row is None else loads(row[0])
 
     # ------------------------------------------------------------------ logs, points, expectations
 
@@ -359,17 +359,17 @@ def _number(value: float | None) -> float:
 
 
 def _failure(text: str) -> Failure:
-    code, what, why, fixes, docs, traceback = json.loads(text)
+    code, what, why, fixes, docs, traceback = loads(text)
     return Failure(code, what, why, tuple(fixes), docs, traceback)
 
 
 def _stopped(node: int, named: list[str], row: tuple[Any, ...]) -> StepRow:
     status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused, notes = row
     failure = _failure(error) if error else None
-    told = tuple(Reason(*reason) for reason in json.loads(reasons))
+    told = tuple(Reason(*reason) for reason in loads(reasons))
     return StepRow(
         node, named[0], named[1], named[2], status, verb, told, key, unpack_pairs(inputs),
-        unpack_outputs(refused), {}, seconds, cpu, memory, failure, tuple(json.loads(notes)), "", None,
+        unpack_outputs(refused), {}, seconds, cpu, memory, failure, tuple(loads(notes)), "", None,
     )  # fmt: skip
 
 

@@ -11,9 +11,9 @@ steps asks nothing more. In a store that was empty when it was opened, nothing i
 from __future__ import annotations
 
 import gc
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from json import loads
 from typing import Any
 
 from stepwell.errors import ArtifactGone, StoreDamaged
@@ -161,7 +161,7 @@ class Results:
         found = self._parts.get(digest)
         if found is None:
             row = self._database.row("SELECT parts FROM parts WHERE digest = ?", (digest,))
-            found = {} if row is None else json.loads(row[0])
+            found = {} if row is None else loads(row[0])
             if row is not None:
                 self._parts[digest] = found
         return found

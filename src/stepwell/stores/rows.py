@@ -9,8 +9,8 @@ JSON, which begins with `[`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
+from json import JSONEncoder, loads
 from typing import Any
 
 from stepwell.kernel.ports import Artifact
@@ -19,7 +19,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 _new: Any = tuple.__new__  # a named tuple's own constructor takes twice as long
 
-encode = json.JSONEncoder(separators=(",", ":")).encode
+encode = JSONEncoder(separators=(",", ":")).encode
 """Compact JSON in ASCII; named tuples become lists; NaN and infinities as Python writes them."""
 
 
@@ -39,7 +39,7 @@ def unpack_pairs(text: str) -> Pairs:
     if not text:
         return ()
     if text[0] == "[":
-        return tuple([(name, token) for name, token in json.loads(text)])
+        return tuple([(name, token) for name, token in loads(text)])
     return tuple([line.partition("=")[::2] for line in text.split("\n")])  # type: ignore[misc]
 
 
@@ -61,7 +61,7 @@ def unpack_outputs(text: str) -> tuple[Artifact, ...]:
     if not text:
         return ()
     if text[0] == "[":
-        return tuple([Artifact(n, c, d, s, tuple(p), note) for n, c, d, s, p, note in json.loads(text)])
+        return tuple([Artifact(n, c, d, s, tuple(p), note) for n, c, d, s, p, note in loads(text)])
     found = []
     for line in text.split("\n"):
         name, codec, digest, size, note = line.split(" ", 4)
@@ -77,4 +77,4 @@ def pack_numbers(numbers: Iterable[tuple[str, float]]) -> str:
 
 def unpack_numbers(text: str | None) -> tuple[tuple[str, float], ...]:
     """What `pack_numbers` was given."""
-    return tuple([(name, value) for name, value in json.loads(text)]) if text else ()
+    return tuple([(name, value) for name, value in loads(text)]) if text else ()

@@ -16,11 +16,11 @@ back it is the reverse: files first, then the rows that name them. Nothing needs
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from json import dumps, loads
 from typing import NamedTuple
 
 from stepwell.errors import StoreBusy
@@ -61,7 +61,7 @@ def batches(store: LocalStore) -> list[Batch]:
     rows = store.database.rows(
         "SELECT batch, time, runs, results, blobs, bytes FROM trash WHERE emptied = 0 ORDER BY batch"
     )
-    return [Batch(row[0], row[1], tuple(json.loads(row[2])), *row[3:]) for row in rows]
+    return [Batch(row[0], row[1], tuple(loads(row[2])), *row[3:]) for row in rows]
 
 
 # ---------------------------------------------------------------------- taking away
@@ -128,7 +128,7 @@ def _move_rows(connection: sqlite3.Connection, going: Going, now: float) -> Batc
     _move(connection, "texts", "digest", [digest for (digest,) in unshared], batch.number)
     connection.execute(
         "INSERT INTO trash (batch, time, runs, results, blobs, bytes) VALUES (?, ?, ?, ?, ?, ?)",
-        (batch.number, now, json.dumps(batch.runs), *batch[3:]),
+        (batch.number, now, dumps(batch.runs), *batch[3:]),
     )
     connection.executemany(
         "INSERT INTO trash_files (batch, digest, size) VALUES (?, ?, ?)",

@@ -7,6 +7,7 @@
     world      what an observed thing comes to now
     failures   what a person is told when a step fails
     state      what a step may have changed of its process, put back for the next one
+    patches    what it may have replaced of Python's own libraries
     meter      wall and processor time, peak memory
     wire       tasks and reports as bytes
     main       a process of workers: the template that forks them, the loop that serves tasks

@@ -25,7 +25,7 @@ from stepwell.worker import failures, judges
 from stepwell.worker.inputs import Inputs
 from stepwell.worker.meter import Meter
 from stepwell.worker.modules import FirstParty
-from stepwell.worker.observe import Observed
+from stepwell.worker.observe import Observed, is_zoned
 from stepwell.worker.outputs import Declared, claimed, keep
 from stepwell.worker.patches import LONG, Core
 from stepwell.worker.state import Restorer
@@ -98,6 +98,8 @@ class Context:
             if files is not None:
                 root = self.importer.observer.root
                 call.covered = frozenset([os.path.join(root, file) for file in files])
+                snapshot = self.importer.snapshot
+                call.zoned = is_zoned(snapshot[file] for file in call.covered if file in snapshot)
             # What modules do when they are imported is meant to stay.
             self.state.settle()
             self.watch.settle()
@@ -115,6 +117,8 @@ class Call:
     def __init__(self, step: StepDef, importer: FirstParty) -> None:
         self.covered: frozenset[str] | None = None
         """The source files that its fingerprint is taken of; None where that is not known."""
+        self.zoned = False
+        """Whether one of them may reckon with local time."""
         found: Any = importer.load(step.module)
         for part in step.qualname.split("."):
             found = getattr(found, part)
@@ -221,7 +225,7 @@ def _observed(call: Call, values: dict[str, Any], step: StepDef, context: Contex
     observer = context.importer.observer
     context.modules = len(context.importer.modules)
     returned, since = False, monotonic()
-    observer.begin(*context.inputs.held(), covered=call.covered)
+    observer.begin(*context.inputs.held(), covered=call.covered, zoned=call.zoned)
     try:
         value = call(values)
         returned = True

@@ -38,6 +38,7 @@ def tell(observer: Observer | None) -> Observer | None:
     if not _hooked:
         _hooked = True
         sys.addaudithook(_hook)
+        os.environb.__class__ = _Variables  # hardly anybody reads it: it stays so
     before, _current = _current, observer
     if observer is None:
         _places.put_back()
@@ -83,10 +84,11 @@ class _Probe:
         if type(path) is int or (dir_fd is not None and type(dir_fd) is not int):
             return
         follows = self.name == "access" or (self.name == "stat" and options.get("follow_symlinks", True))
-        if self.name in ("stat", "lstat") and _is_by_the_way(frame):
+        soft = self.name in ("stat", "lstat") and _is_by_the_way(frame)
+        if soft and (self.name == "stat" or _is_between(frame, result)):
             return
         try:
-            observer.probed(path, dir_fd, result, frame, follows=follows)
+            observer.probed(path, dir_fd, result, frame, follows=follows, soft=soft)
         except Exception as error:  # told with the result, which then never counts as up to date  # noqa: BLE001
             observer.failed(error)
 
@@ -111,13 +113,18 @@ class _Probe:
 def _is_by_the_way(frame: FrameType | None) -> bool:
     """Whether nobody wants to know: `resolve()` looks at all folders above, `makedirs` whether there is one already.
 
-    Where `resolve()` comes upon a link, that is seen by `readlink`.
+    Where `resolve()` comes upon a link, that is seen by `readlink`; what it does not find may become one.
     """
     while frame is not None and frame.f_globals.get("__name__") in _PATHS:
         if frame.f_code.co_name in _BY_THE_WAY:
             return True
         frame = frame.f_back
     return False
+
+
+def _is_between(frame: FrameType, result: Any) -> bool:
+    """Whether it is a folder on the way that `resolve()` looks at, and that is there."""
+    return not isinstance(result, FileNotFoundError) and bool(frame.f_locals.get("rest"))
 
 
 def _function_of_os(name: str) -> Any:
@@ -153,7 +160,9 @@ _opening: set[int] = set()
 def _is_opened(observer: Observer, args: tuple[Any, ...], frame: FrameType) -> None:
     if frame.f_code is _GET_DATA:
         loader = frame.f_back
-        if loader is not None and loader.f_code is _GET_CODE:  # the file itself may never be opened: its byte code is
+        if (
+            loader is not None and loader.f_code is _GET_CODE
+        ):  # the file itself may never be opened: its byte code is
             found = loader.f_locals
             observer.strayed(found["fullname"], found["source_path"], loader)
             return
@@ -179,7 +188,8 @@ def _found_by_name(name: str, package: str | None = None, level: int = 0) -> Any
     return _gcd_import(name, package, level)
 
 
-_gcd_import = _bootstrap._gcd_import  # type: ignore[attr-defined]
+_importing = vars(_bootstrap)
+_gcd_import = _importing["_gcd_import"]
 
 
 class _Variables(os._Environ):  # type: ignore[type-arg]
@@ -246,7 +256,7 @@ class _Places:
             pairs = zip(self._probes.items(), found, strict=True)
             self._set_probes({n: p if f == p.original else type(p)(n, f) for (n, p), f in pairs})
         self._space.update(self._probes)
-        _bootstrap._gcd_import = _found_by_name
+        _importing["_gcd_import"] = _found_by_name
         if type(os.environ) is os._Environ:
             self._environ = os.environ
             self._environ.__class__ = _Variables
@@ -254,7 +264,7 @@ class _Places:
     def put_back(self) -> None:
         """Put the functions back; what a step put there is not ours to take away."""
         found = self._now(self._space)
-        _bootstrap._gcd_import = _gcd_import
+        _importing["_gcd_import"] = _gcd_import
         if found == self._in_place:
             self._space.update(self._originals)
         else:
@@ -289,9 +299,10 @@ _EVENTS: dict[str, _Event] = {
     "os.scandir": lambda o, a, f: o.listed(a[0], f),
     "pickle.find_class": lambda o, a, f: o.met(a[0], f),
     "sqlite3.connect": lambda o, a, f: o.connected(a[0], f),
-    "os.mkdir": lambda o, a, f: o.changes(a[0], a[2], f, makes=True),
-    "os.symlink": lambda o, a, f: o.changes(a[1], a[2], f, makes=True),
-    "os.link": lambda o, a, f: o.changes(a[1], a[3], f, makes=True),
+    "os.chdir": lambda o, a, f: o.entered(a[0], f),
+    "os.mkdir": lambda o, a, f: o.changes(a[0], a[2], f, makes=True, by_the_way=_is_by_the_way(f)),
+    "os.symlink": lambda o, a, f: o.linked(a[1], a[2], f),
+    "os.link": lambda o, a, f: o.linked(a[1], a[3], f, a[0], a[2]),
     "os.remove": lambda o, a, f: o.changes(a[0], a[1], f),
     "os.rmdir": lambda o, a, f: o.changes(a[0], a[1], f),
     "os.truncate": lambda o, a, f: o.changes(a[0], None, f),

@@ -21,8 +21,11 @@ What is observed and what is not, and why: `docs/internals/observed.md`.
 from __future__ import annotations
 
 import _thread
+import importlib.util
+import linecache
 import opcode
 import os
+import re
 import stat
 import sys
 import threading
@@ -37,6 +40,7 @@ from stepwell.sources.memo import Memory
 from stepwell.worker import hooks, zones
 from stepwell.worker import world as worlds
 from stepwell.worker.seen import (
+    LOG,
     MOST,
     MOST_IN_A_FOLDER,
     NOTHING,
@@ -66,7 +70,7 @@ from stepwell.worker.zones import (
     is_plumbing_name,
 )
 
-__all__ = ["ImportRead", "Observed", "Observer"]
+__all__ = ["ImportRead", "Observed", "Observer", "is_zoned"]
 
 _readlink, _getcwd = os.readlink, os.getcwd
 _environ = os.environ
@@ -131,11 +135,14 @@ class Observer:
         pinned: Sequence[str] = (),
         folders: Sequence[str] = (),
         covered: Container[str] | None = None,
+        *,
+        zoned: bool = False,
     ) -> None:
         """A step's function will be called. Neither `pinned` files nor what lies in `folders` will count.
 
         `covered` are the source files that its fingerprint is taken of: other files of the project count
-        when they are executed. None where that is not known: then none does.
+        when they are executed. None where that is not known: then none does. `zoned`: it reckons with local
+        time, so that the time zone counts.
         """
         self._covered = covered
         if pinned or self._pinned:
@@ -143,12 +150,17 @@ class Observer:
             self._pinned_folders = tuple([f"{folder}{os.sep}" for folder in folders])
         self._seen, self._spare = (self._spare or Seen()).start(), None
         self._step = True
+        if zoned:
+            self._seen.touched = True
+            self._seen.marks["$", "TZ"] = self._token("TZ", _environ._data.get(b"TZ"))  # type: ignore[attr-defined]
         self._outer = hooks.tell(self)
 
     def end(self, *, tokens: bool = True) -> Observed:
         """The function is done. Without `tokens`, what was read is not looked at: the step failed."""
         seen, self._seen, self.turn = self._seen, None, _NO_TURN
         hooks.tell(self._outer)
+        if seen is not None and seen.shown:
+            _forget_lines(seen.shown)
         self._outer, self._step = None, False
         if seen is None:
             return NOTHING
@@ -252,12 +264,31 @@ class Observer:
                 return ""
             path = f"{base}/{path}"
         if "/." in path or "//" in path or path[-1] == "/":
-            path = _resolved(path) if "/.." in path else os.path.normpath(path)
+            if "/.." in path:
+                self._passes(path)
+                path = _resolved(path)
+            else:
+                path = os.path.normpath(path)
             path = f"/{path.lstrip('/')}"  # two slashes at the beginning are kept by `normpath`
         real = self._real
         if real != self.root and path.startswith(real) and path[len(real) :][:1] in ("", "/"):
             path = self.root + path[len(real) :]
         return "" if self._zone(os.path.dirname(path)) == NEVER else path
+
+    def _passes(self, path: str) -> None:
+        """A path with `..` in it: what it means depends on what it goes through, if that is a link or absent."""
+        seen, at = self._seen, path.find("/..")
+        while seen is not None and at > 0:
+            before = os.path.normpath(path[:at])
+            token = worlds.link(before) if "/.." not in path[:at] else worlds.FOLDER
+            status = worlds.status_of(before)
+            if (
+                token != worlds.FOLDER
+                and self._lies(seen, before, status)
+                and not self._is_made(seen, before)
+            ):
+                seen.marks.setdefault(("link", before), token)
+            at = path.find("/..", at + 1)
 
     def _lies(self, seen: Seen, path: str, status: os.stat_result | str) -> bool:
         """Whether what lies at a path can count at all."""
@@ -286,9 +317,22 @@ class Observer:
             path = os.path.dirname(path)
         return False
 
-    def _note(self, seen: Seen, thing: Thing, mark: Mark, frame: FrameType | bool) -> None:
-        """Remember something that counts."""
+    def _behind(self, seen: Seen, path: str) -> str:
+        """What is really read at a path: the step may have made a link to something that is not its own."""
+        if not (seen.linked or seen.hard) or not self._is_made(seen, path):
+            return path
+        path = seen.hard.get(path, path)
+        return self._path(os.path.realpath(path)) or path if seen.linked else path
+
+    def _note(
+        self, seen: Seen, thing: Thing, mark: Mark, frame: FrameType | bool, *, soft: bool = False
+    ) -> None:
+        """Remember something that counts; `soft`: only if the step does not change it afterwards."""
         marks = seen.marks
+        if not soft:
+            seen.soft.discard(thing)
+        elif thing not in marks:
+            seen.soft.add(thing)
         if thing not in marks:
             folder = os.path.dirname(thing[1])
             is_file = thing[0] in ("file", "kind")
@@ -341,7 +385,7 @@ class Observer:
         Returns whether it counts for the running step: no fingerprint covers it.
         """
         seen = self._seen
-        if seen is None or not self._is_own(path) or not (path := self._path(path)):
+        if seen is None or not self._is_own(path := self._path(path)):
             return False
         places = self._statements(frame, importing=True) if self._imports else []
         counts = self._step and self._covered is not None and path not in self._covered
@@ -359,7 +403,7 @@ class Observer:
     def strayed(self, name: str, path: str, frame: FrameType) -> None:
         """Python's own importer is about to execute a source file as the module `name`."""
         self.executed(path, frame)
-        if self._step and self._is_own(path):
+        if self._step and self._is_own(self._path(path)):
             self.strays[name] = path
 
     def met(self, name: str, frame: FrameType) -> None:
@@ -408,9 +452,13 @@ class Observer:
         counted = self._counts(seen, frame)
         if not counted:
             return
-        path = self._path(path, dir_fd)
+        given, path = path, self._behind(seen, self._path(path, dir_fd))
         if not path or self._is_pinned(path):
             return
+        if _is_for_lines(frame):
+            if path.endswith(".py") or path in self._sources:
+                return
+            seen.shown.add(given)
         status = worlds.status_of(path)
         is_made = self._is_made(seen, path)
         if not (is_made or self._lies(seen, path, status)):
@@ -432,7 +480,9 @@ class Observer:
         if flags & os.O_TRUNC or (absent and flags & os.O_CREAT):
             seen.made.add(path)
 
-    def probed(self, path: Any, dir_fd: Any, result: Any, frame: FrameType, *, follows: bool) -> None:
+    def probed(
+        self, path: Any, dir_fd: Any, result: Any, frame: FrameType, *, follows: bool, soft: bool = False
+    ) -> None:
         """Somebody looked whether a path exists, or where a link leads. `result` may be an `OSError`."""
         seen = self._seen
         if seen is None:
@@ -441,7 +491,9 @@ class Observer:
         if not counted:
             return
         path = self._path(path, dir_fd)
-        if not path or self._is_pinned(path):
+        if follows:
+            path = self._behind(seen, path)
+        if not path or self._is_pinned(path) or (path.endswith(".py") and _is_for_lines(frame)):
             return
         status: os.stat_result | str
         is_link = type(result) is str or type(result) is bytes
@@ -450,13 +502,16 @@ class Observer:
             status = result
         elif isinstance(result, OSError):
             status = worlds.why_not(result)
+            is_link = not follows and status == ABSENT
         else:
             status = worlds.status_of(path)
         if path in self._sources:
             return  # that it is there is known, and its size changes with every edit
+        if soft and path == self.root:
+            return
         if self._lies(seen, path, status) and not self._is_made(seen, path):
-            if is_link:
-                self._note(seen, ("link", path), worlds.link(path), counted)
+            if is_link or soft:
+                self._note(seen, ("link", path), worlds.link(path), counted, soft=soft)
             else:
                 self._note(seen, ("kind", path), worlds.kind_of(status), counted)
 
@@ -466,7 +521,7 @@ class Observer:
         counted = seen is not None and self._counts(seen, frame)
         if seen is None or not counted:
             return
-        path = self._path(path)
+        path = self._behind(seen, self._path(path))
         if not path or self._is_pinned(path) or "/.git/" in f"{path}/":
             return
         status = worlds.status_of(path)
@@ -480,7 +535,7 @@ class Observer:
         name = _database(database)
         if seen is None or not counted or not name:
             return
-        path = self._path(name)
+        path = self._behind(seen, self._path(name))
         status = worlds.status_of(path) if path else ABSENT
         if (
             not path
@@ -491,25 +546,80 @@ class Observer:
             return
         self._note(seen, ("file", path), mark_of(status), counted)
         seen.databases.setdefault(path, mark_of(status))
+        if _has_log(path):  # what others have committed may be there alone, as long as they have it open
+            log = path + LOG
+            self._note(seen, ("file", log), mark_of(worlds.status_of(log)), counted)
+            seen.databases.setdefault(log, mark_of(worlds.status_of(log)))
+
+    def entered(self, path: Any, frame: FrameType) -> None:
+        """Somebody is about to change to a folder: that it fails is an answer."""
+        seen = self._seen
+        counted = seen is not None and self._counts(seen, frame)
+        if seen is not None and counted and not os.path.isdir(path := self._path(path)):
+            self._answers(seen, path, counted)
+
+    def _answers(self, seen: Seen, path: str, counted: FrameType | bool) -> None:
+        """Something will fail for what there is at a path, or is not."""
+        status = worlds.status_of(path) if path else ABSENT
+        if (
+            path
+            and self._lies(seen, path, status)
+            and not (self._is_made(seen, path) or self._is_pinned(path))
+        ):
+            self._note(seen, ("kind", path), worlds.kind_of(status), counted, soft=True)
+
+    def linked(
+        self, path: Any, dir_fd: Any, frame: FrameType, source: Any = None, source_fd: Any = None
+    ) -> None:
+        """A symbolic link is about to be made, or a hard one to `source`."""
+        seen = self._seen
+        counted = seen is not None and self._counts(seen, frame)
+        if seen is None or not counted:
+            return
+        if source is not None:
+            source = self._behind(seen, self._path(source, source_fd))
+            if worlds.status_of(source) == ABSENT:
+                self._answers(seen, source, counted)
+                return
+        self.changes(path, dir_fd, frame, makes=True)
+        if source is None:
+            seen.linked = True
+        elif (path := self._path(path, dir_fd)) in seen.made:
+            seen.hard[path] = source
 
     def changes(
-        self, path: Any, dir_fd: Any, frame: FrameType, *, makes: bool = False, only_touches: bool = False
+        self,
+        path: Any,
+        dir_fd: Any,
+        frame: FrameType,
+        *,
+        makes: bool = False,
+        only_touches: bool = False,
+        by_the_way: bool = False,
     ) -> None:
-        """A path is about to be created (`makes`) or removed, or (`only_touches`) to get other times or rights."""
+        """A path is about to be created (`makes`) or removed, or (`only_touches`) to get other times or rights.
+
+        `by_the_way`: that this fails is no answer, as for `makedirs(exist_ok=True)`.
+        """
         seen = self._seen
-        if seen is None or not self._counts(seen, frame):
-            return
-        path = self._path(path, dir_fd)
-        if not path:
+        counted = seen is not None and self._counts(seen, frame)
+        path = self._path(path, dir_fd) if counted else ""
+        if seen is None or not path:
             return
         is_new = worlds.status_of(path) == ABSENT and not os.path.islink(path)
-        if only_touches:
+        if makes and is_new and not os.path.isdir(above := os.path.dirname(path)):
+            if not by_the_way:
+                self._answers(seen, above, counted)
+        elif makes != is_new:  # it fails: `mkdir` where there is a folder, `unlink` where there is nothing
+            if not by_the_way:
+                self._answers(seen, path, counted)
+        elif only_touches:
             seen.changed.add(path)
-        elif (
-            makes == is_new
-        ):  # else it fails: `mkdir` where there is a folder, `unlink` where there is nothing
+        else:
             if makes:
                 seen.made.add(path)
+            else:
+                seen.hard.pop(path, None)
             seen.changed.add(path)
             if self._zone(os.path.dirname(path)) == COUNTS:
                 seen.wrote.add(path)
@@ -517,9 +627,17 @@ class Observer:
     def renamed(self, args: tuple[Any, ...], frame: FrameType) -> None:
         """A file or folder is about to get another name."""
         seen = self._seen
-        if seen is None or not self._counts(seen, frame):
+        counted = seen is not None and self._counts(seen, frame)
+        if seen is None or not counted:
             return
         source, target = self._path(args[0], args[2]), self._path(args[1], args[3])
+        if source and not os.path.lexists(source):
+            self._answers(seen, source, counted)
+            return
+        if os.path.isdir(target) and target != source:  # it may have to be empty
+            self._answers(seen, target, counted)
+        if source in seen.hard:
+            seen.hard[target] = seen.hard.pop(source)
         for path in (source, target):
             if path and self._zone(os.path.dirname(path)) == COUNTS:
                 seen.wrote.add(path)
@@ -592,6 +710,43 @@ class Observer:
         return path[len(self.root) + 1 :] if path.startswith(self.root + "/") else path
 
 
+_LOCAL = re.compile(
+    rb"\b(localtime|fromtimestamp|timestamp|mktime|strftime|ctime|astimezone|tzlocal|tzname|tzset)\b"
+    rb"|\basctime\s*\(|\btime\.(timezone|altzone|daylight)\b"
+)
+
+
+def is_zoned(sources: Iterable[bytes]) -> bool:
+    """Whether code, by its text, may reckon with local time. C does it, so that nobody sees the zone being read."""
+    return any(_LOCAL.search(source) is not None for source in sources)
+
+
+def _forget_lines(shown: Container[str]) -> None:
+    """The next step reads them again."""
+    known = linecache.cache
+    for name in [name for name, entry in known.items() if len(entry) == 4 and entry[3] in shown]:
+        del known[name]
+
+
+def _is_for_lines(frame: FrameType | None) -> bool:
+    """Whether it is `linecache` that looks at a file: of sources it shows the lines."""
+    for _ in range(2):
+        if frame is not None and frame.f_code.co_filename == zones.LINECACHE:
+            return True
+        frame = frame.f_back if frame is not None else None
+    return False
+
+
+def _has_log(path: str) -> bool:
+    """Whether a file is a SQLite database whose commits go to a log beside it."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            head = file.read(20)
+    except OSError:
+        return False
+    return head[:15] == b"SQLite format 3" and head[18:20] == b"\2\2"
+
+
 _IMPORT_NAME = opcode.opmap["IMPORT_NAME"]
 
 
@@ -609,11 +764,29 @@ def _files_of(name: str, is_own: Callable[[str], bool]) -> Iterator[str]:
         if not isinstance(module, types.ModuleType) or not isinstance(file, str) or not is_own(file):
             continue
         yield file
-        for value in list(vars(module).values()):
-            of = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
-            if isinstance(of, str) and of not in known:
-                known.add(of)
-                todo.append(of)
+        values = list(vars(module).values())
+        names = [
+            v.__name__ if isinstance(v, types.ModuleType) else getattr(v, "__module__", 0) for v in values
+        ]
+        new = {each for each in (*names, *_imported(module, file)) if isinstance(each, str)} - known
+        known |= new
+        todo += new
+
+
+def _imported(module: types.ModuleType, file: str) -> Iterator[str]:
+    """Names of all that the `import` statements of a module may have imported."""
+    import ast  # most processes need none of this
+
+    tree = ast.parse(module.__loader__.get_data(file))  # type: ignore[union-attr]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in [alias.name for alias in node.names]:
+                yield from (name[:at] for at in range(len(name) + 1) if name[at : at + 1] in ("", "."))
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            full = importlib.util.resolve_name(base, module.__package__)
+            yield full
+            yield from (f"{full}.{alias.name}" for alias in node.names)
 
 
 def _of_descriptor(fd: int) -> str:

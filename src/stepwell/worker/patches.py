@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import builtins
 import collections
-import datetime
+import datetime as dt
 import decimal
 import io
 import json
@@ -31,7 +31,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 MODULES = (
-    os, posixpath, json, json.encoder, json.decoder, math, random, time, datetime, decimal, io, re, collections,
+    os, posixpath, json, json.encoder, json.decoder, math, random, time, dt, decimal, io, re, collections,
 )  # fmt: skip
 """The modules that are looked at, beside `builtins`."""
 
@@ -49,8 +49,20 @@ LONG = 0.005
 """Seconds of a task after which all is looked at: before that, it would be a part of the cost that counts."""
 
 _CONTEXT = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
-_FREE = frozenset(("__warningregistry__", "_", "timezone", "altzone", "daylight", "tzname"))
-"""Names that Python sets itself; those of `time` are put back with the environment."""
+_FREE = frozenset(
+    (
+        "__IPYTHON__",
+        "__warningregistry__",
+        "_",
+        "display",
+        "get_ipython",
+        "timezone",
+        "altzone",
+        "daylight",
+        "tzname",
+    )
+)
+"""Names that Python and IPython set themselves; those of `time` are put back with the environment."""
 
 _MISSING = object()
 

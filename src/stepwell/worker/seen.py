@@ -82,6 +82,14 @@ class Seen:
         self.named_ports: set[str] = set()
         self.made: set[str] = set()
         """Paths whose whole content is the step's."""
+        self.soft: set[Thing] = set()
+        """Of `marks`, what counts only where the step does not change the path afterwards."""
+        self.linked = False
+        """Whether the step made symbolic links: what is below one may be nothing of its own."""
+        self.hard: dict[str, str] = {}
+        """Hard links that the step made, and the file that each is."""
+        self.shown: set[str] = set()
+        """Files that `linecache` read, as it names them."""
         self.changed: set[str] = set()
         """Paths that the step changed in any way."""
         self.wrote: set[str] = set()
@@ -111,7 +119,8 @@ class Report:
         for path, before in seen.databases.items():
             if mark_of(worlds.status_of(path)) != before:  # most likely by this step
                 seen.changed.add(path)
-                seen.wrote.add(path)
+                if not path.endswith(LOG):
+                    seen.wrote.add(path)
 
     def observed(self, *, tokens: bool) -> Observed:
         """All of it."""
@@ -121,6 +130,8 @@ class Report:
             lines = self._lines()
             lines.update((what, "") for what in seen.noted)
         notes = [f"`{path}` {_MOVED}" for path in sorted(set(self.moved))]
+        if "$*" in lines and not any(what.startswith("ran ") for what in seen.noted):
+            notes.append(_WHOLE)  # else it is for that program
         for clause in sorted(seen.broken):
             lines["file ?"] = MOVING
             notes.append(
@@ -142,7 +153,9 @@ class Report:
                     continue
                 if thing not in known:
                     known[thing] = self._line(thing, self.marks[thing])
-                reads.append(ImportRead(file, line, *known[thing], self._is_own_doing(thing), thing[0] == "code"))
+                reads.append(
+                    ImportRead(file, line, *known[thing], self._is_own_doing(thing), thing[0] == "code")
+                )
         return tuple(sorted(set(reads)))
 
     def _is_own_doing(self, thing: Thing) -> bool:
@@ -162,7 +175,10 @@ class Report:
         marks, whole = self.marks, dict(self.seen.whole)
         for thing, mark in marks.items():
             kind, path = thing
-            if kind == "kind" and (("file", path) in marks or ("list", path) in marks):
+            if thing in self.seen.soft and self._was_changed(path):
+                continue
+            hidden = kind == "kind" or (kind == "link" and thing in self.seen.soft)
+            if hidden and (("file", path) in marks or ("list", path) in marks):
                 continue  # what is in it says also that it is there
             if kind in ("file", "kind") and os.path.dirname(path) in whole:
                 if (
@@ -231,6 +247,12 @@ class Report:
         return False
 
 
+LOG = "-wal"
+"""What the name of a SQLite database's log ends with."""
+
+_WHOLE = (
+    "reads the whole environment, which is not compared with what it is later: name what counts, `env=[...]`"
+)
 _NOT_KEPT = "and not kept as up to date"
 _MOVED = f"changed while the step read it: its result is used once {_NOT_KEPT}"
 

@@ -175,7 +175,7 @@ def _writer(fd: int) -> Callable[[bytes], None]:
 def _last_words(error: BaseException) -> None:
     """Say why a worker cannot go on: where the step closed what its process needs, in words, else as it is."""
     if isinstance(error, OSError) and error.errno in (errno.EBADF, errno.EPIPE, errno.ENOTSOCK):
-        print("this process cannot go on: the step closed files that it did not open", file=sys.stderr)
+        sys.stderr.write("this process cannot go on: the step closed files that it did not open\n")
     else:
         traceback.print_exc()
 

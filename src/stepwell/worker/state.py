@@ -9,8 +9,8 @@ Put back: working folder, environment, umask, `sys.path`, `sys.argv`, the standa
 filters, signal handlers and alarms, recursion limit, garbage collector, locale, root logger, and
 the options of pandas, scikit-learn and matplotlib (whose figures are closed). Steps run in a
 context of their own, which takes care of `decimal`, NumPy's print options and error states, and
-everything else that is a context variable. Not put back: resource limits, monkey patches of
-libraries, open files, files on disk.
+everything else that is a context variable. Not put back: resource limits, open files, files on
+disk. Replaced parts of libraries are a matter of their own (`patches`).
 
 **Random numbers.** `random`, NumPy's global generator and PyTorch are seeded with the task's key
 before each task: a step that forgot to seed gives the same result in every run, on any worker, and

@@ -7,7 +7,7 @@ comes to at this moment, so that comparing two tokens tells whether a result sti
     kind PATH    existence              `absent`, `folder`, `file SIZE`, `other`, `unreadable`
     list PATH    names in a folder      `n:…`, `absent`, `file`, `other`, `unreadable`
     all PATH     names, sizes, times    `a:…` and as for `list`: in place of more than 10,000 files of one folder
-    link PATH    where a link leads     `l:…`, or as for `kind` where it is no link
+    link PATH    where a link leads     `l:…`, or `absent`, `folder`, `file`, … where it is no link
     $NAME        a variable             `kernel.identity.token` of its value, of None where it is not set
 
 PATH is relative to the project's root, or absolute. `list` and `all` may be followed by names that
@@ -197,8 +197,8 @@ def _line(entry: os.DirEntry[str], *, deep: bool) -> bytes:
 
 
 def link(place: str) -> str:
-    """The token of a link's target; of what is no link, that of its existence."""
+    """The token of a link's target; of what is no link, that of its existence, without a size."""
     try:
         return f"l:{identity.digest(os.fsencode(_readlink(place)))}"
     except (OSError, ValueError):
-        return kind_of(status_of(place))
+        return kind_of(status_of(place)).partition(" ")[0]

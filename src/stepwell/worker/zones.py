@@ -35,7 +35,7 @@ KINDS = {
     "<frozen importlib._bootstrap>": PLUMBING,
     "<frozen zipimport>": PLUMBING,
     _IMPORT: MIXED,
-    f"{_STDLIB}/linecache.py": PLUMBING,
+    f"{_STDLIB}/linecache.py": MIXED,
     f"{_STDLIB}/pdb.py": PLUMBING,
     f"{_STDLIB}/bdb.py": PLUMBING,
     f"{_STDLIB}/shutil.py": MIXED,
@@ -48,11 +48,14 @@ PLUMBING_PARTS: tuple[str, ...] = ("/importlib/metadata/", "/debugpy/", "/pydevd
 
 
 def is_plumbing(code: CodeType) -> bool:
-    """Whether a function of a `MIXED` file never counts: all of importing but reading a package's data; `which`."""
+    """Whether a function of a `MIXED` file never counts: all of importing but reading a package's data; a few by name."""
     if code.co_filename in (_IMPORT, IMPORTER):
         return code.co_name != "get_data"
-    return code.co_name == "which"
+    return code.co_name in ("which", "checkcache")
 
+
+LINECACHE = f"{_STDLIB}/linecache.py"
+"""The file of the module that shows lines of sources."""
 
 MAPPING = frozenset(
     ("<frozen _collections_abc>", "<frozen os>", os.__file__, f"{_STDLIB}/_collections_abc.py")

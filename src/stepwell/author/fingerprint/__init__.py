@@ -29,6 +29,9 @@ digest: `environment.py` says how much of it.
     resolve.py      what names stand for, across modules
     effects.py      what importing a module does besides binding names
     patches.py      what a step's code changes of libraries
+    held.py         what a top-level statement may change, and where that may come from
+    holdings.py     the same with names resolved: what is changed without being named
+    order.py        in which order effects and changes happen
     definitions.py  one definition: text, digest, reach
     project.py      the closure of a step
 """

@@ -18,6 +18,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
+from stepwell.author.fingerprint.held import Touch, is_fresh, ran
+from stepwell.author.fingerprint.holdings import Holdings
 from stepwell.author.fingerprint.modules import Module, aliases, changed_chains, part, run_expressions
 from stepwell.author.fingerprint.resolve import Key, Resolver
 from stepwell.author.fingerprint.scopes import (
@@ -37,7 +39,10 @@ _LITERALS = (
     ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.ListComp, ast.SetComp, ast.DictComp, ast.JoinedStr,
 )  # fmt: skip
 _DEPTH = 20  # functions that call functions that register or act
-_MAKERS = ("__init__", "__new__", "__post_init__", "__call__")
+_MAKERS = (
+    "__init__", "__new__", "__post_init__", "__call__", "__prepare__", "__init_subclass__", "__enter__", "__exit__"
+)  # fmt: skip
+"""Methods that run where a class is called, is a base or a metaclass, or stands in a `with`."""
 _SEEDS = frozenset({"seed", "manual_seed"})
 """Calls that act also where their result is taken: `_ = random.seed(3)`."""
 _HARMLESS = ("logging.getLogger", "warnings.warn", "time.sleep", "sys.stdout", "sys.stderr", "gc")
@@ -50,7 +55,9 @@ class Effects:
     def __init__(self, resolver: Resolver, reading: Callable[[Key], Reading | None]) -> None:
         self.resolver = resolver
         self.reading = reading
-        self._statements: dict[str, list[ast.stmt]] = {}
+        self.holdings = Holdings(resolver, reading)
+        self._statements: dict[str, dict[int, ast.stmt]] = {}
+        self._changed_at: dict[str, dict[Key, list[int]]] = {}
         self._changes: dict[str, dict[Key, list[ast.stmt]]] = {}
         self._registers: dict[tuple[Key, int], frozenset[Key]] = {}
         self._acting: dict[tuple[Key, int], bool] = {}
@@ -59,12 +66,18 @@ class Effects:
 
     def statements(self, name: str) -> list[ast.stmt]:
         """The statements of a module that act when it is imported, cut down to what acts."""
+        return list(self.acting_at(name).values())
+
+    def acting_at(self, name: str) -> dict[int, ast.stmt]:
+        """The same by the index of the top-level statement that each is cut from."""
         if name not in self._statements:
             module = self.resolver.module(name)
-            found: list[ast.stmt] = []
+            found: dict[int, ast.stmt] = {}
             if module is not None:
-                parts = (part(s, lambda leaf: leaf if self._acts(module, leaf) else None) for s in module.top)
-                found = [p for p in parts if p is not None]
+                for index, statement in enumerate(module.top):
+                    cut = part(statement, lambda leaf: leaf if self._acts(module, leaf) else None)
+                    if cut is not None:
+                        found[index] = cut
             self._statements[name] = found
         return self._statements[name]
 
@@ -95,7 +108,8 @@ class Effects:
     def _expression_acts(self, module: Module, node: ast.AST) -> bool:
         """Whether an expression changes what is not the project's, or calls what does (`X = setup()`)."""
         if isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
-            return not self._is_ours(module, root_chain(node))
+            touch = Touch(node.value, isinstance(node, ast.Attribute))
+            return not self._is_ours(module, root_chain(node)) or self.holdings.is_outer(module, touch)
         if not isinstance(node, ast.Call):
             return False
         chain = root_chain(node.func)
@@ -108,14 +122,20 @@ class Effects:
             return acting and self._is_outside(module, chain)
         if self.acts(key):
             return True
-        given = (*node.args, *(k.value for k in node.keywords))
-        return self._mutates(key) and any(self._is_ours(module, root_chain(a)) for a in given)
+        if self._mutates(key):
+            given = (*node.args, *(k.value for k in node.keywords))
+            return any(self.holdings.is_ours(module, a) for a in given)
+        if not isinstance(node.func, ast.Attribute) or node.func.attr not in MUTATORS:
+            return False
+        return self.holdings.is_outer(module, Touch(node.func.value))
 
     def _is_run_by_decorator(self, module: Module, leaf: ast.stmt) -> bool:
         """Whether a decorator of the project calls what it decorates, or acts by itself."""
         for decorator in getattr(leaf, "decorator_list", ()):
             chain = root_chain(decorator)
-            if chain and not self.resolver.is_stepwell(module, chain):
+            if not chain:
+                return True  # a lambda, say
+            if not self.resolver.is_stepwell(module, chain):
                 depth = 2 if isinstance(decorator, ast.Call) else 1
                 key = self.resolver.origin(module, chain)[1]
                 reading = self.reading(key) if key is not None and self._is_function(key) else None
@@ -231,7 +251,7 @@ class Effects:
             if isinstance(value, ast.Call):
                 text, made_by = self.resolver.origin(module, root_chain(value) or ("?",))
                 known = "." not in text or self.resolver.places.is_standard(text)
-                if made_by is not None or not known:
+                if made_by is not None or not known or not is_fresh(value):
                     return False
             elif not isinstance(value, _LITERALS):
                 return False
@@ -242,13 +262,20 @@ class Effects:
     def changes(self, name: str) -> dict[Key, list[ast.stmt]]:
         """What a module's statements change elsewhere (or change here through a call): origin -> statements."""
         if name not in self._changes:
-            found: dict[Key, dict[int, ast.stmt]] = {}
             module = self.resolver.module(name)
-            if module is not None:
-                for index, key in self._changed(module):
-                    found.setdefault(key, {})[index] = module.top[index]
-            self._changes[name] = {key: [s for _, s in sorted(found[key].items())] for key in found}
+            top = module.top if module is not None else []
+            self._changes[name] = {key: [top[i] for i in at] for key, at in self.changed_at(name).items()}
         return self._changes[name]
+
+    def changed_at(self, name: str) -> dict[Key, list[int]]:
+        """The same by the indexes of the top-level statements."""
+        if name not in self._changed_at:
+            found: dict[Key, set[int]] = {}
+            module = self.resolver.module(name)
+            for index, key in self._changed(module) if module is not None else ():
+                found.setdefault(key, set()).add(index)
+            self._changed_at[name] = {key: sorted(found[key]) for key in found}
+        return self._changed_at[name]
 
     def _changed(self, module: Module) -> Iterator[tuple[int, Key]]:
         for index, chain in module.changes:
@@ -260,6 +287,43 @@ class Effects:
                 yield from ((index, key) for key in self._stepped(module, leaf))
                 if isinstance(leaf, (*FUNCTIONS, ast.ClassDef)):
                     yield from ((index, key) for key in self._registered_by(module, leaf))
+            yield from ((index, key) for key in self.holdings.touched(module, index))
+            bound = set[str]() if _compound(statement) else module.bound(statement)
+            for key in self._called_by(module, statement):
+                if key.module != module.name or key.name not in bound:
+                    yield index, key
+
+    def _called_by(self, module: Module, statement: ast.stmt) -> Iterator[Key]:
+        """What the calls of a top-level statement change inside the functions and classes that they call."""
+        for node in ran(statement):
+            if not isinstance(node, ast.Call):
+                continue
+            yield from self._typed(module, node)
+            chain = root_chain(node.func)
+            if not chain or isinstance(node.func, ast.Call):
+                continue
+            key = self.resolver.origin(module, chain)[1]
+            if key is not None and not self.is_pipeline(module, chain):
+                yield from self.registers(key, 1)
+
+    def _typed(self, module: Module, call: ast.Call) -> Iterator[Key]:
+        """The bases of a class that is made by a call: `type("Y", (Base,), {})`."""
+        name = (root_chain(call.func) or ("",))[-1]
+        if name in ("type", "new_class", "make_dataclass") and len(call.args) + len(call.keywords) > 1:
+            parts = [e for a in call.args[1:2] if isinstance(a, (ast.Tuple, ast.List)) for e in a.elts]
+            parts += [e for k in call.keywords if isinstance(k.value, ast.Tuple) for e in k.value.elts]
+            made = ast.ClassDef(name=name, bases=parts, keywords=[], body=[], decorator_list=[])
+            yield from self._hooked(module, made, _DEPTH)
+
+    def _defined(self, key: Key) -> Iterator[Key]:
+        """What the classes that a function makes are registered in."""
+        module = self.resolver.module(key.module)
+        for statement in module.statements(key.name, changes=False) if module is not None else ():
+            for node in ast.walk(statement) if isinstance(statement, FUNCTIONS) else ():
+                if module is not None and isinstance(node, ast.ClassDef):
+                    yield from self._hooked(module, node, _DEPTH)
+                elif module is not None and isinstance(node, ast.Call):
+                    yield from self._typed(module, node)
 
     def _stepped(self, module: Module, leaf: ast.stmt) -> Iterator[Key]:
         """The project's objects whose own class says that a method called here changes them: `x = counter.next()`."""
@@ -345,16 +409,20 @@ class Effects:
 
     def registers(self, key: Key | None, depth: int, left: int = _DEPTH) -> frozenset[Key]:
         """The data of the project that a call of this function changes, `depth` functions deep."""
-        reading = self.reading(key) if key is not None and left else None
         module = self.resolver.module(key.module) if key is not None else None
-        if key is None or reading is None or module is None:
+        if key is None or module is None or not left or module.kind(key.name) not in ("function", "class"):
             return frozenset()
         if (key, depth) not in self._registers:
             self._registers[key, depth] = frozenset()  # while it is being found: recursive functions
-            found: set[Key] = set()
+            reading = self._called(module, key)
+            if reading is None:
+                return frozenset()
+            found = set(self._defined(key))
+            if depth in reading.mutates:
+                found.update(self.holdings.defaults(key))
             for use, at in reading.changes:
                 if at <= depth:
-                    found.update(k for k in self._keys(module, use) if self._is_data(k))
+                    found.update(k for k in self._keys(module, use) if not self.holdings.is_logger(k))
             for use, at in reading.calls:
                 if at <= depth:
                     for called in self._keys(module, use):
@@ -375,10 +443,6 @@ class Effects:
     def _is_function(self, key: Key | None) -> bool:
         module = self.resolver.module(key.module) if key is not None else None
         return key is not None and module is not None and module.kind(key.name) == "function"
-
-    def _is_data(self, key: Key) -> bool:
-        module = self.resolver.module(key.module)
-        return module is not None and module.kind(key.name) == "data"
 
 
 def _makes(node: ast.ClassDef, *names: str) -> bool:

@@ -16,12 +16,12 @@ as its `RECORD` (or metadata) keeps its time and size.
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from json import dumps, loads
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -110,7 +110,7 @@ class Installed:
             known = self._recall(kind, info.path)
         if known is None or known[0] != stamp:
             known = (stamp, read(info))
-            self._news.setdefault(kind, {})[info.path] = json.dumps(known)
+            self._news.setdefault(kind, {})[info.path] = dumps(known)
         _KNOWN[kind, info.path] = known
         return known[1]
 
@@ -121,7 +121,7 @@ class Installed:
             self._recalled[kind] = self._memo.get_many(kind, [info.path for info in self._infos])
         text = self._recalled[kind].get(path)
         try:
-            stamp, value = json.loads(text) if text is not None else (None, None)
+            stamp, value = loads(text) if text is not None else (None, None)
         except (ValueError, TypeError):
             return None
         return (stamp, value) if stamp is not None else None
@@ -227,7 +227,7 @@ def _origin(info: _Info) -> dict[str, dict[str, object]]:
     """`direct_url.json`, or nothing."""
     text = _text(info, "direct_url.json")
     try:
-        origin = json.loads(text) if text else {}
+        origin = loads(text) if text else {}
     except ValueError:
         return {}
     return origin if isinstance(origin, dict) else {}

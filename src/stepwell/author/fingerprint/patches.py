@@ -10,16 +10,16 @@ them (`effects`), and neither is what a worker puts back by itself (`worker.stat
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from stepwell.author.fingerprint.definitions import Node
 from stepwell.author.fingerprint.resolve import EFFECTS, Key
-from stepwell.author.fingerprint.scopes import COMPUTED, FUNCTIONS, Use, _Reader, _Scope, root_chain
+from stepwell.author.fingerprint.scopes import COMPUTED, Use, _Reader, _Scope, root_chain
 
 __all__ = ["patched"]
 
 _PUT_BACK = (
-    "matplotlib.rcParams", "os.environ.data", "pandas.options", "sys.argv", "sys.path", "sys.stderr", "sys.stdin",
+    "matplotlib.rcParams", "pandas.options", "sys.argv", "sys.path", "sys.stderr", "sys.stdin",
     "sys.stdout", "warnings.filters", "warnings.showwarning",
 )  # fmt: skip
 """What `worker.state` restores after each step."""
@@ -62,9 +62,7 @@ def patched(
 def _of(node: Node) -> set[str]:
     if not _may(node):
         return set()
-    rules = node.resolver.rules(node.module)
     reader = _Patches(node)
-    reader.strip = rules.strip
     reader.read(node.statements)
     return reader.names
 
@@ -72,8 +70,12 @@ def _of(node: Node) -> set[str]:
 def _may(node: Node) -> bool:
     """Whether a closer look is worth its time; most definitions change nothing in place."""
     reading = node.reading
-    if any(depth and _text(node, use) for use, depth in reading.changes):
-        return True
+    for use, depth in reading.changes:
+        attribute = len(use.chain) > (
+            use.origin is None
+        )  # a bare call of `np.sort` may change `np`, for all one knows
+        if depth and attribute and _text(node, use):
+            return True
     return any((use.chain or ("",))[-1] in _HINTS or _is_fake(node, use) for use, _ in reading.calls)
 
 
@@ -85,23 +87,13 @@ def _text(node: Node, use: Use) -> str:
     """The dotted name of what a use stands for; empty if that is the project's, Stepwell's or local."""
     resolver, module = node.resolver, node.module
     if use.origin is not None:
-        origin = use.origin
-        names = [origin.module, *([origin.name] if origin.name else []), *use.chain]
-        if resolver.places.find(origin.module) is not None:
-            text, key = resolver._descend(origin.module, (*names[1:],), 50)
-            if key is not None or resolver.places.find(text.partition(".")[0]) is not None:
-                return ""
-            return text
-        text = ".".join(names)
+        text = ".".join(filter(None, (use.origin.module, use.origin.name, *use.chain)))
     else:
         text, key = resolver.origin(module, use.chain)
-        if use.chain[0] == "__builtins__" and key is None:
-            return ".".join(("builtins", *use.chain[1:]))
         if key is not None or use.chain[0] not in module.imports:
             return ""
-        if resolver.places.find(text.partition(".")[0]) is not None:
-            return ""
-    return "" if text.partition(".")[0] == "stepwell" else text
+    top = text.partition(".")[0]
+    return "" if top == "stepwell" or resolver.places.find(top) is not None else text
 
 
 class _Patches(_Reader):
@@ -125,7 +117,7 @@ class _Patches(_Reader):
     def special(self, node: ast.Call, chain: tuple[str, ...], scope: _Scope | None) -> bool:
         """Calls that set an attribute, or have it replaced for a while."""
         if chain in (("setattr",), ("delattr",)) and len(node.args) > 1:
-            self.note((*_chain(node.args[0]), _name(node.args[1])), scope, least=2)
+            self.note((*_chain(node.args[0]), _name(node.args[1])), scope)
         elif any(_text(self.node, use) in _FAKES for use in self.lookup(chain, scope)) and node.args:
             target = node.args[0]
             if isinstance(target, ast.Constant) and isinstance(target.value, str):
@@ -133,12 +125,15 @@ class _Patches(_Reader):
             elif _chain(target) and chain[-1] != "patch":
                 names = [_name(each) for each in node.args[1:2]] or [k.arg or COMPUTED for k in node.keywords]
                 for name in names:
-                    self.note((*_chain(target), name), scope, least=2)
+                    self.note((*_chain(target), name), scope, anywhere=True)
         return False
 
-    def note(self, chain: tuple[str, ...], scope: _Scope | None, least: int = 2) -> None:
-        """Remember a change of what a chain stands for, unless it is local, the project's, or put back anyway."""
-        if len(chain) < least or (scope is None and not isinstance(self.node.statements[0], FUNCTIONS)):
+    def note(self, chain: tuple[str, ...], scope: _Scope | None, *, anywhere: bool = False) -> None:
+        """Remember a change of what a chain stands for, unless it is local, the project's, or put back anyway.
+
+        Outside of functions it happens when the module is imported, but for decorators (`anywhere`).
+        """
+        if len(chain) < 2 or not (anywhere or (scope is not None and scope.depth)):
             return
         for use in self.lookup(chain, scope):
             self.named(_text(self.node, use))
@@ -165,10 +160,11 @@ def _name(node: ast.expr) -> str:
 
 def _namespace_of(node: ast.expr) -> tuple[str, ...]:
     """The chain of what an expression is the namespace of: `vars(json)`, `json.__dict__`."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "vars" and node.args:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "vars"
+        and node.args
+    ):
         return _chain(node.args[0])
     return _chain(node.value) if isinstance(node, ast.Attribute) and node.attr == "__dict__" else ()
-
-
-def _unused() -> Iterator[str]:
-    yield ""

@@ -21,6 +21,7 @@ from stepwell.author.fingerprint.definitions import Definition, Node, signature
 from stepwell.author.fingerprint.effects import Effects
 from stepwell.author.fingerprint.installed import Installed
 from stepwell.author.fingerprint.modules import Module, part
+from stepwell.author.fingerprint.order import Order
 from stepwell.author.fingerprint.patches import patched
 from stepwell.author.fingerprint.places import Places
 from stepwell.author.fingerprint.resolve import (
@@ -127,6 +128,7 @@ class Project:
         self._places = Places(root, held)
         self._resolver = Resolver(self._places, read or Path.read_bytes)
         self._effects = Effects(self._resolver, self._reading)
+        self._order_of_imports = Order(self._resolver, self._effects)
         self._nodes: dict[Key, Node | None] = {}
         self._grounds: dict[str, _Ground] = {}
         self._loads: dict[str, tuple[Reach, list[str]]] = {}
@@ -190,6 +192,9 @@ class Project:
             ),
             key=lambda d: d.name,
         )
+        order = self._import_order(module, closure)
+        if order is not None:
+            definitions = sorted([*definitions, order], key=lambda d: d.name)
         distributions = self._distributions(closure)
         lines = [FORMAT, f"{module}.{qualname}", *(f"{d.name} {d.digest}" for d in definitions)]
         return Fingerprint(
@@ -262,11 +267,17 @@ class Project:
                 self._take(closure, node.reach)
                 if key.module not in closure.ground.modules:
                     self._load(closure, [key.module])
-                closure.todo.extend(closure.ground.changes.get(key, ()))
+                closure.todo.extend(self._changes_of(closure.ground, key))
             if not closure.todo and "__subclasses__" in words:
                 for base in list(closure.counted):
                     made = closure.ground.changes.get(Key(base.module, base.name + "()"), ())
                     closure.todo.extend(k for k in made if k not in closure.counted)
+
+    def _changes_of(self, ground: _Ground, key: Key) -> Iterable[Key]:
+        """The changes that concern a definition: of its name, of its module as a whole."""
+        if key.name == WHOLE:
+            return [c for origin, made in ground.changes.items() if origin.module == key.module for c in made]
+        return (*ground.changes.get(key, ()), *ground.changes.get(Key(key.module, WHOLE), ()))
 
     def _take(self, closure: _Closure, reach: Reach) -> None:
         """Add what something reaches to the walk."""
@@ -299,8 +310,11 @@ class Project:
             changes = {origin: list(keys) for origin, keys in old.changes.items()}
             closure.ground = _Ground(set(old.modules), list(old.effects), changes)
         ground, before = closure.ground, len(closure.ground.effects)
+        modules = {key.module for key in closure.counted}
         for origin, key in self._grow(ground, new):
-            if origin in closure.counted and key not in closure.counted:
+            whole = Key(origin.module, WHOLE) in closure.counted
+            reached = origin.module in modules if origin.name == WHOLE else origin in closure.counted
+            if (reached or whole) and key not in closure.counted:
                 closure.todo.append(key)
         closure.todo.extend(ground.effects[before:])
 
@@ -375,6 +389,23 @@ class Project:
         shown = [p for p in parts if p is not None]
         label = f"{key.module}.{name} (star imports)"
         return Node(self._resolver, key, label, module, shown, note=order)
+
+    def _import_order(self, module: str, closure: _Closure) -> Definition | None:
+        """In which order the counted effects and changes of several statements happen; None if it cannot matter."""
+        marks = {key for key in closure.counted if key.name == EFFECTS or key.name.startswith("@")}
+        if len(marks) < 2:
+            return None
+        changed = {Key(*key.name[1:].split(":", 1)) for key in marks if key.name.startswith("@")}
+        happening = marks | (changed & closure.counted.keys())
+        lines: list[str] = []
+        roots = [module, *sorted(closure.ground.modules - {module})]
+        for key in self._order_of_imports.all(roots, closure.ground.modules, happening.__contains__):
+            if lines[-1:] != [closure.counted[key].label]:
+                lines.append(closure.counted[key].label)
+        text = "\n".join(lines)
+        own = self._resolver.module(module)
+        label = f"{module} (order of effects and changes)"
+        return Definition(label, digest(text), text, own.file if own is not None else "", 1)
 
     def _bound(self, module: Module, name: str) -> list[ast.stmt]:
         """The statements of a name; without those changes that are Stepwell's doing."""
