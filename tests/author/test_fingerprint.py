@@ -1490,6 +1490,7 @@ def test_a_project_on_the_path_through_a_pth_file(tmp_path):
         "print(lib.f(0), [d.name for d in found.definitions], found.distributions, found.digest)"
     )
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    paths["PYTHONDONTWRITEBYTECODE"] = "1"  # of one size and second: plain Python would import the old code
     command = [sys.executable, "-c", program, str(root), str(place)]
     first = subprocess.run(command, env=paths, capture_output=True, text=True, check=True).stdout
     assert first.startswith("1 ['lib.f', 'pipeline.lib', 'pipeline.train'] () ")
