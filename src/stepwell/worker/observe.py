@@ -144,6 +144,8 @@ class Observer:
         when they are executed. None where that is not known: then none does. `zoned`: it reckons with local
         time, so that the time zone counts.
         """
+        if self._zones is None:
+            self._look_around()
         self._covered = covered
         if pinned or self._pinned:
             self._pinned = frozenset(pinned)
@@ -173,6 +175,7 @@ class Observer:
         """A first-party module will be executed."""
         self._imports += 1
         if self._seen is None:
+            self._look_around()
             self._seen = Seen().start()
             self._outer = hooks.tell(self)
 
@@ -233,18 +236,21 @@ class Observer:
         self._kinds[filename] = kind
         return kind
 
+    def _look_around(self) -> None:
+        """Find out what lies where. Not inside an event: Python may be in the middle of finding that out itself."""
+        if self._zones is None:
+            self._zones = zones.zones(self._roots)
+            if self._store:
+                self._zones[self._store] = NEVER
+
     def _zone(self, folder: str) -> int:
         """What lies directly in this folder: COUNTS, NEVER or TEMPORARY."""
         kind = self._folders.get(folder)
         if kind is None:
-            if self._zones is None:
-                self._zones = zones.zones(self._roots)
-                if self._store:
-                    self._zones[self._store] = NEVER
-            at = folder
-            while at not in self._zones and at != (above := os.path.dirname(at)):
+            at, known = folder, self._zones or {}
+            while at not in known and at != (above := os.path.dirname(at)):
                 at = above
-            kind = self._zones.get(at, COUNTS)
+            kind = known.get(at, COUNTS)
             if kind == COUNTS and not NEVER_PARTS.isdisjoint(folder[len(at) :].split("/")):
                 kind = NEVER
             self._folders[folder] = kind
