@@ -71,6 +71,13 @@ def test_parameters_are_told_together(right):
     assert [one["code"] for one in error["problems"]] == ["E105", "E104", "E105"]
 
 
+def test_parameters_are_told_with_all_the_rest(wrong):
+    error = wrong("plan", "--json", "count=x", code=3).json["error"]
+    assert {one["code"] for one in error["problems"]} == {"E105", "E205"}
+    wrong.edit("count: int = 3", "count: int")  # without a default nothing else can be seen
+    assert wrong("plan", "--json", "count=x", code=2).json["error"]["code"] == "E105"
+
+
 def test_a_check_of_ones_own(right):
     error = right.refused("run", "count=101", code=3)
     assert error["code"] == "E313"

@@ -19,9 +19,6 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-OBSERVED = True
-"""Whether things that no source code shows count: files that steps read, variables, folders, absent paths."""
-
 
 class Kind(NamedTuple):
     """A kind of thing that a step can reach. `{i}` is its number, `{s}` its state, `{d}` and `{c}` are cosmetic.
@@ -203,7 +200,7 @@ class Terrain:
 def grown(random: Random) -> Terrain:
     """A new project: 3 to 12 steps, called once or twice each."""
     count = random.randint(3, 12)
-    kinds = [name for name, kind in KINDS.items() if OBSERVED or not kind.observed]
+    kinds = list(KINDS)
     random.shuffle(kinds)
     chosen = kinds[: random.randint(6, len(kinds))] + random.choices(kinds, k=count)
     ingredients = [Ingredient(kind, i, random.randint(1, 9)) for i, kind in enumerate(chosen)]

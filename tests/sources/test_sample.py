@@ -30,8 +30,17 @@ def take(tmp_path, memo, shelf):
     root = tmp_path / "project"
     root.mkdir()
 
-    def take(uri, rows=10, own=None):
-        return sample(uri, root=root, rows=rows, into=tmp_path / "samples", memo=memo, shelf=shelf, own=own)
+    def take(uri, rows=10, own=None, as_bytes=False):
+        return sample(
+            uri,
+            root=root,
+            rows=rows,
+            into=tmp_path / "samples",
+            memo=memo,
+            shelf=shelf,
+            own=own,
+            as_bytes=as_bytes,
+        )
 
     take.root = root
     return take
@@ -170,6 +179,19 @@ def test_what_nothing_here_can_cut_is_whole_and_told(take):
     assert Path(made.uri).read_bytes() == (take.root / "large.bin").read_bytes()
     put(take, "small.bin", b"x" * 100)
     assert take("small.bin").whole == ()
+
+
+def test_what_is_read_as_bytes_is_cut_behind_the_first_64_kib(take):
+    data = os.urandom(100_000)
+    put(take, "large.bin", data)
+    assert take("large.bin").whole == ("large.bin",)
+    made = take("large.bin", as_bytes=True)
+    assert made.whole == ()
+    assert Path(made.uri).read_bytes() == data[: 64 << 10]
+    put(take, "t.csv", table(1000))
+    assert Path(take("t.csv", as_bytes=True).uri).read_bytes().startswith(b"a,b\n0,x0\n"), (
+        "rows, where there are rows"
+    )
 
 
 @pytest.mark.parametrize("name", ["t.csv.gz", "t.parquet", "a.npy", "t.csv.zip", "t.arrow"])

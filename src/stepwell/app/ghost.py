@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class Ghost:
             memo=memo,
             shelf=Shelf(self.real),
             own=_function(source),
+            as_bytes=source.type == "bytes",
         )
         self.samples.append(made)
         return pin(made.uri, root=self.root, memo=memo)
@@ -72,8 +74,9 @@ class Ghost:
             if made.whole
         ]
 
+    @cached_property
     def mirror(self) -> Path:
-        """The folder in which steps run: the project's, made anew."""
+        """The folder in which steps run: the project's, made anew for this run."""
         folder = self.own / "folder"
         shutil.rmtree(folder, ignore_errors=True)
         _mirror(self.root, folder, {os.path.realpath(self.real)})

@@ -34,7 +34,7 @@ from stepwell.author.fingerprint import Project
 from stepwell.author.identities import Identified, identify
 from stepwell.author.project import Loaded
 from stepwell.author.settings import settings_of, text
-from stepwell.errors import ArtifactGone, UsageError
+from stepwell.errors import ArtifactGone, StepwellError, UsageError
 from stepwell.kernel.events import Event, RunFinished, StepReused
 from stepwell.kernel.graph import FromStep, Graph, SourceDef, leaves
 from stepwell.kernel.plan import Known, Pin, Plan, Wanted, decide
@@ -167,6 +167,28 @@ def prepare(
     return Work(loaded, store, identified, pinned, plan, notes, ghost)
 
 
+def with_the_rest(
+    error: StepwellError, loaded: Loaded, store: LocalStore, settings: Settings = DEFAULTS
+) -> StepwellError:
+    """An error of the parameters together with what else is wrong with a pipeline, seen with their defaults.
+
+    Where a parameter has no default nothing else can be seen.
+    """
+    if any(p.default is p.empty for p in loaded.pipeline.signature.parameters.values()):
+        return error
+    root, memo = loaded.target.root, cast("Memo", store.memo)
+    with at(root), _undisturbed():
+        checking = Checking(loaded, settings.checks, memo)
+        checking.problems.add(error)
+        checking.trace({})
+        checking.pin(lambda source: pin(source.uri, root=root, memo=memo, shelf=Shelf(store.blobs.folder)))
+        try:
+            checking.refuse()
+        except StepwellError as found:
+            return found
+    return error
+
+
 def _moved(graph: Graph, pinned: Sequence[Pinned]) -> Iterator[str]:
     """What became of the files of each source that changed: up to three by name, and how many more."""
     for source, now in zip(graph.sources, pinned, strict=True):
@@ -297,15 +319,15 @@ class _Clock:
 def _engine(work: Work, settings: Settings) -> Any:
     loaded = work.loaded
     snapshot = loaded.importer.snapshot
-    folder = None if work.ghost is None else work.ghost.mirror()
+    folder = None if work.ghost is None else work.ghost.mirror
     common = {
         "root": work.root,
         "store": work.store.blobs.folder,
         "snapshot": snapshot,
         "folder": folder,
         "alone": work.identified.patches,
+        "covered": work.identified.files,
     }
-    common["covered"] = work.identified.files
     if settings.in_process:
         return registry.engine("in-process")(**common)
     modules = sorted({step.module for step in work.graph.steps})

@@ -21,7 +21,6 @@ from stepwell.author.arguments import brief, fitted, stars
 from stepwell.author.bindings import bind, holds_references, holds_unknown, type_of
 from stepwell.author.generics import filled, is_generic, solved
 from stepwell.author.options import Options
-from stepwell.author.outputs import doubles
 from stepwell.author.problems import Problems
 from stepwell.author.references import Reference, forgotten
 from stepwell.author.where import Place, line_of, user_line
@@ -243,7 +242,7 @@ class Trace:
         whole: bool,
     ) -> Attempt:
         """The graph, checked if nothing is wrong so far."""
-        for error in doubles(self.nodes):
+        for error in g.doubles(self.nodes):
             self.problems.add(error)
         graph = g.Graph(
             name, tuple(params), tuple(self.sources), tuple(self.steps), tuple(self.nodes), result
@@ -366,7 +365,7 @@ class Trace:
         stem = "/".join((*self._path, name)) if self._path else name
         if step.label:
             if (stem, self._visit) in self._labelled:
-                return stem  # which `doubles` refuses
+                return stem  # which `graph.doubles` refuses
             self._labelled.add((stem, self._visit))
         place = (stem, bool(step.label))
         count = self._taken[place] = self._taken.get(place, 0) + 1

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from stepwell.app.checks import Selection
 from stepwell.app.places import stored
-from stepwell.app.session import DEFAULTS, Settings, Work, prepare
+from stepwell.app.session import DEFAULTS, Settings, Work, prepare, with_the_rest
 from stepwell.author.params import from_words
 from stepwell.author.project import Loaded, find, load
 from stepwell.cli.looking import count
-from stepwell.errors import UsageError
+from stepwell.errors import StepwellError, UsageError
 from stepwell.stores.local import LocalStore
 
 _SETTING = re.compile(r"[^\W\d]\w*=", re.UNICODE)
@@ -90,8 +90,12 @@ def loaded(plain: Sequence[str]) -> Loaded:
 
 
 def planned(found: Loaded, given: Sequence[str], store: LocalStore, how: Settings = DEFAULTS) -> Work:
-    """The plan of a pipeline with `name=value` words as parameters."""
-    return prepare(found, from_words(found.pipeline, given), store, how)
+    """The plan of a pipeline with `name=value` words as parameters. What is wrong with these is told with all the rest."""
+    try:
+        params = from_words(found.pipeline, given)
+    except StepwellError as error:
+        raise with_the_rest(error, found, store, how) from None
+    return prepare(found, params, store, how)
 
 
 __all__ = [

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from stepwell.errors import PipelineCycle, SameName, SameOutputFile
+from stepwell.errors import PipelineCycle, SameName, SameOutputFile, StepwellError
 
 RESULT = "result"
 """The name of the output of a step that has only one."""
@@ -100,6 +100,10 @@ class StepDef(NamedTuple):
     How it is run: a failure is tried again `retries` times, after `backoff` seconds and twice as
     many each further time; after `timeout` seconds (0: none) it is stopped; `validate` are judges of
     what it gave. Functions are "module:qualname".
+    Of a `kind` other than "python", `spec` is the text of what it does, which is its code; a step of
+    kind `DYNAMIC` stands for steps that nobody knows before its inputs. `place` says where it executes,
+    if not in a worker itself, `services` what must be running meanwhile, `tags` are names to select it
+    by. The failure of an `optional` step is not the run's; an `always` step runs whatever has failed.
     """
 
     name: str
@@ -122,12 +126,21 @@ class StepDef(NamedTuple):
     backoff: float = 1.0
     timeout: float = 0.0
     validate: tuple[str, ...] = ()
+    spec: str = ""
+    place: str = ""
+    services: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    optional: bool = False
+    always: bool = False
 
     @property
     def full_name(self) -> str:
         """The name under which history knows the step: `module:qualname`."""
         return f"{self.module}:{self.qualname}"
 
+
+DYNAMIC = "dynamic"
+"""The kind of a step that becomes others when its inputs are known (`grow`)."""
 
 WHOLE = "whole"
 """In place of a function that samples: not at all."""
@@ -170,7 +183,8 @@ class Node(NamedTuple):
 class Graph(NamedTuple):
     """A traced pipeline. Make it with `build`, which checks it.
 
-    `params` are the pipeline's parameters: (name, value as plain data, token).
+    `params` are the pipeline's parameters: (name, value as plain data, token). `endpoints` are results
+    that have a name of their own, to be asked for by it.
     """
 
     pipeline: str
@@ -179,6 +193,7 @@ class Graph(NamedTuple):
     steps: tuple[StepDef, ...]
     nodes: tuple[Node, ...]
     result: Binding
+    endpoints: tuple[tuple[str, Binding], ...] = ()
 
     def step_of(self, node: int) -> StepDef:
         """The definition of the step that a node calls."""
@@ -211,7 +226,8 @@ def build(
 
     Raises `PipelineCycle`, `SameName` (two nodes with one id) or `SameOutputFile`.
     """
-    _refuse_doubles(nodes)
+    for error in doubles(nodes):
+        raise error
     if any(before >= i for i, node in enumerate(nodes) for before in dependencies(node)):
         nodes, result = _reorder(nodes, result)
     return Graph(pipeline, tuple(params), tuple(sources), tuple(steps), tuple(nodes), result)
@@ -240,33 +256,52 @@ def leaves(binding: Binding) -> Iterator[Constant | FromStep | FromSource]:
         yield binding
 
 
-def _refuse_doubles(nodes: Sequence[Node]) -> None:
+def doubles(nodes: Sequence[Node]) -> Iterator[StepwellError]:
+    """What two calls claim at once: `SameName` for an id, `SameOutputFile` for a file.
+
+    Files are the same in spellings that some file systems do not tell apart (`A.csv`, `a.csv`), and
+    a file cannot lie in another one.
+    """
     ids: dict[str, Node] = {}
     files: dict[str, Node] = {}
     for node in nodes:
         other = ids.get(node.id)
+        ids.setdefault(node.id, node)
         if other is not None:
             label = node.id.rpartition("/")[2].partition("[")[0]
-            raise SameName(
-                f"two calls are named `{node.id}`: {_at(other)} and {_at(node)}",
+            yield SameName(
+                f"two calls are named `{node.id}`: {other.where or '?'} and {node.where or '?'}",
                 why="a label names one call, so that commands can speak of it",
                 fixes=[f'give one of them another label: .named("{label}-2")'],
                 where=node.where,
             )
-        ids[node.id] = node
-        if node.out:
-            other = files.setdefault(node.out, node)
-            if other is not node:
-                raise SameOutputFile(
-                    f"`{other.id}` and `{node.id}` both write `{node.out}`",
-                    why="the file would hold the result of whichever ran last",
-                    fixes=['give one of them another file: .options(out="...")'],
-                    where=node.where,
-                )
+        if not node.out:
+            continue
+        other = files.get(node.out.casefold())
+        files.setdefault(node.out.casefold(), node)
+        if other is not None:
+            both = other.out == node.out
+            yield _same_file(
+                node,
+                f"`{other.id}` and `{node.id}` both write `{node.out}`"
+                if both
+                else f"`{other.id}` writes `{other.out}` and `{node.id}` writes `{node.out}`",
+                "the file would hold the result of whichever ran last"
+                if both
+                else "where a file system does not tell small letters from large ones, these are one file",
+            )
+    for name, node in files.items():
+        parts = name.split("/")
+        for folder in ("/".join(parts[:i]) for i in range(1, len(parts))):
+            if folder in files:
+                outer = files[folder]
+                what = f"`{node.id}` writes `{node.out}`, inside of `{outer.out}`, which `{outer.id}` writes"
+                yield _same_file(node, what, "what one step returns would change when the other one runs")
 
 
-def _at(node: Node) -> str:
-    return node.where or "?"
+def _same_file(node: Node, what: str, why: str) -> SameOutputFile:
+    fixes = ['give one of them another place: .options(out="...")']
+    return SameOutputFile(what, why=why, fixes=fixes, where=node.where)
 
 
 def _reorder(nodes: Sequence[Node], result: Binding) -> tuple[list[Node], Binding]:

@@ -84,10 +84,16 @@ class Known(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What was asked for: the results of these nodes (None: all), and nodes that must run in any case."""
+    """What was asked for: the results of these nodes (None: all), and nodes that must run in any case.
+
+    `kept` nodes are not run: their newest result is taken as it is. `skipped` ones are left out, with
+    all that needs them.
+    """
 
     targets: Collection[int] | None = None
     forced: Collection[int] = ()
+    kept: Collection[int] = ()
+    skipped: Collection[int] = ()
 
 
 EVERYTHING = Wanted()

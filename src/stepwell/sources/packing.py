@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -12,6 +14,10 @@ from stepwell.sources.address import printable
 
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 """Suffixes of files that hold one other file, packed."""
+
+
+_OPENERS = {"": "io", ".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
+"""Modules whose `open` packs and unpacks, by suffix."""
 
 
 class File(NamedTuple):
@@ -31,8 +37,25 @@ class File(NamedTuple):
         if self.packing == ".zst":
             module = "compression.zstd" if sys.version_info >= (3, 14) else "zstandard"
         else:
-            module = {"": "io", ".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}[self.packing]
+            module = _OPENERS[self.packing]
         return cast("IO[bytes]", import_module(module).open(self.path, "rb"))
+
+
+@contextlib.contextmanager
+def packed(path: Path, packing: str) -> Iterator[IO[bytes]]:
+    """A new file to write to, which packs what it gets as its suffix says.
+
+    Raises `KeyError` for a suffix that can only be read.
+    """
+    if packing == ".zip":
+        from zipfile import ZIP_DEFLATED, ZipFile
+
+        name = path.name.removesuffix(packing)
+        with ZipFile(path, "w", ZIP_DEFLATED) as archive, archive.open(name, "w") as file:
+            yield file
+    else:
+        with import_module(_OPENERS[packing]).open(path, "wb") as file:
+            yield file
 
 
 def packable(*formats: str) -> tuple[str, ...]:

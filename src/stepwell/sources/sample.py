@@ -7,18 +7,17 @@
 Of tables (CSV and its like, JSON lines, Parquet, Arrow), lines of text and `.npy` arrays some `rows` rows,
 spread evenly over the file, the first one always among them (of a text the first line, which may be
 a header, and not beyond its first 256 MB); of folders and globs some files, spread over their names,
-each sampled by its kind. Another file of at most 64 KiB is taken whole. A sample is kept under what
+each sampled by its kind. Of another file that is read as `bytes` the first 64 KiB; one of at most as much
+is taken whole. A sample is kept under what
 its files looked like, so that the next ghost run has it at once.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from importlib import import_module
 from pathlib import Path
 from time import time_ns
 from typing import IO, Any, NamedTuple
@@ -28,7 +27,7 @@ from stepwell.sources import web
 from stepwell.sources.address import is_glob, parse
 from stepwell.sources.files import Found, find, place_of
 from stepwell.sources.memo import Memo
-from stepwell.sources.packing import File, packing_of
+from stepwell.sources.packing import File, packed, packing_of
 from stepwell.sources.web import Shelf
 
 SMALL = 64 << 10
@@ -46,8 +45,6 @@ MOST = 20
 LINES = (".csv", ".tsv", ".tab", ".psv", ".txt", ".jsonl", ".ndjson", ".log", ".md", ".fasta", ".vcf", ".bed")
 QUOTING = (".csv", ".tsv", ".tab", ".psv")
 """Formats whose quoted fields may hold line breaks."""
-
-PACKERS = {"": "io", ".gz": "gzip", ".bz2": "bz2", ".xz": "lzma", ".zip": "zipfile"}
 
 Own = Callable[[Path, int, Path], object]
 """A source's own `sample=`: called with the real file or folder, the rows wanted, and the path to write to."""
@@ -69,8 +66,9 @@ def sample(
     memo: Memo,
     shelf: Shelf,
     own: Own | None = None,
+    as_bytes: bool = False,
 ) -> Sample:
-    """Make a sample of a source below `into`, or find the one that is there.
+    """Make a sample of a source below `into`, or find the one that is there. `as_bytes`: that is how it is read.
 
     Web addresses are fetched to `shelf` if they are not there yet. Raises what looking at a source
     raises (`MissingSource`, ...), and `BadSource` where `own` raises or writes nothing.
@@ -80,15 +78,14 @@ def sample(
         found, _ = web.pinned(address, memo, shelf, time_ns())
     else:
         found = find(place_of(address, root))
-    folder = into / _stamp(found, rows, own)
+    folder = into / _stamp(found, rows, own, as_bytes=as_bytes)
     told = folder / "whole"
     if not told.is_file():
         beside = folder.with_name(f"{folder.name}.{os.getpid()}")
         shutil.rmtree(beside, ignore_errors=True)
         (beside / "data").mkdir(parents=True)
-        uncut = (
-            _own(own, found, rows, beside / "data") if own is not None else _cut(found, rows, beside / "data")
-        )
+        data = beside / "data"
+        uncut = _cut(found, rows, data, as_bytes) if own is None else _own(own, found, rows, data)
         (beside / "whole").write_text("\n".join(uncut), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
@@ -96,10 +93,12 @@ def sample(
     return Sample(_address(found, address.path, folder / "data"), tuple(whole.splitlines()))
 
 
-def _stamp(found: Found, rows: int, own: Own | None) -> str:
+def _stamp(found: Found, rows: int, own: Own | None, *, as_bytes: bool) -> str:
     """A name for a sample: what its files look like from outside, and how it is made."""
     by = "" if own is None else f"{own.__module__}:{own.__qualname__}"
-    text = "\0".join([found.place, str(rows), by, *found.names]).encode("utf-8", "surrogatepass")
+    text = "\0".join([found.place, str(rows), by, str(as_bytes), *found.names]).encode(
+        "utf-8", "surrogatepass"
+    )
     return blake2b(text + found.stats.tobytes(), digest_size=12).hexdigest()
 
 
@@ -135,19 +134,19 @@ def _own(own: Own, found: Found, rows: int, data: Path) -> list[str]:
     return []
 
 
-def _cut(found: Found, rows: int, data: Path) -> list[str]:
+def _cut(found: Found, rows: int, data: Path, as_bytes: bool) -> list[str]:
     """Cut some of the files; gives the names of those that could not be cut."""
     whole = []
     for i in _spread(len(found.paths), MOST):
         out = data / found.names[i]
         out.parent.mkdir(parents=True, exist_ok=True)
-        if not _cut_file(Path(found.paths[i]), rows, out):
+        if not _cut_file(Path(found.paths[i]), rows, out, as_bytes):
             out.symlink_to(found.paths[i])
             whole.append(found.names[i])
     return whole
 
 
-def _cut_file(path: Path, rows: int, out: Path) -> bool:
+def _cut_file(path: Path, rows: int, out: Path, as_bytes: bool) -> bool:
     """Write the sample of one file; False where nothing here can make it smaller."""
     packing = packing_of(path.name)
     form = Path(path.name.removesuffix(packing)).suffix.lower()
@@ -155,35 +154,22 @@ def _cut_file(path: Path, rows: int, out: Path) -> bool:
         shutil.copyfile(path, out)
         return True
     try:
-        if form in LINES and packing in PACKERS:
-            with File(path, form, packing).open() as source, _packed(out, packing) as target:
+        if form in LINES:
+            with File(path, form, packing).open() as source, packed(out, packing) as target:
                 target.writelines(_some_lines(source, rows, quotes=form in QUOTING))
         elif form in (".parquet", ".arrow", ".feather", ".ipc") and not packing:
             _cut_table(path, form, rows, out)
         elif form == ".npy" and not packing:
             _cut_array(path, rows, out)
+        elif as_bytes and not packing:
+            with path.open("rb") as source:
+                out.write_bytes(source.read(SMALL))
         else:
             return False
     except Exception:  # a library's refusal, or a file that is not what its name says: it is taken whole  # noqa: BLE001
         out.unlink(missing_ok=True)
         return False
     return True
-
-
-@contextlib.contextmanager
-def _packed(out: Path, packing: str) -> Iterator[IO[bytes]]:
-    """A file to write to that packs what it gets as its name says."""
-    if packing == ".zip":
-        from zipfile import ZIP_DEFLATED, ZipFile
-
-        with (
-            ZipFile(out, "w", ZIP_DEFLATED) as archive,
-            archive.open(out.name.removesuffix(packing), "w") as file,
-        ):
-            yield file
-    else:
-        with import_module(PACKERS[packing]).open(out, "wb") as file:
-            yield file
 
 
 def _some_lines(source: IO[bytes], count: int, *, quotes: bool) -> list[bytes]:

@@ -39,7 +39,7 @@ SEPARATOR = "\x1f"
 UNLISTED = frozenset(("__pycache__", ".stepwell", ".git"))
 """Names that never count in a listing."""
 
-_stat, _scandir, _readlink = os.stat, os.scandir, os.readlink
+_stat, _scandir, _readlink, _access = os.stat, os.scandir, os.readlink, os.access
 
 
 class World:
@@ -153,7 +153,12 @@ def content(place: str, memo: Memo) -> str:
     except EmptySource:  # it became empty just now
         return EMPTY
     except UnreadableSource:
-        return MOVING if os.access(place, os.R_OK) else gone_or_unreadable(place)
+        return MOVING if _may_read(place) else gone_or_unreadable(place)
+
+
+def _may_read(place: str) -> bool:
+    """Whether this process may, as who it acts now."""
+    return _access(place, os.R_OK, effective_ids=_access in os.supports_effective_ids)
 
 
 def content_of(data: bytes) -> str:
