@@ -156,6 +156,74 @@ class NothingToAccept(UsageError):
     code = "E111"
 
 
+class SecretInTheOpen(UsageError):
+    """A secret itself was given where only the place that holds it may stand: `token=env:API_TOKEN`, `token=file:PATH`."""
+
+    code = "E112"
+
+
+class BadParameterFile(UsageError):
+    """A file of parameters (`--params`) cannot be read, or is not a table of names and values."""
+
+    code = "E113"
+
+
+class BadSweep(UsageError):
+    """An axis of a sweep cannot be read, or it names a parameter that has a value already."""
+
+    code = "E116"
+
+
+class TooManyPoints(UsageError):
+    """A sweep has more points than one command runs. `--sample N` takes some of them, `--where` leaves some out."""
+
+    code = "E117"
+
+
+class BadCondition(UsageError):
+    """The condition of a sweep (`--where`) cannot be read, or cannot be asked of a point."""
+
+    code = "E118"
+
+
+class UnknownTarget(UsageError):
+    """`--set` or `--sweep` names a step, a section or an argument that the pipeline does not call."""
+
+    code = "E119"
+
+
+class NothingSelected(UsageError):
+    """A name, tag or pattern of steps that was typed means nothing in this pipeline."""
+
+    code = "E120"
+    name = ""
+    """What was typed."""
+
+
+class AmbiguousName(UsageError):
+    """A name that was typed means both a check and a step."""
+
+    code = "E121"
+
+
+class NothingKept(UsageError):
+    """A step is to run with the newest results of others, which are not to run, and one of these has none."""
+
+    code = "E122"
+
+
+class BadHook(UsageError):
+    """What is to be told of a run's end cannot be: no command, no program, no https address, or not a public one."""
+
+    code = "E126"
+
+
+class NothingToAdopt(UsageError):
+    """There is no `dvc.yaml` and no Makefile to read a pipeline from, or nothing in it that could be a step."""
+
+    code = "E127"
+
+
 # --------------------------------------------------------------------------- E2xx: the file as written
 
 
@@ -203,6 +271,24 @@ class BadReference(AuthoringError):
     reason = "the body of a pipeline says which step gets what; no step has run yet, so there are no results"
 
 
+class NotTaken(AuthoringError):
+    """The result of a step in a branch of `when(...)` is used outside of that branch, which may not be taken."""
+
+    code = "E260"
+
+
+class EndlessPipeline(AuthoringError):
+    """A dynamic pipeline calls itself again and again, or becomes more steps than can be meant."""
+
+    code = "E261"
+
+
+class BadMap(AuthoringError):
+    """`.map`, `.product` or `when` was given something that it cannot work on."""
+
+    code = "E262"
+
+
 class SameOutputFile(AuthoringError):
     """Two steps claim one output file."""
 
@@ -227,6 +313,78 @@ class BadOption(AuthoringError):
     code = "E210"
 
 
+class BadSection(AuthoringError):
+    """Something that is no pipeline, step or endpoint was joined with `|` or `>>`, or an endpoint names nothing."""
+
+    code = "E250"
+
+
+class NothingFits(AuthoringError):
+    """A section needs something that no section before it gives, by name or by type."""
+
+    code = "E251"
+
+
+class SeveralFit(AuthoringError):
+    """A section needs something that several outputs of the sections before it could be."""
+
+    code = "E252"
+
+
+class ParameterClash(AuthoringError):
+    """Two sections share a parameter by its name, and annotate it in ways that exclude each other."""
+
+    code = "E253"
+
+
+class SameSection(AuthoringError):
+    """Two sections of one pipeline have the same name."""
+
+    code = "E254"
+
+
+class EndpointTwice(AuthoringError):
+    """Two endpoints of one pipeline have the same name."""
+
+    code = "E255"
+
+
+class NothingReplaced(AuthoringError):
+    """A step or pipeline is to be replaced that the pipeline does not call."""
+
+    code = "E256"
+
+
+class BadReplacement(AuthoringError):
+    """What stands in for a step or pipeline is none, or does not take what it is called with."""
+
+    code = "E257"
+
+
+class SameModule(AuthoringError):
+    """Two projects of a workspace have a module of the same name, so that importing it would mean either."""
+
+    code = "E258"
+
+
+class BadCommand(AuthoringError):
+    """A command line (`shell`, `script`, `service`) makes no sense: its braces, its quotes, a name that nothing gives."""
+
+    code = "E220"
+
+
+class BadCommandOutput(AuthoringError):
+    """A command's declared output cannot be one: an absolute path, a path that leads out, a name that is there twice."""
+
+    code = "E221"
+
+
+class BadService(AuthoringError):
+    """A service makes no sense: its command, how it is known to be ready, or what it needs."""
+
+    code = "E222"
+
+
 class RunInsideRun(AuthoringError):
     """A pipeline file starts a run while it is being imported by a run."""
 
@@ -243,6 +401,54 @@ class NotInACell(AuthoringError):
     """A pipeline in a notebook uses a name that no executed cell defines, or one that comes from a run."""
 
     code = "E213"
+
+
+class SecretRevealed(AuthoringError):
+    """The value of a secret is asked for outside of a running step: it would become a part of the plan."""
+
+    code = "E245"
+
+
+class BadSecret(AuthoringError):
+    """A `Secret` does not say where its value is: no name of an environment variable, no path, no service and user."""
+
+    code = "E246"
+
+
+class BadPlace(AuthoringError):
+    """What a step says about where it is run (`packages=`, `requirements=`, `group=`, `python=`) makes no sense."""
+
+    code = "E235"
+
+
+class BadContainer(AuthoringError):
+    """What a step says about its container (`image=`, `network=`) makes no sense, or cannot be had together."""
+
+    code = "E240"
+
+
+class BadUse(AuthoringError):
+    """What `use(...)` was given names no project, or no step in it."""
+
+    code = "E236"
+
+
+class BadQuery(AuthoringError):
+    """`sql(...)` is given a text, a type or an option that cannot work."""
+
+    code = "E230"
+
+
+class BadDatabase(AuthoringError):
+    """The address of a database (`sql(..., database=...)`) makes no sense, or has a password in it."""
+
+    code = "E231"
+
+
+class BadNotebook(AuthoringError):
+    """`notebook(...)` is given a file, a parameter or an output that cannot work."""
+
+    code = "E232"
 
 
 # --------------------------------------------------------------------------- E3xx: the plan cannot work
@@ -384,6 +590,24 @@ class NotRecorded(PlanError):
     code = "E320"
 
 
+class MissingSecret(PlanError):
+    """A secret that a step needs is not where it is said to be: a variable that is not set, a file that is not there."""
+
+    code = "E363"
+
+
+class SecretTooShort(PlanError):
+    """A secret has fewer than four characters: what is that short is everywhere, and cannot be kept out of texts."""
+
+    code = "E364"
+
+
+class NoKeyring(PlanError):
+    """A secret is in the keyring, and the package `keyring` is not installed or finds no keyring here."""
+
+    code = "E365"
+
+
 class SourceMoved(PlanError):
     """A source no longer holds what the run read, so the step cannot be given its inputs of then."""
 
@@ -408,6 +632,12 @@ class NoDebugger(PlanError):
     code = "E324"
 
 
+class EmptySweep(PlanError):
+    """A sweep has no point: an axis has no value, or `--where` leaves none."""
+
+    code = "E367"
+
+
 class PlanMoved(PlanError):
     """A saved plan (`run --plan`) is not what would be done now: something moved since."""
 
@@ -430,6 +660,128 @@ class EnvironmentMoved(PlanError):
     """A distribution that a step uses was upgraded or removed while the run went on. What the step gave is not kept."""
 
     code = "E333"
+
+
+class BadDvcFile(PlanError):
+    """A `dvc.yaml`, `dvc.lock` or parameter file cannot be read as what it is said to be."""
+
+    code = "E370"
+    reason = "the file is read as DVC reads it, and DVC would not take it either"
+
+
+class BadMakefile(PlanError):
+    """A Makefile cannot be read as rules."""
+
+    code = "E371"
+    reason = "the file is read as make reads it, and make would not take it either"
+
+
+class NoUv(PlanError):
+    """A step asks for an environment of its own, and uv, which makes it, is not installed."""
+
+    code = "E350"
+
+
+class CannotResolve(PlanError):
+    """No versions of the distributions that a step asks for (`packages=`) can be found, or none that fit together."""
+
+    code = "E351"
+
+
+class NoPython(PlanError):
+    """The version of Python that a step asks for (`python=`) is not on this machine, or is too old for Stepwell."""
+
+    code = "E352"
+
+
+class NoRequirements(PlanError):
+    """The file or the dependency group that lists what a step needs is not there, or makes no sense."""
+
+    code = "E353"
+
+
+class NoSuchProject(PlanError):
+    """`use(...)` names a repository, a folder, a tag or a commit that is not there or cannot be reached."""
+
+    code = "E354"
+
+
+class NoSuchStep(PlanError):
+    """`use(...)` names a module or a step that the project, at that commit, does not have."""
+
+    code = "E355"
+
+
+class NoContainerEngine(PlanError):
+    """A step runs in an image, and neither podman nor docker is installed, or not the one that was chosen."""
+
+    code = "E357"
+
+
+class EngineUnusable(PlanError):
+    """A step runs in an image, and the engines for containers that are installed do not work: what each answered is told."""
+
+    code = "E358"
+
+
+class ImageNotHere(PlanError):
+    """The image that a step runs in is not on this machine. Stepwell fetches none by itself."""
+
+    code = "E359"
+
+
+class BadEngine(PlanError):
+    """What chooses the engine for containers (`$STEPWELL_CONTAINERS`, or `containers` of `[tool.stepwell]`) names none."""
+
+    code = "E360"
+
+
+class PlaceRefused(PlanError):
+    """A step cannot be executed where it says together with what was asked for (`--strict`, `stepwell debug`)."""
+
+    code = "E356"
+
+
+class MissingProgram(PlanError):
+    """A command names a program that is not installed, or not on the path."""
+
+    code = "E340"
+
+
+class MissingScript(PlanError):
+    """A script is not there, cannot be executed, or is not Python although it is named so."""
+
+    code = "E341"
+
+
+class WritesElsewhere(PlanError):
+    """A command writes to a place outside of the folder that it runs in, where nobody would know of it."""
+
+    code = "E342"
+
+
+class QueryRefused(PlanError):
+    """The database would not take a query: its syntax, or a column, table or function that there is not."""
+
+    code = "E345"
+
+
+class NoDatabase(PlanError):
+    """A database is not there: its file, the variable that holds its address, or the server."""
+
+    code = "E346"
+
+
+class NotebookUnusable(PlanError):
+    """A notebook cannot be a step: it is not there, is no notebook, is not in Python, or lacks what it is asked for."""
+
+    code = "E347"
+
+
+class MissingExtra(PlanError):
+    """A kind of step needs a library that is not installed."""
+
+    code = "E348"
 
 
 # --------------------------------------------------------------------------- E4xx: a step failed
@@ -524,6 +876,121 @@ class StepNotDone(StepError):
     """The step ended well, and its own test (`done=`) says that its work is not done."""
 
     code = "E415"
+
+
+class SecretGone(StepError):
+    """A secret was there when the run was planned, and is not where the step runs."""
+
+    code = "E445"
+
+
+class SecretReturned(StepError):
+    """A step returned the value of a secret. Nothing of it was kept."""
+
+    code = "E446"
+
+
+class EnvironmentFailed(StepError):
+    """The environment of a step (`packages=`) could not be made; steps of other environments are not affected."""
+
+    code = "E430"
+
+
+class PlaceDied(StepError):
+    """The process that ran a step in an environment of its own did not start, or ended without saying what came of it."""
+
+    code = "E431"
+
+
+class ImageVanished(StepError):
+    """The image that a step was planned to run in is no longer on this machine."""
+
+    code = "E435"
+
+
+class ContainerNotStarted(StepError):
+    """The container of a step could not be started: the engine refused, or the image has no such program."""
+
+    code = "E436"
+
+
+class NoPythonInImage(StepError):
+    """The image that a Python step runs in has no `python3`, or one that is older than 3.11."""
+
+    code = "E437"
+
+
+class NotByPickle(StepError):
+    """A value of a library's class would go into or out of an environment of its own as a pickle."""
+
+    code = "E432"
+    reason = "a pickle holds the insides of a library's objects, which another version of it may read as something else"
+
+
+class LibraryMissing(StepError):
+    """The environment of a step lacks a library that one of its values, or the project's code, needs."""
+
+    code = "E433"
+
+
+class CommandFailed(StepError):
+    """A command ended with an exit code that is not among those of success (`ok=`)."""
+
+    code = "E420"
+
+
+class CommandOutputMissing(StepError):
+    """A command ended well and did not write an output that it declares."""
+
+    code = "E421"
+
+
+class NotOneWord(StepError):
+    """A value cannot be put into a command line: it is a table, a dict, None, or has a NUL character in it."""
+
+    code = "E422"
+
+
+class WroteElsewhere(StepError):
+    """A command wrote a file of the project that it does not declare."""
+
+    code = "E423"
+
+
+class ServiceFailed(StepError):
+    """A service that a step needs ended, or was not ready in time."""
+
+    code = "E424"
+
+
+class QueryFailed(StepError):
+    """The database began to execute a query, and it failed."""
+
+    code = "E425"
+
+
+class SqlInput(StepError):
+    """An input of a query is neither a table that can be read nor a value that can be bound."""
+
+    code = "E426"
+
+
+class SqlResult(StepError):
+    """What a query gave does not fit the type that its step declares."""
+
+    code = "E427"
+
+
+class UndeclaredTable(StepError):
+    """A query reached for a file, an address or an extension that is no input of its step."""
+
+    code = "E428"
+
+
+class NotebookFailed(StepError):
+    """A cell of a notebook raised an exception, or its kernel died."""
+
+    code = "E429"
 
 
 # --------------------------------------------------------------------------- E5xx: the store

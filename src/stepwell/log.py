@@ -13,7 +13,9 @@ records can be called from anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 Recorder = Callable[[str, float, int | None], None]
@@ -22,17 +24,38 @@ Recorder = Callable[[str, float, int | None], None]
 _recorder: Recorder | None = None
 
 
+class RunningService(NamedTuple):
+    """A service that runs while a step does: where it listens, and its own folder."""
+
+    name: str
+    host: str
+    port: int
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        """Host and port, "127.0.0.1:40913"."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address as that of a web server."""
+        return f"http://{self.address}"
+
+
 class CurrentStep(NamedTuple):
     """The execution that is going on: the call's id, its key, the run, and the attempt, counted from 1.
 
     `key` is the same in every attempt at the same work, in this run and in others, and differs as
     soon as code, inputs or parameters do: the idempotency key for whatever the step does outside.
+    `services` are those that the step asks for (`services=[...]`), by name.
     """
 
     id: str = ""
     key: str = ""
     run: str = ""
     attempt: int = 1
+    services: Mapping[str, RunningService] = MappingProxyType({})
 
 
 OUTSIDE = CurrentStep()

@@ -9,7 +9,7 @@ import pytest
 from stepwell.app.checks import BUILT_IN, Selection, check_rows
 from stepwell.app.places import stored
 from stepwell.app.session import Settings, prepare
-from stepwell.author.params import from_words
+from stepwell.author.layers import from_words
 from stepwell.errors import (
     BadCheck,
     BadParameter,

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, NotRequired, Op
 import pytest
 
 from stepwell import pipeline
-from stepwell.author.params import from_call, from_words, parse
+from stepwell.author.layers import from_words
+from stepwell.author.params import from_call, parse
 from stepwell.errors import BadParameter, MissingParameter, UnknownParameter
 
 UserId = NewType("UserId", int)

@@ -167,7 +167,9 @@ class Project:
 
 VERBS = (
     "new",
+    "adopt",
     "plan",
+    "graph",
     "run",
     "debug",
     "replay",

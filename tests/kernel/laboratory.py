@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 
+from stepwell.app.reasons import Differences
 from stepwell.errors import ArtifactGone
 from stepwell.kernel.events import (
     Event,
@@ -171,7 +172,7 @@ class OwnTests:
     def __init__(self, graph: Graph, tests: Mapping[str, Callable[..., bool]]) -> None:
         self.graph, self.tests = graph, tests
 
-    def hold(self, node: int, outputs: Callable[[int], Any]) -> bool | None:
+    def hold(self, graph: Graph, node: int, outputs: Callable[[int], Any]) -> bool | None:
         return self.tests[self.graph.step_of(node).name](self.graph.nodes[node].id)
 
 
@@ -302,7 +303,15 @@ class Lab:
             identities.append(Identity(code, environment, dict(parts), dict(self.versions), variables))
         pins = [Pin("b3:" + digest(canonical(self.sources[source.name]))) for source in graph.sources]
         asked = OwnTests(graph, self.tests)
-        return Known(identities, pins, store or self.store, Surroundings(self.world), self.clock.now(), asked)
+        return Known(
+            identities,
+            pins,
+            store or self.store,
+            Surroundings(self.world),
+            self.clock.now(),
+            asked,
+            explain=Differences(),
+        )
 
     def plan(
         self, graph: Graph, *, force: Sequence[str] = (), only: Sequence[str] | None = None,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from laboratory import holds
 
-from stepwell.errors import PipelineCycle, SameName, SameOutputFile
+from stepwell.errors import PipelineCycle
 from stepwell.kernel.graph import (
     Constant,
     FromSource,
@@ -16,7 +16,6 @@ from stepwell.kernel.graph import (
     StepDef,
     build,
     dependencies,
-    id_for,
     leaves,
 )
 
@@ -83,24 +82,6 @@ def test_a_circle_is_named(nodes, circle):
     assert raised.value.where.startswith("pipeline.py:")
 
 
-def test_two_nodes_with_one_id_are_refused():
-    twice = node("a")
-    with pytest.raises(SameName, match=r"`a`.*pipeline\.py:a and pipeline\.py:a"):
-        graph(twice, twice)
-
-
-@pytest.mark.parametrize("name", ["a", "deep/a", "deep[2]/wide/a", "a[3]", "deep[2]/a[3]"])
-def test_the_label_that_is_proposed_is_one(name):
-    with pytest.raises(SameName) as raised:
-        graph(node(name), node(name))
-    assert raised.value.fixes == ('give one of them another label: .named("a-2")',)
-
-
-def test_two_nodes_that_claim_one_file_are_refused():
-    with pytest.raises(SameOutputFile, match=r"`a` and `b` both write `out\.csv`"):
-        graph(node("a", out="out.csv"), node("b", out="out.csv"), node("c", out="other.csv"))
-
-
 def test_a_node_waits_for_each_other_node_once():
     both = Pack("dict", (FromStep(0), FromStep(1), FromSource(0)), ("'a'", "'b'", "'c'"))
     assert dependencies(node("c", both, FromStep(1), ONE, after=[0, 2])) == [0, 1, 2]
@@ -123,16 +104,3 @@ def test_a_name_means_one_id_or_all_calls_of_a_step():
     other = build(pipeline="p", nodes=[Node("one", 0), Node("two", 0), Node("g", 1)], steps=steps)
     assert other.find("f") == (0, 1)
     assert other.step_of(2).full_name == "m:g"
-
-
-@pytest.mark.parametrize(
-    ("path", "taken", "id"),
-    [
-        ([], {}, "train"),
-        ([], {"train": 1}, "train[2]"),
-        (["training"], {"train": 5}, "training/train"),
-        (["a", "b"], {"a/b/train": 2}, "a/b/train[3]"),
-    ],
-)
-def test_ids_count_the_calls_of_one_name_at_one_place(path, taken, id):
-    assert id_for("train", path, taken) == id

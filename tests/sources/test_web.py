@@ -35,25 +35,8 @@ from stepwell.sources.web import Shelf
 DATA = b"a,b\n1,2\n"
 
 
-# Signed by itself, for `localhost`, until 2126; the key is as public as this file.
-LOCALHOST = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgB92bJGrhYe+pS68f
-KLx5eKjyrquQsp6hIqPIntwQvWOhRANCAATTcQ+osqDkfsA449xecqFA11XJs0DJ
-Aox+JBgacsDoCh1304Rb9vAoRWjHqHecjianxPmomTY/nnHBkb6PM4Vj
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBlTCCATugAwIBAgIUMCigskzvhbSJmgkvKQZm+GB2hDowCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTA0NTExMFoYDzIxMjYxMDI4
-MDQ1MTEwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAATTcQ+osqDkfsA449xecqFA11XJs0DJAox+JBgacsDoCh1304Rb9vAo
-RWjHqHecjianxPmomTY/nnHBkb6PM4Vjo2kwZzAdBgNVHQ4EFgQUakTTLIOprtwl
-0rx+TlkFb9LFULwwHwYDVR0jBBgwFoAUakTTLIOprtwl0rx+TlkFb9LFULwwDwYD
-VR0TAQH/BAUwAwEB/zAUBgNVHREEDTALgglsb2NhbGhvc3QwCgYIKoZIzj0EAwID
-SAAwRQIgHzX9KjHW6+dQE7QXOp93JoBdSfVgF/ejggnGPxJy+FICIQCbOvW8gWi/
-/vqTlXZOXnJVSqyHUlRgdOUizXXRWc6uWw==
------END CERTIFICATE-----
-"""
+LOCALHOST = Path(__file__).with_name("localhost.pem").read_text()
+"""Signed by itself, for `localhost`, until 2126; the key is as public as the file."""
 
 
 def digest(data: bytes) -> str:

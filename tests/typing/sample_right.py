@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, assert_type
 
-from stepwell import Pipeline, Run, Source, Step, StepwellError, log, pipeline, source, step
+from stepwell import Pipeline, Run, Source, Step, StepwellError, endpoint, log, pipeline, source, step
 
 
 @dataclass
@@ -152,7 +152,16 @@ step_of_any: Step[..., Split] = split
 whole: Pipeline[..., Report] = delays
 
 
+chain = split | train | endpoint("model")
+assert_type(chain, Pipeline[..., Model])
+assert_type(delays | scores, Pipeline[..., Scores])
+assert_type(nothing >> delays >> empty, Pipeline[..., tuple[Any, ...]])
+swapped: Pipeline[..., Report] = delays.replace(train=train.named("other"))
+
+
 def programs() -> None:
+    assert_type(endpoint("three")(3), int)
+    assert_type(chain.run(depth=3).result, Model)
     run = delays.run(depth=8)
     assert_type(run, Run[Report])
     assert_type(run.result, Report)

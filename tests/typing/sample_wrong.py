@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from stepwell import pipeline, source, step
+from stepwell import endpoint, pipeline, source, step
 
 
 class Model: ...
@@ -95,6 +95,11 @@ def also() -> None: ...
 
 
 def programs() -> None:
+    split | 3  # error
+    split | training | "x"  # error
+    split >> 3  # error
+    endpoint(3)  # error
+    (split | training).run().result.nope()  # error
     delays.run(depth="8")  # error
     delays.run(dept=8)  # error
     delays.plan("8")  # error

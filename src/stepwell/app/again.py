@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stepwell import log
-from stepwell.app.calls import error_of
+from stepwell.app.finished import error_of
 from stepwell.app.given import Given, Recorded, Then
 from stepwell.app.names import step_named
+from stepwell.app.parameters import given as parameters
 from stepwell.app.places import at
+from stepwell.app.placing import refuse_here
 from stepwell.app.session import prepare
-from stepwell.author.params import from_call, from_words, parse, shaped
+from stepwell.author.params import from_call, parse, shaped
 from stepwell.author.project import Loaded, find, load
 from stepwell.author.trace import trace
 from stepwell.errors import (
@@ -43,9 +45,11 @@ from stepwell.kernel.ports import Failure, Made, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.stores.history import RunRow, StepRow
 from stepwell.stores.local import LocalStore
-from stepwell.worker import failures, judges
+from stepwell.worker import failures, judges, secrets
 from stepwell.worker.execute import Call, Context
+from stepwell.worker.masking import in_this_process
 from stepwell.worker.outputs import claimed, keep
+from stepwell.worker.services import running
 
 LOOKED_THROUGH = 200
 """Runs, newest first, in which a step is looked for when no run is named."""
@@ -88,7 +92,7 @@ def ready(store: LocalStore, wish: Wish) -> Ready:
     """Find what is wished for.
 
     Raises `UnknownRun`, `UnknownStep`, `NotRecorded`, `CallGone`, `SourceMoved`, `InputForgotten`,
-    `ArtifactGone`, and what loading and tracing the pipeline raise.
+    `ArtifactGone`, `PlaceRefused`, and what loading and tracing the pipeline raise.
     """
     then = None if wish.params else _recorded(store, wish)
     if then is None:
@@ -100,6 +104,7 @@ def ready(store: LocalStore, wish: Wish) -> Ready:
     inputs = Given(store, loaded.target.root, graph, then)
     node = inputs.node()
     call = graph.nodes[node]
+    refuse_here(graph.steps[call.step])
     given = inputs.of(node)
     with at(loaded.target.root):
         given = _replaced(loaded, graph, node, given, wish.replaced)
@@ -176,7 +181,7 @@ def _step(row: StepRow) -> Recorded:
 def _planned(store: LocalStore, wish: Wish) -> tuple[Loaded, Graph, Then]:
     """The present plan as what inputs come from. Raises `NotRecorded` where an input has not been made yet."""
     loaded = load(find(wish.pipeline, wish.here))
-    work = prepare(loaded, from_words(loaded.pipeline, wish.params), store)
+    work = prepare(loaded, parameters(loaded, wish.params).values, store)
     graph = work.graph
     nodes = step_named(graph, wish.step)
     if len(nodes) > 1:
@@ -259,7 +264,7 @@ def _replaced(
     if not words:
         return given
     step = graph.step_of(node)
-    hints = getattr(Call(step, loaded.importer).function, "__annotations__", {})
+    hints = getattr(Call(step, loaded.importer, loaded.target.root).function, "__annotations__", {})
     out = dict(given)
     for word in words:
         name, _, text = word.partition("=")
@@ -347,6 +352,7 @@ class Session:
                     f"input `{name}` of `{self.found.task.id}` could not be read: {failures.say(error)}",
                     why="it is there, but it is not what its reader expects",
                 ) from error
+        secrets.prepare(out)
         return out
 
     def call(self, through: Callable[[Callable[..., Any], Callable[[], Any]], Any] | None = None) -> Any:
@@ -356,13 +362,16 @@ class Session:
         the step's function, and what calls it with its arguments.
         """
         call, values = self.load(), self.values()
-        before = log.record_with(self._logged)
+        before = log.record_with(lambda name, value, place: self._logged(secrets.masked(name), value, place))
         self.context.state.seed(self.found.task.key)
-        log.enter(log.CurrentStep(self.found.task.id, self.found.task.key, self.found.then.run))
+        task = self.found.task
         try:
-            if through is None:
-                return copy_context().run(call, values)
-            return copy_context().run(through, call.function, lambda: call(values))
+            masked = in_this_process(whole=through is None)
+            with masked, running(task.step.services) as services:
+                log.enter(log.CurrentStep(task.id, task.key, self.found.then.run, services=services))
+                if through is None:
+                    return copy_context().run(call, values)
+                return copy_context().run(through, call.function, lambda: call(values))
         finally:
             log.enter(log.OUTSIDE)
             log.record_with(before)
@@ -375,6 +384,8 @@ class Session:
         wrong = claimed(task.step.name, task.out, value, self.context.root) if task.out else None
         if wrong is not None:
             raise wrong
+        if clause := secrets.returned(value, ()):
+            raise failures.secret_returned(task.step.name, clause)
         return keep(parts, blobs)
 
     def refused(self, value: Any) -> Failure | None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stepwell.author.identities import Source
+from stepwell.author.layers import Outside
 from stepwell.errors import NoPipelineFile, NoSuchCommit, StepwellError, UnknownPipeline
 from stepwell.kernel.graph import Binding, Constant, Graph, Pack
 from stepwell.kernel.identity import digest, site_of
@@ -150,7 +151,12 @@ def against_commit(plan: Plan, side: Side) -> Plan:
 # --------------------------------------------------------------------------- another commit
 
 
-def side_of(commit: str, root: Path, pipeline: str, words: Sequence[str], plan: Plan) -> Side:
+_NOTHING = Outside()
+
+
+def side_of(
+    commit: str, root: Path, pipeline: str, words: Sequence[str], plan: Plan, around: Outside = _NOTHING
+) -> Side:
     """The pipeline of a commit; `plan` is the one of now. Raises `NoSuchCommit`, and what planning it there raises.
 
     Files that git does not keep (large data) are taken as they are now.
@@ -162,7 +168,7 @@ def side_of(commit: str, root: Path, pipeline: str, words: Sequence[str], plan: 
         command = [sys.executable, "-P", "-c", "from stepwell.app.against import tell; tell()"]
         asked = subprocess.run(
             command,
-            input=pickle.dumps((sys.path, str(there), str(root), pipeline, list(words), seen)),
+            input=pickle.dumps((sys.path, str(there), str(root), pipeline, list(words), tuple(around), seen)),
             capture_output=True,
             check=False,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -241,24 +247,25 @@ def tell() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the pipeline's modules print is no answer
     told = pickle.loads(sys.stdin.buffer.read())  # from our parent  # noqa: S301
-    path, there, root, pipeline, words, seen = told
+    path, there, root, pipeline, words, around, seen = told
     sys.path[:] = path
     try:
         world = World(there)
         observed = {step: tuple((what, world.token(what)) for what in whats) for step, whats in seen.items()}
-        answer: Any = (*_side(Path(there), Path(root), pipeline, words), observed)
+        answer: Any = (*_side(Path(there), Path(root), pipeline, words, Outside(*around)), observed)
     except StepwellError as error:
         answer = error
     out.write(pickle.dumps(answer))
     out.close()
 
 
-def _side(there: Path, root: Path, pipeline: str, words: Sequence[str]) -> tuple[Any, ...]:
+def _side(there: Path, root: Path, pipeline: str, words: Sequence[str], around: Outside) -> tuple[Any, ...]:
     from stepwell.app.places import at
+    from stepwell.app.placing import Forgetful, placed
     from stepwell.author.fingerprint import Project
     from stepwell.author.identities import identify
-    from stepwell.author.params import from_words
-    from stepwell.author.project import find, load
+    from stepwell.author.layers import layered
+    from stepwell.author.project import find, load, pipelines_of
     from stepwell.author.settings import settings_of, text
     from stepwell.author.trace import trace
     from stepwell.sources.memo import Memory
@@ -268,13 +275,15 @@ def _side(there: Path, root: Path, pipeline: str, words: Sequence[str]) -> tuple
     os.chdir(there)
     loaded = load(find(pipeline, there))
     with at(there):
-        graph = trace(loaded.pipeline, from_words(loaded.pipeline, words))
+        around = around._replace(others=pipelines_of(loaded.module))
+        graph = trace(loaded.pipeline, layered(loaded.pipeline, words, *around).values)
         shelf = Shelf(there / ".stepwell")
         pins = []
         for source in graph.sources:
             _borrow(source.uri, there, root)
             found = pin(source.uri, root=there, memo=Memory(), shelf=shelf)
             pins.append(Pin(found.digest, size=found.size))
+        graph, _ = placed(graph, there, Forgetful())
         identified = identify(
             graph,
             Project(there, read=loaded.importer.snapshot.read),

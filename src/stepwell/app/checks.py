@@ -13,32 +13,41 @@ that needs a check of its own adds a row to `BUILT_IN`.
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stepwell.app.selecting import matching
 from stepwell.author.checks import Check, ask, checks_of
 from stepwell.author.problems import Problems, together
 from stepwell.author.project import Loaded
 from stepwell.author.runs import PlanView
 from stepwell.author.settings import section, settings_of, texts
-from stepwell.author.trace import Attempt, attempt
+from stepwell.author.trace import Attempt, Trace, attempt
 from stepwell.errors import (
+    AmbiguousName,
     BadSettings,
     MissingSource,
     OutputOutside,
+    SameOutputFile,
     StepwellError,
     TooFewResources,
     UsageError,
     nearest,
 )
-from stepwell.kernel.graph import SourceDef
-from stepwell.kernel.plan import Plan
+from stepwell.kernel.graph import Constant, Graph, Node, SourceDef, StepDef, leaves
+from stepwell.kernel.plan import Growth, Plan, Wanted
+from stepwell.plugins.registry import registry
 from stepwell.sources.address import parse
 from stepwell.sources.memo import Memo
 from stepwell.sources.pin import Pinned
+from stepwell.worker import services
+from stepwell.worker.kinds import claims, is_made, spec_of
+from stepwell.worker.secrets import Secret, any_made, check, inside
 
 DEPTHS = ("names", "types", "data")
 """How deep: the body runs and arguments bind; their types, parameters, paths; what is in the data, and users' checks."""
@@ -78,6 +87,10 @@ class Facts(NamedTuple):
     outside: tuple[str, ...] = ()
     plan: Plan | None = None
     room: Path | None = None
+
+    def line_of(self, step: int) -> str:
+        """The line that defines a step; "" of one that came into the graph later."""
+        return self.traced.steps[step].where if step < len(self.traced.steps) else ""
 
     def due(self) -> Iterator[int]:
         """The nodes that may run: all where there is no plan."""
@@ -205,6 +218,73 @@ def columns(facts: Facts) -> Iterable[Finding]:
     return compared(facts.traced, facts.pinned, facts.memo)
 
 
+def kinds(facts: Facts) -> Iterator[Finding]:
+    """What steps that are no Python functions need: programs, files. What runs elsewhere is not asked here."""
+    for i, step in enumerate(facts.traced.graph.steps):
+        if is_made(step) and not step.place:
+            for error in registry.kind(step.kind).check(spec_of(step.spec), facts.root):
+                error.where = error.where or facts.line_of(i)
+                yield error
+    for i, step in enumerate(facts.traced.graph.steps):
+        for definition in step.services:
+            for error in services.check(definition):
+                error.where = error.where or facts.line_of(i)
+                yield error
+    yield from _claimed_twice(facts)
+
+
+def _claimed_twice(facts: Facts) -> Iterator[Finding]:
+    """Files of the project that two calls write, where one of them is a command with several outputs."""
+    graph = facts.traced.graph
+    writers: dict[str, Node] = {}
+    for node in graph.nodes:
+        found = claims(graph.steps[node.step], node.out)
+        for _, path in found:
+            other = writers.setdefault(path.casefold(), node)
+            if other is not node and (path != node.out or path != other.out):
+                yield SameOutputFile(
+                    f"`{other.id}` and `{node.id}` both write `{path}`",
+                    why="the file would hold the result of whichever ran last",
+                    fixes=["let one of them write to another place"],
+                    where=node.where,
+                )
+
+
+def _defaults(step: StepDef, given: Collection[str]) -> list[object]:
+    """The defaults of a step's parameters, of those that are not `given`."""
+    found: Any = sys.modules.get(step.module)
+    for part in step.qualname.split("."):
+        found = getattr(found, part, None)
+    function = inspect.unwrap(getattr(found, "function", None) or len)
+    if not inspect.isfunction(function):
+        return []
+    parameters = inspect.signature(function).parameters.values()
+    return [p.default for p in parameters if p.default is not p.empty and p.name not in given]
+
+
+def secrets(facts: Facts) -> Iterator[Finding]:
+    """Secrets that steps get, against where they are said to be; those of steps that need not run are not asked for."""
+    graph, asked = facts.traced.graph, set[Secret]()
+    for node in facts.due() if any_made() else ():
+        call = graph.nodes[node]
+        held = [
+            leaf.payload for _, binding in call.inputs for leaf in leaves(binding) if type(leaf) is Constant
+        ]
+        for secret in inside([held, _defaults(graph.step_of(node), dict(call.inputs))]):
+            error = None if secret in asked else check(secret)
+            asked.add(secret)
+            if error is not None:
+                error.where = error.where or call.where
+                yield error
+
+
+def queries(facts: Facts) -> Iterable[Finding]:
+    """Queries of steps in SQL, against the columns of what they get."""
+    from stepwell.app.columns import queried
+
+    return queried(facts.traced, facts.pinned, facts.memo, facts.due(), facts.root)
+
+
 LEAST_ROOM = 10**8
 """Bytes that should be free on the disk of the store in any case."""
 
@@ -231,7 +311,10 @@ BUILT_IN = (
     BuiltIn("outputs", "types", "files that steps write", outputs),
     BuiltIn("resources", "types", "processors and memory", resources),
     BuiltIn("environment", "types", "environment variables", environment),
+    BuiltIn("kinds", "types", "programs and files that steps in other languages need", kinds),
+    BuiltIn("secrets", "types", "secrets that steps need", secrets),
     BuiltIn("columns", "data", "columns of tables", columns),
+    BuiltIn("queries", "data", "queries of steps in SQL", queries),
     BuiltIn("disk", "data", "room on the disk", disk),
 )
 """Every check of Stepwell's own. That the body runs, arguments bind and sources are there is always verified."""
@@ -240,10 +323,17 @@ BUILT_IN = (
 # --------------------------------------------------------------------------- asking them
 
 
+MakesGrowth = Callable[[Trace, Graph, Callable[[Any], Any]], Growth]
+"""Makes what traces the dynamic calls of a trace; the last argument makes `app.learning.Learning` number sources as the trace does."""
+
+
 class Checking:
     """The verification of one plan; collects what is wrong until it is raised."""
 
-    def __init__(self, loaded: Loaded, selection: Selection, memo: Memo) -> None:
+    single = True
+    """Whether the plan is that of one run: the files that it claims are put back where its steps are up to date."""
+
+    def __init__(self, loaded: Loaded, selection: Selection, memo: Memo, only: Sequence[str] = ()) -> None:
         self.loaded = loaded
         self.memo = memo
         self.root = loaded.target.root
@@ -251,18 +341,57 @@ class Checking:
         settings = settings_of(self.root)
         self._own_names = texts(settings, "checks")
         self._rules = section(settings, "plan", self.root)
-        self.selection = selected(selection, self._rules)
+        early = [one.__name__ for one in checks_of(loaded.module.__name__, (), self._own_names)]
+        self.names: tuple[str, ...] = (*(one.name for one in BUILT_IN), *early, OWN)
+        """What checks are named."""
+        self._only = tuple(only)
+        named = (*selection.only, *_checks_among(only, self.names))
+        self.selection = selected(selection._replace(only=named), self._rules)
+        self.steps: tuple[str, ...] = ()
+        """What was asked for alone and is no check: steps."""
         self._pinned: tuple[Pinned | None, ...] = ()
 
     def trace(self, params: Mapping[str, object]) -> Attempt:
         """Trace the pipeline. Raises `UsageError` where a check is named that does not exist."""
-        self.traced = attempt(self.loaded.pipeline, params, types=self.selection.takes("types", "types"))
+        self.traced = self.attempt(params)
         for error in self.traced.problems.errors:
             self.problems.add(error)
+        for note in self.traced.problems.notes:
+            self.problems.note(note)
         steps = self.traced.graph.steps
         self.own = checks_of(self.loaded.module.__name__, (step.module for step in steps), self._own_names)
+        self.names = tuple(dict.fromkeys([*self.names, *(one.__name__ for one in self.own)]))
+        self._tell_apart()
         refuse_unknown(self.selection, self.own)
         return self.traced
+
+    def _tell_apart(self) -> None:
+        """Names that were asked for alone: checks or steps. Raises `AmbiguousName` for one that is both."""
+        named = _checks_among(self._only, self.names)
+        for name in self._only:
+            if name in self.names and matching(self.traced.graph, name):
+                raise AmbiguousName(
+                    f"`{name}` is a check and a step",
+                    why="`--only` takes both: checks to verify, and steps to run",
+                    fixes=[f"--only check:{name}", f"--only step:{name}"],
+                )
+        more = tuple(name for name in named if name not in self.selection.only)
+        self.selection = self.selection._replace(only=(*self.selection.only, *more))
+        self.steps = tuple(n for n in self._only if n not in self.names and not n.startswith("check:"))
+
+    def attempt(self, params: Mapping[str, object]) -> Attempt:
+        """What tracing with these parameters comes to."""
+        return attempt(self.loaded.pipeline, params, types=self.selection.takes("types", "types"))
+
+    def growing(self, graph: Graph, make: MakesGrowth) -> Growth | None:
+        """What traces the dynamic calls of the graph that was traced; None where they stay what they are."""
+        return (
+            make(self.traced.tracing, graph, lambda known: known) if self.traced.tracing is not None else None
+        )
+
+    def wanted(self, graph: Graph, choose: Callable[[Graph], Wanted]) -> Wanted:
+        """What is asked for of the graph that was traced, by names that mean steps of one pipeline."""
+        return choose(graph)
 
     def pin(self, pin: Callable[[SourceDef], Pinned]) -> tuple[Pinned, ...]:
         """Pin the sources; those that were pinned, all of them if nothing is wrong."""
@@ -289,8 +418,19 @@ class Checking:
             self._look(self._facts())
             raise self.problems.error()
 
-    def judge(self, plan: Plan, room: Path | None = None) -> tuple[str, ...]:
-        """Ask every check; gives the notes. Raises what they find. `room` is where the store lies."""
+    def judge(
+        self, plan: Plan, room: Path | None = None, pinned: Sequence[Pinned] | None = None
+    ) -> tuple[str, ...]:
+        """Ask every check; gives the notes. Raises what they find. `room` is where the store lies.
+
+        `pinned` are the sources of the plan's graph, which is larger than what was traced at first
+        where dynamic calls have become steps.
+        """
+        tracing = self.traced.tracing
+        if tracing is not None and plan.graph is not self.traced.graph:
+            known = {"steps": tuple(tracing.known), "gives": tuple(tracing.gives)}
+            self.traced = self.traced._replace(graph=plan.graph, **known)
+            self._pinned = self._pinned if pinned is None else tuple(pinned)
         self._look(self._facts()._replace(plan=plan, room=room))
         view = view_of(plan)
         for one in self.own:
@@ -333,6 +473,11 @@ def view_of(plan: Plan) -> PlanView:
 
     view = PlanView(plan, lambda: plan_document(plan), text)
     return view
+
+
+def _checks_among(names: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """Those of the names that are checks', `check:` in front of them taken away."""
+    return tuple(n.removeprefix("check:") for n in names if n in known or n.startswith("check:"))
 
 
 def selected(asked: Selection, rules: Mapping[str, Any]) -> Selection:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin
 
+from stepwell.app.queries import Queries
 from stepwell.author.annotations import plain, shape_of
 from stepwell.author.trace import Attempt
 from stepwell.codecs.columns import Columns, declared, kinds_fit, listed
@@ -37,6 +39,14 @@ def compared(traced: Attempt, pinned: Sequence[Pinned | None], memo: Memo) -> It
     for node in traced.graph.nodes:
         if declaring[node.step]:
             yield from _of_call(traced, tables, node, declaring[node.step])
+
+
+def queried(
+    traced: Attempt, pinned: Sequence[Pinned | None], memo: Memo, nodes: Iterable[int], root: Path
+) -> Iterator[StepwellError | str]:
+    """What is wrong with the queries of these nodes (`app.queries`)."""
+    if any(step.kind == "sql" for step in traced.graph.steps):
+        yield from _Tables(traced, pinned, memo).queries.findings(nodes, root)
 
 
 def _of_call(
@@ -88,6 +98,7 @@ class _Tables:
     def __init__(self, traced: Attempt, pinned: Sequence[Pinned | None], memo: Memo) -> None:
         self._traced, self._pinned, self._memo = traced, pinned, memo
         self._sources: dict[int, Schema] = {}
+        self.queries = Queries(traced, pinned, self._known)
 
     def given(self, leaf: FromStep | FromSource) -> Given | None:
         """What is known of a table; None where nothing is."""
@@ -118,7 +129,14 @@ class _Tables:
                 return None
             annotation = shape.types[shape.names.index(str(part))]
         columns = declared(annotation)
-        return None if columns is None else Given(f"`{node.id}`", columns, promised=True)
+        if columns is not None:
+            return Given(f"`{node.id}`", columns, promised=True)
+        found = self.queries.columns(leaf.node)
+        return None if found is None else Given(f"`{node.id}`", found)
+
+    def _known(self, leaf: FromStep | FromSource) -> tuple[Columns, bool, bool] | None:
+        found = self.given(leaf)
+        return None if found is None else (found.columns, found.complete, found.promised)
 
 
 def _findings(who: str, wanted: Columns, given: Given, where: str) -> Iterator[StepwellError | str]:

@@ -179,18 +179,19 @@ def _step(
     graph: Graph, index: int, calls: Sequence[int], readers: dict[object, list[str]], last: Last, root: Path
 ) -> Document:
     step = graph.steps[index]
-    made = vars(sys.modules[step.module])[step.qualname]
+    made = _definition(step)
     newest = last(step.full_name)
+    hints = made.hints if made is not None else {}
     return {
         "step": step.name,
-        "about": about(made.__doc__),
-        "where": place_of(made.function, root),
+        "about": about(made.__doc__ if made is not None else ""),
+        "where": _line(made, root),
         "calls": [graph.nodes[node].id for node in calls],
         "inputs": [
-            {**_parameter(name, one, made.hints.get(name)), "from": _given(graph, calls, name)}
-            for name, one in made.signature.parameters.items()
+            {**_parameter(name, one, hints.get(name)), "from": _given(graph, calls, name)}
+            for name, one in _parameters(made, graph, calls).items()
         ],
-        "outputs": _outputs(step, made.hints.get("return"), calls, readers, newest),
+        "outputs": _outputs(step, hints.get("return"), calls, readers, newest),
         "out": list(dict.fromkeys(graph.nodes[node].out for node in calls if graph.nodes[node].out)),
         "observed": seen_to_read(newest),
         "checks": {"validate": list(step.validate), "done": step.done},
@@ -200,6 +201,29 @@ def _step(
         "timeout": step.timeout,
         "trust": list(trust_of(step).values()),
     }
+
+
+def _definition(step: StepDef) -> Any:
+    """The step as it is defined in a module; None where no name holds it: a command inside a pipeline, a dynamic call."""
+    found: Any = sys.modules.get(step.module)
+    for part in step.qualname.split("."):
+        found = getattr(found, part, None)
+    return found if getattr(type(found), "__stepwell__", "") == "step" else None
+
+
+def _line(made: Any, root: Path) -> str:
+    """Where a step is defined."""
+    if made is None:
+        return ""
+    return place_of(made.function, root) if made.made is None else str(made.where)
+
+
+def _parameters(made: Any, graph: Graph, calls: Sequence[int]) -> dict[str, inspect.Parameter]:
+    """The parameters of a step; of one without a definition those that its calls give."""
+    if made is not None:
+        return dict(made.signature.parameters)
+    names = dict.fromkeys(name.lstrip("*") for node in calls for name, _ in graph.nodes[node].inputs)
+    return {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names}
 
 
 def _given(graph: Graph, calls: Iterable[int], name: str) -> list[str]:

@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 from stepwell.app.causes import Cause, causes
 from stepwell.app.contract import trust_of
 from stepwell.app.forecast import forecast
+from stepwell.app.learnt import Learnt
+from stepwell.app.parameters import NO_ORIGINS, origins_document
 from stepwell.app.values import number, plain
+from stepwell.author.layers import Origin
 from stepwell.kernel import events as e
-from stepwell.kernel.graph import Constant, FromSource, Graph, dependencies, leaves
+from stepwell.kernel.graph import DYNAMIC, Constant, FromSource, Graph, dependencies, leaves, ordered
 from stepwell.kernel.plan import Decision, Pin, Plan, Reason
 from stepwell.kernel.ports import Artifact, Failure, Logged
 from stepwell.sources.address import shown
@@ -34,12 +37,15 @@ def plan_document(
     jobs: int = 0,
     text_of: TextOf | None = None,
     failures: Mapping[str, str] = MappingProxyType({}),
+    origins: Mapping[str, Origin] = NO_ORIGINS,
+    learnt: Learnt | None = None,
 ) -> Document:
     """A plan, as `plan --json` prints it: what a run on `jobs` workers would do, why, and what it may cost.
 
-    With `text_of`, causes that are edits come with their diff. `failures` says by id what failed last time.
+    With `text_of`, causes that are edits come with their diff. `failures` says by id what failed last time,
+    `origins` where parameters came from, `learnt` what steps cost before.
     """
-    expected = forecast(plan, jobs)
+    expected = forecast(plan, jobs, learnt)
     graph = plan.graph
     ids = [node.id for node in graph.nodes]
     steps = []
@@ -55,7 +61,7 @@ def plan_document(
             step["last_failure"] = failures[node.id]
         steps.append(step)
     return {
-        **_head(plan),
+        **_head(plan, origins),
         "steps": steps,
         "counts": plan.counts(),
         "causes": [_cause(cause, ids, text_of) for cause in causes(plan)],
@@ -102,7 +108,7 @@ def plan_notes(plan: Plan) -> list[str]:
     notes.update((note, None) for identity in plan.known.identities for note in identity.notes)
     open_types: dict[str, dict[str, None]] = {}
     for step in plan.graph.steps:
-        for output in step.outputs:
+        for output in step.outputs if step.kind != DYNAMIC else ():
             if not output.codec:
                 open_types.setdefault(_open_type(output.type), {})[f"`{step.name}`"] = None
     notes.update(
@@ -145,11 +151,12 @@ def _some(names: Iterable[str], most: int = 4) -> str:
     return ", ".join(found[:most]) + (f" and {len(found) - most:,} more" if len(found) > most else "")
 
 
-def _head(plan: Plan) -> Document:
+def _head(plan: Plan, origins: Mapping[str, Origin]) -> Document:
     graph = plan.graph
     return {
         "pipeline": graph.pipeline,
         "params": {name: plain(value) for name, value, _ in graph.params},
+        "params_from": origins_document(origins),
         "sources": [_source(graph, i, pin) for i, pin in enumerate(plan.known.pins)],
     }
 
@@ -213,6 +220,8 @@ class Progress:
         self.running: dict[int, None] = {}
         self.logged: dict[int, dict[str, float]] = {}
         self.retried: dict[int, int] = {}
+        self.grown: dict[int, range] = {}
+        """By dynamic calls, which are no steps themselves any more, the steps that they have become."""
         self.status = "running"
         self.seconds = 0.0
         for decision in plan.decisions:
@@ -229,6 +238,12 @@ class Progress:
             self.running.pop(event.node, None)
             self.logged.pop(event.node, None)
             self.retried[event.node] = event.attempt
+        elif isinstance(event, e.StepGrew):
+            self.plan = event.plan
+            self.grown[event.node] = range(event.first, len(event.plan.decisions))
+            for decision in event.plan.decisions[event.first :]:
+                if decision.verb == "skip":
+                    self.outcomes[decision.node] = Outcome(decision, "skipped")
         elif isinstance(event, e.RunFinished):
             self.status, self.seconds = event.status, event.seconds
         elif hasattr(event, "decision"):
@@ -269,6 +284,18 @@ class Progress:
         return {node: outcome.outputs for node, outcome in self.outcomes.items() if outcome.outputs}
 
     @property
+    def total(self) -> int:
+        """How many steps there are, as far as is known by now."""
+        return len(self.plan.decisions) - len(self.grown)
+
+    @property
+    def order(self) -> list[int]:
+        """The steps in an execution order, those of dynamic calls where these stood."""
+        if not self.grown:
+            return list(range(len(self.plan.decisions)))
+        return list(ordered(self.plan.graph, self.grown)[1])
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The run's metrics by name, or `id.name` where several steps logged one name."""
         nodes = self.plan.graph.nodes
@@ -277,12 +304,14 @@ class Progress:
         )
 
 
-def run_document(progress: Progress, run: str, result: Any) -> Document:
-    """A run, as `run --json` prints it."""
+def run_document(
+    progress: Progress, run: str, result: Any, origins: Mapping[str, Origin] = NO_ORIGINS
+) -> Document:
+    """A run, as `run --json` prints it; `origins` says where parameters came from."""
     plan = progress.plan
-    decisions = [progress.outcomes[d.node].decision for d in plan.decisions]
+    decisions = [progress.outcomes[node].decision for node in progress.order]
     return {
-        **_head(plan),
+        **_head(plan, origins),
         "run": run,
         "status": progress.status,
         "seconds": round(progress.seconds, 6),

@@ -2,8 +2,9 @@
 
 forecast(plan, jobs=4).seconds    how long a run takes if every `maybe` turns out to run
 
-A step is expected to take what the result took that it would use or was compared with, or else the
-step's newest result. Start-up of workers and the overhead of the run itself are not counted.
+A step is expected to take what was learnt of it for inputs of that size (`app.learnt`). Where nothing was,
+or the size is not known yet, it is what the result took that it would use or was compared with, or else
+the step's newest result. Start-up of workers and the overhead of the run itself are not counted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from stepwell.app.learnt import Learnt
 from stepwell.kernel.graph import Constant, FromSource, FromStep, dependencies, leaves
 from stepwell.kernel.plan import Decision, Plan
 from stepwell.kernel.ports import Result
@@ -48,12 +50,12 @@ class Forecast(NamedTuple):
     workers: int
 
 
-def forecast(plan: Plan, jobs: int = 0) -> Forecast:
+def forecast(plan: Plan, jobs: int = 0, learnt: Learnt | None = None) -> Forecast:
     """The expected cost of running a plan on `jobs` workers (0: one a processor)."""
     from stepwell.engines.machine import processors  # asked only where a plan is shown
 
     workers = jobs or processors()
-    steps = tuple(_cost(plan, decision) for decision in plan.decisions)
+    steps = tuple(_cost(plan, decision, learnt) for decision in plan.decisions)
     busy = [decision.node for decision in plan.decisions if decision.verb not in IDLE]
     sure = [decision.node for decision in plan.decisions if decision.verb == "run"]
     before = [dependencies(node) for node in plan.graph.nodes]
@@ -63,9 +65,13 @@ def forecast(plan: Plan, jobs: int = 0) -> Forecast:
     return Forecast(steps, seconds, least, memory, untimed, workers)
 
 
-def _cost(plan: Plan, decision: Decision) -> Cost:
+def _cost(plan: Plan, decision: Decision, learnt: Learnt | None) -> Cost:
     last = _last(plan, decision)
-    reads = _reads(plan, decision.node)
+    reads = _reads(plan, decision.node, learnt)
+    if learnt is not None and reads is not None and decision.verb not in IDLE:
+        found = learnt.estimate(plan.graph.step_of(decision.node).full_name)
+        if found is not None:
+            return Cost(found.seconds(reads), found.memory(reads), reads)
     return Cost(reads=reads) if last is None else Cost(last.seconds, last.memory or None, reads)
 
 
@@ -77,7 +83,7 @@ def _last(plan: Plan, decision: Decision) -> Result | None:
     return recent[0] if recent else None
 
 
-def _reads(plan: Plan, node: int) -> int | None:
+def _reads(plan: Plan, node: int, learnt: Learnt | None) -> int | None:
     """Bytes that a node takes in; None where the size of one input is not known."""
     total = 0
     seen: set[object] = set()
@@ -85,22 +91,27 @@ def _reads(plan: Plan, node: int) -> int | None:
         if type(binding) is Constant:
             continue
         for leaf in leaves(binding):
-            thing = leaf._replace(path=()) if type(leaf) is FromStep else leaf
-            if type(leaf) is Constant or thing in seen:
+            if isinstance(leaf, Constant):
+                continue
+            thing = leaf._replace(path=()) if isinstance(leaf, FromStep) else leaf
+            if thing in seen:
                 continue
             seen.add(thing)
-            found = plan.known.pins[leaf.source].size if type(leaf) is FromSource else _size(plan, leaf)  # type: ignore[arg-type]
+            if isinstance(leaf, FromSource):
+                found: int | None = plan.known.pins[leaf.source].size
+            else:
+                found = _size(plan, leaf, learnt)
             if found is None:
                 return None
             total += found
     return total
 
 
-def _size(plan: Plan, leaf: FromStep) -> int | None:
+def _size(plan: Plan, leaf: FromStep, learnt: Learnt | None) -> int | None:
     result = plan.decisions[leaf.node].result
     for artifact in result.outputs if result is not None else ():
         if artifact.name == leaf.output:
-            return artifact.size
+            return artifact.size if learnt is None else learnt.size(artifact)
     return None
 
 

@@ -12,38 +12,46 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from stepwell.app.latest import Latest
 from stepwell.app.values import load
 from stepwell.errors import StepwellError
-from stepwell.kernel.plan import Plan
 from stepwell.kernel.ports import Artifact, Result
 from stepwell.stores.local import LocalStore
+from stepwell.worker.kinds import claims
 from stepwell.worker.world import World
 
 
 class OutFiles:
     """The claimed files of a plan's steps. `root` is where they lie."""
 
-    def __init__(self, plan: Plan, store: LocalStore, root: Path) -> None:
-        self._nodes, self._decisions = plan.graph.nodes, plan.decisions
+    def __init__(self, latest: Latest, store: LocalStore, root: Path) -> None:
+        self._latest = latest
         self._store, self._root = store, root
-        self._any = any(node.out for node in self._nodes)
 
     def notes(self, world: World) -> Iterator[str]:
         """What a person is told of files that a run would put back."""
-        for decision in self._decisions if self._any else ():
-            node = self._nodes[decision.node]
-            if node.out and decision.verb == "cached" and decision.result is not None:
-                artifact = _claimed(decision.result)
-                now = world.token(f"file {node.out}")
+        plan = self._latest.plan
+        for decision in plan.decisions:
+            node = plan.graph.nodes[decision.node]
+            if decision.verb != "cached" or decision.result is None:
+                continue
+            for output, out in claims(plan.graph.steps[node.step], node.out):
+                artifact = _claimed(decision.result, output)
+                now = world.token(f"file {out}")
                 if artifact is not None and now != "folder" and not _is_same(now, artifact):
                     word = "is gone" if now == "absent" else "is not what it gave"
-                    yield f"`{node.out}` of `{node.id}` {word}; a run puts it back"
+                    yield f"`{out}` of `{node.id}` {word}; a run puts it back"
 
     def put_back(self, node: int, result: Result) -> None:
-        """See that the file of a reused step is what it gave. What cannot be written is left as it is."""
-        out = self._nodes[node].out if self._any else ""
-        artifact = _claimed(result) if out else None
-        if artifact is None or _is_same(World(self._root).token(f"file {out}"), artifact):
+        """See that the files of a reused step are what it gave. What cannot be written is left as it is."""
+        graph = self._latest.plan.graph
+        for output, out in claims(graph.step_of(node), graph.nodes[node].out):
+            artifact = _claimed(result, output)
+            if artifact is not None:
+                self._put_back(out, artifact)
+
+    def _put_back(self, out: str, artifact: Artifact) -> None:
+        if _is_same(World(self._root).token(f"file {out}"), artifact):
             return
         target = self._root / out
         try:
@@ -60,8 +68,10 @@ class OutFiles:
             return  # its result stands; the file is a convenience, and the plan names it again
 
 
-def _claimed(result: Result) -> Artifact | None:
-    return next((artifact for artifact in result.outputs if artifact.codec == "path"), None)
+def _claimed(result: Result, output: str) -> Artifact | None:
+    """The file among what a step gave: the output of that name, or where that is none, the first that is one."""
+    files = [artifact for artifact in result.outputs if artifact.codec == "path"]
+    return next((artifact for artifact in files if artifact.name == output), files[0] if files else None)
 
 
 def _is_same(token: str, artifact: Artifact) -> bool:

@@ -24,15 +24,15 @@ class OwnTests:
     what the test raises after that is told as the step's failure.
     """
 
-    def __init__(
-        self, graph: Graph, digests: Sequence[str], store: LocalStore, root: Path, importer: FirstParty
-    ) -> None:
-        self._graph, self._digests, self._store = graph, digests, store
+    def __init__(self, digests: Sequence[str], store: LocalStore, root: Path, importer: FirstParty) -> None:
+        self._digests, self._store = digests, store
         self._root, self._importer = root, importer
 
-    def hold(self, node: int, outputs: Callable[[int], Sequence[Artifact] | None]) -> bool | None:
+    def hold(
+        self, graph: Graph, node: int, outputs: Callable[[int], Sequence[Artifact] | None]
+    ) -> bool | None:
         """What the test of a node says of its inputs; None where one of them is not there."""
-        call = self._graph.nodes[node]
+        call = graph.nodes[node]
         inputs = Inputs(self._root, self._store.blobs)
         given: dict[int, Sequence[Artifact]] = {}
         for _, binding in call.inputs:
@@ -45,12 +45,12 @@ class OwnTests:
         with at(self._root):
             try:
                 values: dict[str, Any] = {
-                    name: inputs.value(resolved(binding, self._graph, given, self._digests, self._store))
+                    name: inputs.value(resolved(binding, graph, given, self._digests, self._store))
                     for name, binding in call.inputs
                 }
             except StepwellError:
                 return None  # what is wrong with the input is told when the step wants it
             try:
-                return judges.holds(self._graph.step_of(node).done, values, self._importer)
+                return judges.holds(graph.step_of(node).done, values, self._importer)
             except Exception:  # the test is the user's code; see the class  # noqa: BLE001
                 return False

@@ -25,6 +25,7 @@ FILL = {
     "skip": "#f7f7f7",
     "blocked": "#ffc9c9",
     "source": "#d9f2d9",
+    "step": "#ffffff",
 }
 """Background by decision; the text on it is black, so that it can be read whatever the page is."""
 
@@ -32,8 +33,8 @@ FILL = {
 class Box(NamedTuple):
     """A step, all calls of a step, or a source. `needs` are the boxes before it, by position.
 
-    `kind` is a decision, "source", or of several calls the most telling decision; `told` says it in
-    words; `path` are the pipelines around it.
+    `kind` is a decision, "source", "step" where nothing is decided, or of several calls the most telling
+    decision; `told` says it in words; `path` are the pipelines around it; `flows` what flows by `needs`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Box(NamedTuple):
     told: str
     needs: tuple[int, ...]
     path: tuple[str, ...] = ()
+    flows: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------------------- boxes
@@ -62,7 +64,10 @@ def boxes(document: Document, most: int = 0) -> list[Box]:
         needs = [place["source", name] for name in step["sources"]]
         needs += [place["step", name] for name in step["needs"]]
         path = tuple(step["id"].split("/")[:-1])
-        out.append(Box(step["id"], step["decision"], step["decision"], tuple(needs), path))
+        told_of = step.get("flows") or {}
+        flows = [*[""] * len(step["sources"]), *(", ".join(told_of.get(name, ())) for name in step["needs"])]
+        told = step.get("told", step["decision"])
+        out.append(Box(step["id"], step["decision"], told, tuple(needs), path, tuple(flows)))
     return out
 
 
@@ -76,8 +81,8 @@ def tally(decisions: Iterable[str]) -> str:
     return ", ".join(f"{counts[word]:,} {word}" for word in _TELLING if word in counts)
 
 
-_TELLING = ("cached", "run", "maybe", "dynamic", "blocked", "skip")
-_WORST = ("blocked", "run", "maybe", "dynamic", "cached", "skip")
+_TELLING = ("cached", "run", "maybe", "dynamic", "blocked", "skip", "step")
+_WORST = ("blocked", "run", "maybe", "dynamic", "cached", "skip", "step")
 
 
 def _collapsed(sources: Sequence[str], steps: Sequence[Document]) -> list[Box]:
@@ -100,7 +105,7 @@ def _collapsed(sources: Sequence[str], steps: Sequence[Document]) -> list[Box]:
     number = {name: i for i, name in enumerate(sources)}
     out = [Box(name, "source", "source", ()) for name in sources]
     place_of: dict[int, int] = {}
-    for circle in _in_order(before):
+    for circle in in_order(before):
         place_of.update(dict.fromkeys(circle, len(out)))
         together = [step for group in circle for step in members[group]]
         needs = {place_of[one] for group in circle for one in before[group]} - {len(out)}
@@ -110,11 +115,12 @@ def _collapsed(sources: Sequence[str], steps: Sequence[Document]) -> list[Box]:
         alone = together[0]["id"] if len(together) == 1 else " + ".join(names[group] for group in circle)
         kind = next(word for word in _WORST if word in decisions)
         path = tuple(together[0]["id"].split("/")[:-1])
-        out.append(Box(alone + count, kind, tally(decisions), tuple(sorted(needs)), path))
+        told = together[0]["told"] if kind == "step" else tally(decisions)
+        out.append(Box(alone + count, kind, told, tuple(sorted(needs)), path))
     return out
 
 
-def _in_order(before: Sequence[set[int]]) -> list[list[int]]:
+def in_order(before: Sequence[set[int]]) -> list[list[int]]:
     """Groups with those that they need before them; those that need each other come together (Kosaraju)."""
     behind: list[list[int]] = [[] for _ in before]
     for group, earlier in enumerate(before):
@@ -161,13 +167,22 @@ def dot(document: Document) -> str:
     lines += _clusters(
         found, _dot_box, lambda number, name: f"subgraph cluster_{number} {{ label={_quoted(name)};", "}"
     )
-    lines += [f"  n{before} -> n{i};" for i, box in enumerate(found) for before in box.needs]
+    lines += [
+        f"  n{before} -> n{i}{f' [label={_quoted(flow)}]' if flow else ''};"
+        for i, box in enumerate(found)
+        for before, flow in _flows(box)
+    ]
     return "\n".join([*lines, "}"])
+
+
+def _flows(box: Box) -> list[tuple[int, str]]:
+    """The boxes before, each with what flows from it, where that is known."""
+    return list(zip(box.needs, box.flows or ("",) * len(box.needs), strict=True))
 
 
 def _dot_box(number: int, box: Box) -> str:
     shape = ", shape=cylinder, style=filled" if box.kind == "source" else ""
-    label = _quoted(box.name if box.kind == "source" else f"{_leaf(box)}\n{box.told}")
+    label = _quoted(box.name if box.kind == "source" else f"{leaf(box)}\n{box.told}")
     return f'n{number} [label={label}, tooltip={_quoted(box.name)}, fillcolor="{FILL[box.kind]}"{shape}];'
 
 
@@ -177,7 +192,7 @@ def _quoted(text: str) -> str:
     return '"' + escaped.replace("\n", "\\n") + '"'
 
 
-def _leaf(box: Box) -> str:
+def leaf(box: Box) -> str:
     """A box's name without the pipelines that are drawn around it."""
     return box.name[len("/".join(box.path)) + 1 :] if box.path else box.name
 
@@ -219,7 +234,11 @@ def mermaid(document: Document) -> str:
     lines += _clusters(
         found, _mermaid_box, lambda number, name: f'subgraph p{number}["{_entities(name)}"]', "end"
     )
-    lines += [f"  n{before} --> n{i}" for i, box in enumerate(found) for before in box.needs]
+    lines += [
+        f"  n{before} -->{f'|{chr(34)}{_entities(flow)}{chr(34)}|' if flow else ''} n{i}"
+        for i, box in enumerate(found)
+        for before, flow in _flows(box)
+    ]
     used = dict.fromkeys(box.kind for box in found)
     lines += [f"  classDef {_class(kind)} fill:{FILL[kind]},color:#000,stroke:#777" for kind in used]
     return "\n".join(lines)
@@ -228,7 +247,7 @@ def mermaid(document: Document) -> str:
 def _mermaid_box(number: int, box: Box) -> str:
     if box.kind == "source":
         return f'n{number}[("{_entities(box.name)}")]:::{_class(box.kind)}'
-    return f'n{number}["{_entities(_leaf(box))}<br/>{_entities(box.told)}"]:::{_class(box.kind)}'
+    return f'n{number}["{_entities(leaf(box))}<br/>{_entities(box.told)}"]:::{_class(box.kind)}'
 
 
 def _class(kind: str) -> str:
@@ -250,7 +269,16 @@ _LINES = {
     _UP | _LEFT | _RIGHT: "┴", _DOWN | _LEFT | _RIGHT: "┬", _UP | _DOWN | _LEFT | _RIGHT: "┼",
 }  # fmt: skip
 
-MARKS = {"run": "●", "maybe": "◐", "dynamic": "◐", "cached": "○", "skip": "·", "blocked": "✗", "source": "◇"}
+MARKS = {
+    "run": "●",
+    "maybe": "◐",
+    "dynamic": "◐",
+    "cached": "○",
+    "skip": "·",
+    "blocked": "✗",
+    "source": "◇",
+    "step": "●",
+}
 
 
 class Line(NamedTuple):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stepwell.app.documents import plan_document
+from stepwell.app.selecting import EVERYTHING, Choice
 from stepwell.app.session import Settings, Work
 from stepwell.errors import BadSavedPlan, PlanMoved, StoreReadOnly
 from stepwell.kernel.plan import Plan
@@ -21,24 +22,42 @@ from stepwell.kernel.plan import Plan
 FORMAT = "stepwell plan 1"
 
 
+SET = "--set="
+"""What stands before the words of a saved plan that are arguments of steps."""
+
+
 class Saved(NamedTuple):
-    """A plan that was saved. `pipeline` is a word as the command takes it, `words` are `name=value`."""
+    """A plan that was saved. `pipeline` is a word as the command takes it, `words` are `name=value`, `files` those of `--params`."""
 
     pipeline: str
     words: tuple[str, ...]
+    files: tuple[str, ...]
     force: tuple[str, ...]
     facts: Mapping[str, Any]
+    selection: Choice = EVERYTHING
+
+    @property
+    def settings(self) -> list[str]:
+        """The words that are parameters of the pipeline."""
+        return [word for word in self.words if not word.startswith(SET)]
+
+    @property
+    def sets(self) -> list[str]:
+        """The words that are arguments of steps, as they stand behind `--set`."""
+        return [word.removeprefix(SET) for word in self.words if word.startswith(SET)]
 
 
-def save(file: Path, work: Work, words: Sequence[str], settings: Settings) -> None:
+def save(file: Path, work: Work, words: Sequence[str], settings: Settings, files: Sequence[str] = ()) -> None:
     """Write a plan to a file. Raises `StoreReadOnly` where that cannot be written."""
     document = {
         "format": FORMAT,
         "pipeline": word_of(work),
         "words": list(words),
+        "files": list(files),
         "force": list(settings.force),
+        "selection": settings.selection._asdict(),
         "facts": facts(work.plan),
-        "plan": plan_document(work.plan),
+        "plan": plan_document(work.plan, origins=work.origins),
     }
     try:
         file.write_text(dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -71,7 +90,7 @@ def load_saved(file: Path) -> Saved:
             fixes=["stepwell plan --save FILE"],
         )
     pipeline, known = found.get("pipeline"), found.get("facts")
-    lists = [found.get(name) for name in ("words", "force")]
+    lists = [found.get(name, None if name != "files" else []) for name in ("words", "force", "files")]
     sound = isinstance(pipeline, str) and isinstance(known, dict)
     if (
         not sound
@@ -83,7 +102,24 @@ def load_saved(file: Path) -> Saved:
             why="entries of a saved plan are missing, or are not what they should be",
             fixes=["stepwell plan --save FILE"],
         )
-    return Saved(pipeline, tuple(found["words"]), tuple(found["force"]), known)
+    return Saved(
+        pipeline,
+        tuple(found["words"]),
+        tuple(found.get("files", ())),
+        tuple(found["force"]),
+        known,
+        _choice(found),
+    )
+
+
+def _choice(found: Mapping[str, Any]) -> Choice:
+    """Which steps were meant when a plan was saved; all where it does not say."""
+    said = found.get("selection")
+    said = said if isinstance(said, dict) else {}
+    lists = [said.get(name, []) for name in Choice._fields[:4]]
+    return Choice(
+        *[tuple(map(str, one)) for one in lists if isinstance(one, list)], aim=str(said.get("aim", ""))
+    )
 
 
 def facts(plan: Plan) -> dict[str, Any]:

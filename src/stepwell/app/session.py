@@ -16,35 +16,44 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from stepwell.app.accepting import applied
 from stepwell.app.checks import ALL, Checking, Selection
 from stepwell.app.ghost import Ghost
 from stepwell.app.git import Question
+from stepwell.app.growing import Growing
+from stepwell.app.latest import Latest
+from stepwell.app.learning import Learning
+from stepwell.app.learnt import Learnt
 from stepwell.app.outfiles import OutFiles
 from stepwell.app.owntests import OwnTests
+from stepwell.app.parameters import NO_ORIGINS, origins_document
 from stepwell.app.places import at, store_folder
+from stepwell.app.placing import look_again
 from stepwell.app.presence import Presence
+from stepwell.app.reasons import Differences
+from stepwell.app.selecting import EVERYTHING, Choice, chosen, kept_notes
 from stepwell.app.sidefiles import SideFiles
 from stepwell.app.twice import Twice, remarked
 from stepwell.app.upgrades import Unmoved
 from stepwell.app.values import plain
-from stepwell.author.fingerprint import Project
-from stepwell.author.identities import Identified, identify
+from stepwell.author.identities import Identified
+from stepwell.author.layers import Origin
 from stepwell.author.project import Loaded
-from stepwell.author.settings import settings_of, text
-from stepwell.errors import ArtifactGone, StepwellError, UsageError
-from stepwell.kernel.events import Event, RunFinished, StepReused
-from stepwell.kernel.graph import FromStep, Graph, SourceDef, leaves
-from stepwell.kernel.plan import Known, Pin, Plan, Wanted, decide
+from stepwell.errors import ArtifactGone, NothingSelected, StepwellError, UnknownStep, UsageError
+from stepwell.kernel.events import Event, RunFinished, StepGrew, StepReused
+from stepwell.kernel.graph import DYNAMIC, FromStep, Graph, leaves
+from stepwell.kernel.plan import Known, Plan, Wanted, decide
+from stepwell.kernel.ports import Artifact, Engine, Store
 from stepwell.kernel.run import drive
 from stepwell.plugins.registry import registry
 from stepwell.sources.pin import Pinned, pin, remember
 from stepwell.sources.web import Shelf
 from stepwell.stores.local import LocalStore
+from stepwell.stores.record import Facts as RunFacts
 from stepwell.stores.record import facts_of
 from stepwell.worker.hiding import hidden
+from stepwell.worker.kinds import is_made
 from stepwell.worker.world import World
 
 if TYPE_CHECKING:
@@ -59,6 +68,9 @@ class Settings(NamedTuple):
     it declares, without network (`worker.sandbox`). `checks` says which checks a plan must pass.
     `twice` names steps that, if they run, are executed twice and compared ("*": all). `ghost` is how many
     rows of each source a ghost run reads (0: it is none); its store is `stored(root, ghost=True)`.
+    `selection` says which steps are meant; names among its `only` that are checks' are added to `checks`.
+    `on_success` and `on_failure` are commands and addresses that are told of its end (`app.hooks`).
+    `memory` is how many bytes the steps that run at once may need together (0: what the machine has).
     """
 
     jobs: int = 0
@@ -70,6 +82,10 @@ class Settings(NamedTuple):
     checks: Selection = ALL
     twice: tuple[str, ...] = ()
     ghost: int = 0
+    on_success: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+    selection: Choice = EVERYTHING
+    memory: int = 0
 
 
 DEFAULTS = Settings()
@@ -80,17 +96,28 @@ class Work(NamedTuple):
 
     loaded: Loaded
     store: LocalStore
-    identified: Identified
-    pinned: tuple[Pinned, ...]
+    learning: Learning
     plan: Plan
     notes: tuple[str, ...] = ()
     """What the checks found worth a look."""
     ghost: Ghost | None = None
+    origins: Mapping[str, Origin] = NO_ORIGINS
+    """Where each parameter came from."""
 
     @property
     def graph(self) -> Graph:
         """The traced pipeline."""
         return self.plan.graph
+
+    @property
+    def identified(self) -> Identified:
+        """What identifies every step that is known so far."""
+        return self.learning.whole
+
+    @property
+    def pinned(self) -> tuple[Pinned, ...]:
+        """Every source that is known so far, pinned."""
+        return tuple(self.learning.pinned)
 
     @property
     def root(self) -> Path:
@@ -110,6 +137,15 @@ class Work(NamedTuple):
                 out[node.id] = f"failed in {run}: {what}"
         return out
 
+    def learnt(self) -> Learnt:
+        """What is known of the costs of the pipeline's steps."""
+        blobs, sizes = self.store.blobs, {one.digest: one.size for one in self.pinned}
+
+        def whole(artifact: Artifact) -> int:
+            return artifact.size + sum(max(0, blobs.size(part)) for part in artifact.parts)
+
+        return Learnt(self.store.memo, [step.full_name for step in self.graph.steps], sizes, whole)
+
     def text_of(self, digest: str) -> str | None:
         """The text of a definition: as it is now, or else as the store has kept it; None where it is unknown."""
         source = self.identified.sources.get(digest)
@@ -117,54 +153,92 @@ class Work(NamedTuple):
 
 
 def prepare(
-    loaded: Loaded, params: Mapping[str, object], store: LocalStore, settings: Settings = DEFAULTS
+    loaded: Loaded,
+    params: Mapping[str, object],
+    store: LocalStore,
+    settings: Settings = DEFAULTS,
+    *,
+    verify: Callable[[Loaded, Selection, Memo, Sequence[str]], Checking] = Checking,
 ) -> Work:
-    """Trace, pin, identify, decide, check. Writes caches only.
+    """Trace, pin, identify, decide, check. Writes caches only. `verify` makes what traces and checks.
 
     Raises `AuthoringError`, `PlanError`, `CodecError`; `SeveralProblems` where several things are wrong.
     """
     root = loaded.target.root
     _strict_can_be_had(settings)
+    if settings.refresh:
+        look_again()
     with at(root), _undisturbed():
-        shelf, memo = Shelf(store.blobs.folder), cast("Memo", store.memo)
-        checking = Checking(loaded, settings.checks, memo)
-        graph = checking.trace(params).graph
+        memo = cast("Memo", store.memo)
+        checking = verify(loaded, settings.checks, memo, settings.selection.only)
+        traced = checking.trace(params)
         ghost = None if not settings.ghost else Ghost(root, store_folder(root), store.folder, settings.ghost)
-
-        def pinned_now(source: SourceDef) -> Pinned:
-            if ghost is not None:
-                return ghost.pin(source, memo)
-            return pin(source.uri, root=root, memo=memo, shelf=shelf, refresh=settings.refresh)
-
-        pinned = checking.pin(pinned_now)
+        learning = Learning(loaded, store, ghost=ghost, refresh=settings.refresh, strict=settings.strict)
+        pinned, graph = checking.pin(learning.pin), traced.graph
+        try:
+            graph = learning.placed(graph)
+        except StepwellError as error:
+            checking.problems.add(error)
         checking.refuse()
-        graph = graph if ghost is None else ghost.graph(graph)
-        identified = identify(
-            graph,
-            Project(root, read=loaded.importer.snapshot.read, held=loaded.importer.snapshot),
-            level=text(settings_of(root), "environment", "default"),
-            memo=store.memo,
-            reads=loaded.importer.reads,
-        )
+        graph, identities, pins = learning.settled(graph, pinned)
     store.prefetch(graph.pipeline)
-    pins = tuple(Pin(one.digest, one.changed, one.size) for one in pinned)
-    identities = applied(identified.identities, graph, store.accepted.in_force())
-    digests = [one.digest for one in pinned]
-    tests = OwnTests(graph, digests, store, root, loaded.importer)
+    tests = OwnTests(learning.digests, store, root, loaded.importer)
     world = World(root, memo)
-    known = Known(identities, pins, store.results, world, time.time(), tests)
-    wanted = Wanted(forced=_forced(graph, settings.force))
-    with _undisturbed():
-        plan = decide(graph, known, wanted)
+    growing = None
+    if any(step.kind == DYNAMIC for step in graph.steps):
+        growing = checking.growing(
+            graph, lambda tracing, graph, see: Growing(tracing, graph, see(learning), store, root)
+        )
+    known = Known(identities, pins, store.results, world, time.time(), tests, growing, Differences())
+    choice = settings.selection._replace(only=checking.steps)
+    asked = _Asked(choice, settings.force, checking)
+    with _undisturbed(), at(root):
+        plan = _decided(graph, known, asked)
     if not _result_is_readable(plan, store):  # the store has noted what is lost
-        plan = decide(graph, known, wanted)
+        plan = decide(plan.graph, plan.known, plan.wanted)
+    graph = plan.graph
     with at(root):
-        notes = checking.judge(plan, store.blobs.folder)
+        notes = checking.judge(plan, store.blobs.folder, learning.pinned)
     store.commit(now=True)
-    notes = (*notes, *_moved(graph, pinned), *hidden(loaded.importer.roots, loaded.importer.modules))
-    more = OutFiles(plan, store, root).notes(world) if ghost is None else ghost.notes(graph)
+    notes = (
+        *notes,
+        *kept_notes(plan),
+        *_moved(graph, learning.pinned),
+        *hidden(loaded.importer.roots, loaded.importer.modules),
+    )
+    outs = OutFiles(Latest(plan), store, root).notes(world) if checking.single else ()
+    more = outs if ghost is None else ghost.notes(graph)
     notes = (*notes, *more)
-    return Work(loaded, store, identified, pinned, plan, notes, ghost)
+    return Work(loaded, store, learning, plan, notes, ghost)
+
+
+class _Asked(NamedTuple):
+    """What was asked for, by name."""
+
+    choice: Choice
+    force: tuple[str, ...]
+    checking: Checking
+
+    def of(self, graph: Graph) -> Wanted:
+        """The nodes that are meant. Raises `NothingSelected`, `UnknownStep`."""
+        return self.checking.wanted(graph, self._of_one)
+
+    def _of_one(self, graph: Graph) -> Wanted:
+        return chosen(graph, self.choice, _forced(graph, self.force), also=self.checking.names)
+
+
+def _decided(graph: Graph, known: Known, asked: _Asked) -> Plan:
+    """The plan; where dynamic calls have become steps, names may mean these, too."""
+    if known.growth is None:
+        return decide(graph, known, asked.of(graph))
+    try:
+        plan = decide(graph, known, asked.of(graph))
+    except (NothingSelected, UnknownStep):
+        plan = decide(graph, known)
+        return decide(plan.graph, plan.known, asked.of(plan.graph))
+    if (asked.choice == EVERYTHING and not asked.force) or len(plan.graph.nodes) == len(graph.nodes):
+        return plan
+    return decide(plan.graph, plan.known, asked.of(plan.graph))
 
 
 def with_the_rest(
@@ -247,53 +321,87 @@ def _forced(graph: Graph, names: tuple[str, ...]) -> frozenset[int]:
     return frozenset(node for name in names for node in step_named(graph, name))
 
 
+class Recording(Protocol):
+    """The record of what is driven, while it lasts. `run` is its id."""
+
+    run: str
+
+    def add(self, event: Event, /) -> None:
+        """Take in an event; `RunFinished` ends the record."""
+        ...
+
+    def abandon(self) -> None:
+        """End the record of what is given up."""
+        ...
+
+
+class Recorder(Protocol):
+    """Records what is driven in another way than as one run (`app.sweeps`)."""
+
+    def engine(self, engine: Engine, /) -> Engine:
+        """What the tasks are handed to; asked once, first."""
+        ...
+
+    def begin(self, store: LocalStore, facts: RunFacts, /) -> Recording:
+        """Begin the record. `facts` are those of one run of the whole plan."""
+        ...
+
+    def store(self, results: Store, /) -> Store:
+        """Where results are kept; asked when the record has begun."""
+        ...
+
+
 def execute(
-    work: Work, settings: Settings = DEFAULTS, *, began: Callable[[str], None] | None = None
+    work: Work,
+    settings: Settings = DEFAULTS,
+    *,
+    began: Callable[[str], None] | None = None,
+    recorder: Recorder | None = None,
 ) -> Iterator[Event]:
-    """Drive a plan and record the run; `began` is told its id before the first event.
+    """Drive a plan and record the run; `began` is told its id before the first event. `recorder` records in another way.
 
     Ctrl-C (and SIGTERM) stop the run: what is running ends, the record says `interrupted`. Raises
     `StoreError` where results cannot be kept (a full disk), `StoreRemoved` if the store is gone.
     """
     store = work.store
     question = Question(work.root)
-    executing = _doubled(work, settings, _engine(work, settings))
-    engine = SideFiles(Unmoved(executing, work.graph, work.identified.identities, work.root), work.graph)
+    executing = _doubled(work, settings, _engine(work, settings, learnt := work.learnt()))
+    latest = Latest(work.plan)
+    engine: Engine = SideFiles(Unmoved(executing, latest, work.root), latest)
+    engine = engine if recorder is None else recorder.engine(engine)
     presence = Presence(store.folder)
-    record = None
+    record: Recording | None = None
     try:
         commit = question.answer()
         params = {name: plain(value) for name, value, _ in work.graph.params}
         facts = facts_of(
             work.plan, started=time.time(), commit=commit.id, dirty=commit.dirty, argv=tuple(sys.argv[1:])
         )
-        record = store.begin(facts._replace(params=params))
-        for identity in work.identified.identities:
-            store.results.add_identity(
-                identity.code,
-                identity.parts,
-                work.identified.sources,
-                identity.environment,
-                identity.versions,
-            )
-        for source, pinned in zip(work.graph.sources, work.pinned, strict=True):
-            remember(source.uri, pinned.digest, root=work.root, memo=cast("Memo", store.memo))
+        facts = facts._replace(params=params, origins=origins_document(work.origins))
+        record = store.begin(facts) if recorder is None else recorder.begin(store, facts)
+        _remember(work, work.graph)
         if began is not None:
             began(record.run)
-        files = OutFiles(work.plan, store, work.root)
+        files = OutFiles(latest, store, work.root)
         with _signals(engine), presence.told():
             for event in drive(
                 work.plan,
                 engine=engine,
-                store=store.results,
+                store=store.results if recorder is None else recorder.store(store.results),
                 clock=_Clock(),
                 run=record.run,
                 keep_going=settings.keep_going,
             ):
                 presence.check()
                 event = remarked(event, store)
-                if isinstance(event, StepReused) and work.ghost is None:
+                if isinstance(event, StepReused) and work.ghost is None and recorder is None:
                     files.put_back(event.node, event.result)
+                elif isinstance(event, StepGrew):
+                    _remember(work, event.plan.graph, latest.plan.graph)
+                    latest.plan = event.plan
+                learnt.see(event)
+                if isinstance(event, RunFinished):
+                    learnt.keep()  # before the last commit of the record
                 record.add(event)
                 if isinstance(event, RunFinished):
                     record = None
@@ -302,6 +410,18 @@ def execute(
         engine.close()
         if record is not None:
             record.abandon()
+
+
+def _remember(work: Work, graph: Graph, before: Graph | None = None) -> None:
+    """Keep what code and sources were, so that a later run can say what changed; only of what is new since `before`."""
+    steps, sources = (len(before.steps), len(before.sources)) if before is not None else (0, 0)
+    whole, memo = work.identified, cast("Memo", work.store.memo)
+    for identity in whole.identities[steps:]:
+        work.store.results.add_identity(
+            identity.code, identity.parts, whole.sources, identity.environment, identity.versions
+        )
+    for source, pinned in zip(graph.sources[sources:], work.pinned[sources:], strict=True):
+        remember(source.uri, pinned.digest, root=work.root, memo=memo)
 
 
 class _Clock:
@@ -316,7 +436,7 @@ class _Clock:
         return time.monotonic()
 
 
-def _engine(work: Work, settings: Settings) -> Any:
+def _engine(work: Work, settings: Settings, learnt: Learnt | None = None) -> Any:
     loaded = work.loaded
     snapshot = loaded.importer.snapshot
     folder = None if work.ghost is None else work.ghost.mirror
@@ -330,11 +450,12 @@ def _engine(work: Work, settings: Settings) -> Any:
     }
     if settings.in_process:
         return registry.engine("in-process")(**common)
-    modules = sorted({step.module for step in work.graph.steps})
+    modules = sorted({step.module for step in work.graph.steps if not is_made(step)})
     roots = [Path(root) for root in loaded.importer.roots]
     return registry.engine("local")(
-        **common, jobs=settings.jobs, roots=roots, preload=modules, strict=settings.strict
-    )
+        **common, jobs=settings.jobs, roots=roots, preload=modules, strict=settings.strict,
+        memory=settings.memory, expect=learnt.need if learnt is not None else None,
+    )  # fmt: skip
 
 
 def _doubled(work: Work, settings: Settings, engine: Any) -> Any:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stepwell.kernel.graph import Graph
+from stepwell.app.latest import Latest
 from stepwell.kernel.ports import Done, Engine, Report, Task
 
 
 class SideFiles:
     """Implements `kernel.ports.Engine`: what `engine` executes, with notes on files that pass between steps unseen."""
 
-    def __init__(self, engine: Engine, graph: Graph) -> None:
-        self._engine, self._graph = engine, graph
+    def __init__(self, engine: Engine, latest: Latest) -> None:
+        self._engine, self._latest = engine, latest
         self._writers: dict[str, int] = {}
         """By path the step of this run that wrote it last."""
         self._told: set[tuple[int, int]] = set()
@@ -49,13 +49,14 @@ class SideFiles:
 
     def _noted(self, done: Done) -> Done:
         notes = []
-        reader = self._graph.nodes[done.node].step
+        graph = self._latest.plan.graph
+        reader = graph.nodes[done.node].step
         for what, _ in done.observed:
             path = what.removeprefix("file ")
             writer = self._writers.get(path) if path != what else None
             if writer is not None and writer != reader and (writer, reader) not in self._told:
                 self._told.add((writer, reader))
-                names = (self._graph.steps[step].name for step in (reader, writer))
+                names = (graph.steps[step].name for step in (reader, writer))
                 notes.append(_words(path, *names))
         self._writers.update(dict.fromkeys(done.wrote, reader))
         return done._replace(notes=(*done.notes, *notes)) if notes else done

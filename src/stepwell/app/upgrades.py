@@ -13,16 +13,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from stepwell.app.latest import Latest
 from stepwell.author.fingerprint import Project
 from stepwell.author.fingerprint.installed import Installed
 from stepwell.errors import EnvironmentMoved
-from stepwell.kernel.graph import Graph
 from stepwell.kernel.plan import Identity
 from stepwell.kernel.ports import Done, Engine, Report, Task
 from stepwell.kernel.run import failure_of
 
-NOT_INSTALLED = ("python", "this machine")
-"""What counts beside distributions; neither changes while a process lives."""
+
+def is_distribution(name: str) -> bool:
+    """Whether a version that counts is that of a distribution: not `python`, and nothing with a space ("this machine")."""
+    return name != "python" and " " not in name
+
 
 TICK = 50_000_000
 """Nanoseconds after which a change of a folder that leaves no new time is ruled out."""
@@ -35,8 +38,8 @@ class Unmoved:
     than its identity says, or is gone, at the moment when its end is told.
     """
 
-    def __init__(self, engine: Engine, graph: Graph, identities: Sequence[Identity], root: Path) -> None:
-        self._engine, self._graph, self._identities = engine, graph, identities
+    def __init__(self, engine: Engine, latest: Latest, root: Path) -> None:
+        self._engine, self._latest = engine, latest
         self._path = Project(root).installed.path
         self._times: tuple[int, ...] | None = None
         self._moved: dict[int, str] = {}
@@ -76,16 +79,17 @@ class Unmoved:
         installed = Installed(self._path)
         self._moved = {
             step: told
-            for step, identity in enumerate(self._identities)
+            for step, identity in enumerate(self._latest.plan.known.identities)
             if (told := _difference(identity, installed))
         }
 
     def _judged(self, done: Done) -> Done:
-        step = self._graph.nodes[done.node].step
-        if done.failure is not None or step not in self._moved:
-            return done
+        graph = self._latest.plan.graph
+        step = graph.nodes[done.node].step
+        if done.failure is not None or step not in self._moved or graph.steps[step].place:
+            return done  # what is executed elsewhere has other libraries
         error = EnvironmentMoved(
-            f"step `{self._graph.steps[step].name}`: {self._moved[step]}",
+            f"step `{graph.steps[step].name}`: {self._moved[step]}",
             why="it was changed while the run went on; with which of the two the step ran cannot be said, so its result is not kept",
             fixes=["run again"],
         )
@@ -103,7 +107,7 @@ def _time(folder: str) -> int:
 def _difference(identity: Identity, installed: Installed) -> str:
     """In words which distribution is not what an identity says; empty if all are."""
     for name, planned in identity.versions.items():
-        if name in NOT_INSTALLED:
+        if not is_distribution(name):
             continue
         facts = installed.facts(name)
         if facts is None:

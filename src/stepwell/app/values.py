@@ -9,7 +9,7 @@ from typing import Any
 
 from stepwell.codecs import choose
 from stepwell.codecs import plain as plain_data
-from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Graph
+from stepwell.kernel.graph import NOTHING, Binding, Constant, FromSource, FromStep, Graph, Pack, leaves
 from stepwell.kernel.ports import Artifact, Outside, Stored
 from stepwell.stores.local import LocalStore
 from stepwell.worker.inputs import Inputs
@@ -61,9 +61,17 @@ def resolved(
         return Outside(source.name, source.uri, source.type, source.options, digests[binding.source])
     if isinstance(binding, Constant):
         return binding
-    return binding._replace(
-        items=tuple(resolved(item, graph, outputs, digests, store) for item in binding.items)
-    )
+    there = [item for item in binding.items if not _lacks(binding, item, outputs)]
+    items = tuple(resolved(item, graph, outputs, digests, store) for item in there)
+    if binding.kind == "optional":
+        return items[0] if items else NOTHING
+    return binding._replace(items=items)
+
+
+def _lacks(pack: Pack, item: Binding, outputs: Outputs) -> bool:
+    """Whether an item is missing from a container that does without it."""
+    lenient = pack.kind == "optional" or pack.least < 1
+    return lenient and any(isinstance(leaf, FromStep) and leaf.node not in outputs for leaf in leaves(item))
 
 
 def plain_result(graph: Graph, outputs: Outputs, store: LocalStore, root: Any) -> Any:
@@ -81,13 +89,18 @@ def _plain_binding(binding: Binding, outputs: Outputs, store: LocalStore, inputs
         if artifact is None or artifact.codec not in PLAIN_CODECS:
             return None
         return plain(inputs.value(Stored(artifact, store.results.data(artifact), binding.path)))
-    items = [_plain_binding(item, outputs, store, inputs) for item in binding.items]
+    there = [item for item in binding.items if not _lacks(binding, item, outputs)]
+    items = [_plain_binding(item, outputs, store, inputs) for item in there]
+    if binding.kind == "optional":
+        return items[0] if items else None
     names = binding.keys or binding.names
     return {str(name): item for name, item in zip(names, items, strict=True)} if names else items
 
 
 def plain(value: Any) -> Any:
     """Plain data as JSON has it: NaN and infinities as strings, records as objects, dates as ISO 8601, bytes as base64."""
+    if getattr(type(value), "__stepwell__", "") == "secret":
+        return value.place
     if value is None or isinstance(value, bool | str):
         return value.value if isinstance(value, enum.Enum) else value
     if isinstance(value, enum.Enum):

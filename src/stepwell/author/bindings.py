@@ -8,17 +8,17 @@ pipeline's body does to it afterwards does not reach the step.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from types import GenericAlias
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
 from stepwell.author.arguments import LONGEST, brief
 from stepwell.author.constants import LARGEST, TooLarge, in_memory
 from stepwell.author.references import Reference
 from stepwell.author.where import is_library, line_of, user_line
-from stepwell.errors import BadArguments, BadReference, EdgeType, NoCodec, StepwellError
+from stepwell.errors import BadArguments, BadReference, EdgeType, NoCodec, NotTaken, StepwellError
 from stepwell.kernel import graph as g
 from stepwell.kernel.identity import NotPlain, canonical, digest, token
 
@@ -38,14 +38,42 @@ def bind(value: object, what: str, trace: object) -> g.Binding:
                 fixes=["call the step again inside this pipeline"],
                 where=user_line(),
             )
+        if value._stepwell_branch is not None and value._stepwell_branch not in trace.branches:  # type: ignore[attr-defined]
+            raise NotTaken(
+                f"{what} gets `{value._stepwell_name}`, which is made in a branch of when(...)",
+                why="that branch may not be taken, and then nothing makes it",
+                fixes=[
+                    "let the branch return it, and use what when(...) gives",
+                    "or call the step outside of the branch",
+                ],
+                where=user_line(),
+            )
         return value._stepwell_binding
     if type(value) in _ATOMS:
         if isinstance(value, str | bytes) and len(value) > LARGEST:
             raise _too_large(value[:LONGEST], what)
         return g.Constant(value, token(value))
-    if holds_references(value):
+    given: Mapping[int, Given] = getattr(trace, "given", {})
+    if given:
+        known = given.get(id(value))
+        if known is not None and known.value is value:
+            return known.binding()
+    if holds_references(value) or (given and any(id(item) in given for item in _all_in(value))):
         return _pack(value, what, trace)
     return _constant(value, what)
+
+
+class Given(NamedTuple):
+    """A value that a dynamic body was handed, and how to come by its binding: it is passed on as what it is."""
+
+    value: object
+    binding: Callable[[], g.Binding]
+
+
+class Mapped(list[Any]):
+    """The results of a step that was called with each item of a list; of these the share `least` must succeed."""
+
+    least: float = 1.0
 
 
 def holds_references(value: object) -> bool:
@@ -86,7 +114,7 @@ def type_of(value: object) -> object:
     """The type of a reference, or of a container that holds some, as far as it is known."""
     if type(value) is Reference:
         return Any if value._stepwell_type is None else value._stepwell_type
-    if type(value) is list and value:
+    if isinstance(value, list) and type(value) in (list, Mapped) and value:
         return GenericAlias(list, (_either(value),))
     if type(value) is tuple and value:
         return GenericAlias(tuple, tuple(map(type_of, value)))
@@ -135,8 +163,10 @@ def _pack(value: Any, what: str, trace: object) -> g.Pack:
     shape = shape_of(type(value))
     if shape is not None and shape.kind == "record":
         return _record(value, shape, what, trace)
-    kind = "list" if isinstance(value, list) else "tuple"
-    return g.Pack(kind, tuple(bind(item, what, trace) for item in value))
+    items = tuple(bind(item, what, trace) for item in value)
+    if isinstance(value, Mapped):
+        return g.Pack("list", items, least=value.least)
+    return g.Pack("list" if isinstance(value, list) else "tuple", items)
 
 
 def _no_place(what: str, fix: str) -> BadReference:

@@ -12,11 +12,19 @@ from typing import NamedTuple
 
 from stepwell.author.fingerprint import Fingerprint, Project
 from stepwell.author.fingerprint.environment import LEVELS, Environment, Remembered, environment_token
+from stepwell.author.fingerprint.project import NOT_HERE
 from stepwell.errors import BadOption, nearest
-from stepwell.kernel.graph import Graph, StepDef
+from stepwell.kernel.graph import DYNAMIC, Graph, StepDef
 from stepwell.kernel.identity import digest, variable_token
 from stepwell.kernel.plan import VERSION, Identity
+from stepwell.plugins.registry import registry
+from stepwell.worker import secrets, services
+from stepwell.worker.kinds import is_made, spec_of
 from stepwell.worker.observe import ImportRead
+from stepwell.worker.places import RESOLVED, place
+
+NOBODY = Identity("", "", {}, {})
+"""Of a dynamic call: what it becomes is found out anew each time, and has identities of its own."""
 
 
 class Source(NamedTuple):
@@ -65,16 +73,29 @@ def identify(
     files: dict[str, tuple[str, ...]] = {}
     for step in graph.steps:
         _refuse_unknown(step.environment, step.name)
-        helpers = [name for name in step.ignore if ":" in name]  # the others are arguments
-        found = project.fingerprint(step.module, step.qualname, helpers)
+        if step.kind == DYNAMIC:
+            out.append(NOBODY)
+            continue
+        if is_made(step) or "project" in place(step.place):
+            found = NO_FUNCTION
+        else:
+            helpers = [name for name in step.ignore if ":" in name]  # the others are arguments
+            found = project.fingerprint(step.module, step.qualname, helpers)
         judges = [project.fingerprint(*name.split(":")) for name in step.validate]
         for one in [each for some in (found, *judges) for each in some.definitions]:
             sources[one.digest] = Source(one.name, one.source, one.file, one.line)
         if changed := {name for each in (found, *judges) for name in each.patches}:
             patches[f"{step.module}:{step.qualname}"] = tuple(sorted(changed))
         seen = _read_at_import((found, *judges), reads)
-        files[f"{step.module}:{step.qualname}"] = found.files
+        if not is_made(step):
+            files[f"{step.module}:{step.qualname}"] = found.files
         made = _identity(found, judges, step, environment, step.environment or level, seen)
+        if is_made(step):
+            made = _of_kind(made, step, project, environment, sources, step.environment or level)
+        if step.services:
+            made = _served(made, step, sources)
+        if step.place:
+            made = _elsewhere(made, step)
         notes.update(dict.fromkeys(made.notes))
         out.append(made)
     project.installed.remember()
@@ -121,7 +142,9 @@ def _identity(
     if judges:
         code = digest(" ".join([code, *[each.digest for each in judges]]))
         parts |= {one.name: one.digest for each in judges for one in each.definitions}
-    variables = {name: variable_token(name, os.environ.get(name)) for name in step.env}
+    variables = {
+        name: secrets.variable_token(name, variable_token(name, os.environ.get(name))) for name in step.env
+    }
     return Identity(
         code=code,
         environment=environment_token(versions),
@@ -131,3 +154,59 @@ def _identity(
         notes=(*found.opaque, *left_out),
         standing=f"version {step.version} stands for its code" if step.version else "",
     )
+
+
+def _elsewhere(found: Identity, step: StepDef) -> Identity:
+    """The identity of a step that is not executed with the libraries of this project: what its place comes to counts instead."""
+    resolved = place(step.place).get(RESOLVED, {})
+    versions = dict(resolved.get("versions", {}))
+    if "code" in resolved and not step.version:  # a step of another project
+        code = digest(" ".join([found.code, *sorted(resolved["code"].values())]))
+        found = found._replace(code=code, parts={**resolved["code"], **found.parts})
+    notes = tuple(note for note in found.notes if NOT_HERE not in note)
+    return found._replace(versions=versions, environment=environment_token(versions), notes=notes)
+
+
+NO_FUNCTION = Fingerprint(digest("stepwell no function"), (), (), (), ())
+"""The fingerprint of a step that is no Python function."""
+
+
+def _served(found: Identity, step: StepDef, sources: dict[str, Source]) -> Identity:
+    """The identity of a step that needs services: their commands count."""
+    texts = {f"service {i + 1}": services.counted(one) for i, one in enumerate(step.services)}
+    own = {name: digest(text) for name, text in texts.items()}
+    sources.update({own[name]: Source(name, text, "", 0) for name, text in texts.items()})
+    code = digest(" ".join([found.code, *own.values()]))
+    return found._replace(code=code, parts={**found.parts, **own})
+
+
+def _of_kind(
+    found: Identity,
+    step: StepDef,
+    project: Project,
+    environment: Environment,
+    sources: dict[str, Source],
+    level: str,
+) -> Identity:
+    """The identity of a step that is no Python function; `found` is that of its judges and options.
+
+    Its code is its kind and the texts that the kind names, which are added to `sources`. The version of
+    Python counts only where the kind says so, or where all that is installed does. Raises what the kind raises.
+    """
+    kind, spec, root = registry.kind(step.kind), spec_of(step.spec), project.root
+    own = {}
+    for name, text in kind.code(spec, root).items():
+        own[name] = digest(f"{step.kind} {name}\n{text}")
+        sources[own[name]] = Source(name, text, "", 0)
+    code, parts = found.code, found.parts
+    if not step.version:
+        code = digest(" ".join([step.kind, code, *sorted(own.values())]))
+        parts = {**own, **parts}
+    imports = getattr(kind, "imports", None)
+    modules = imports(spec, root) if imports is not None else ()
+    reached = [name for module in modules for name, _ in project.installed.providers(module)]
+    versions = {**found.versions, **environment.versions(level, reached)}
+    if level != "strict":
+        versions.pop("python")
+    versions |= kind.versions(spec, root)
+    return found._replace(code=code, parts=parts, versions=versions, environment=environment_token(versions))

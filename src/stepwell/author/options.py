@@ -22,10 +22,27 @@ retries   how often a failure is tried again (default 0), after `backoff` second
 timeout   seconds, or text such as "10min", after which it is stopped and has failed
 validate  functions that judge what it gave: False, or an exception, makes the step fail; what was
           refused is kept for a look
+optional  True: its failure is not the run's; a parameter that takes None gets that for its result,
+          and steps that cannot do without it are left out
+always    True: it runs last in its pipeline, whatever has failed there, and every time; a parameter
+          annotated `list[FailedStep]` tells it what that was
+share     of the calls that `.map` and `.product` make, how many must succeed (default 1.0: all)
+tags      names to select it by: `stepwell run --only tag:slow`
+services  what must be running while it runs: `services=[db]`, made by `service("...")`
+
+Where it is run, if not with the libraries of this project; what that comes to counts in its key:
+
+packages      distributions as pip names them ("xgboost==2.1"): an environment of its own that has them
+requirements  a file that lists such distributions, relative to the project's root
+group         a dependency group of the project's `pyproject.toml`
+python        the version of Python ("3.12")
+image         an image, as podman or docker name it ("docker.io/library/debian:12"): a container of it
+network       True: with an image, the network is there (default: it is not)
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,7 +50,7 @@ from datetime import timedelta
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from stepwell.author.where import user_line
-from stepwell.errors import BadOption, nearest
+from stepwell.errors import BadContainer, BadOption, BadPlace, nearest
 
 UNITS = {
     "": 1,
@@ -79,6 +96,31 @@ class Options(NamedTuple):
     backoff: float = 1.0
     timeout: float = 0.0
     validate: tuple[Function, ...] = ()
+    packages: tuple[str, ...] = ()
+    requirements: str = ""
+    group: str = ""
+    python: str = ""
+    project: str = ""
+    image: str = ""
+    network: bool = False
+    tags: tuple[str, ...] = ()
+    optional: bool = False
+    always: bool = False
+    share: float = 1.0
+    services: tuple[Any, ...] = ()
+
+
+PLACE = ("packages", "requirements", "group", "python", "project", "image", "network")
+"""The options that say where a step is run: `StepDef.place` is made of them.
+
+`project` is no option that users give: it is what `use(...)` names, as JSON.
+"""
+
+
+def place_of(options: Options) -> str:
+    """Where a step is run, as `StepDef.place` has it: a JSON object of the options that say so; "" where none does."""
+    said = {name: value for name in PLACE if (value := getattr(options, name))}
+    return json.dumps(said, sort_keys=True, ensure_ascii=False) if said else ""
 
 
 DEFAULTS = Options()
@@ -102,6 +144,17 @@ class StepOptions(TypedDict, total=False):
     backoff: float | str | timedelta
     timeout: float | str | timedelta
     validate: Function | Sequence[Function]
+    tags: str | Sequence[str]
+    optional: bool
+    always: bool
+    share: float
+    services: Any
+    packages: str | Sequence[str]
+    requirements: str | os.PathLike[str]
+    group: str
+    python: str
+    image: str
+    network: bool
 
 
 def checked(given: Mapping[str, object], base: Options = DEFAULTS) -> Options:
@@ -109,7 +162,10 @@ def checked(given: Mapping[str, object], base: Options = DEFAULTS) -> Options:
     for name in given:
         if name not in _CHECKS:
             raise unknown("a step", name, _CHECKS)
-    return base._replace(**{name: _CHECKS[name](value) for name, value in given.items()})
+    found = base._replace(**{name: _CHECKS[name](value) for name, value in given.items()})
+    if found.image or found.network:
+        _refuse_misfits(found)
+    return found
 
 
 def unknown(who: str, name: str, known: Iterable[str]) -> BadOption:
@@ -242,6 +298,103 @@ def _validate(value: object) -> tuple[Function, ...]:
     raise _bad("validate", value, "functions", "validate=[not_empty]")
 
 
+def _tags(value: object) -> tuple[str, ...]:
+    items = (value,) if isinstance(value, str) else value
+    if isinstance(items, list | tuple | set | frozenset) and all(
+        isinstance(item, str) and re.fullmatch(r"\w[\w.-]*", item) for item in items
+    ):
+        return tuple(sorted(set(items)))
+    raise _bad("tags", value, "names (letters, digits, `_`, `-`, `.`)", 'tags=["slow"]')
+
+
+def _services(value: object) -> tuple[Any, ...]:
+    items = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if all(getattr(type(item), "__stepwell__", "") == "service" for item in items):
+        return items
+    raise _bad("services", value, "services", 'services=[service("redis-server --port {port}")]')
+
+
+def _flag(name: str) -> Callable[[object], bool]:
+    def check(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise _bad(name, value, "True or False", f"{name}=True")
+
+    return check
+
+
+def _share(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    raise _bad("share", value, "a number from 0 to 1", "share=0.9")
+
+
+def _packages(value: object) -> tuple[str, ...]:
+    items = (value,) if isinstance(value, str) else value
+    if isinstance(items, list | tuple | set | frozenset) and all(isinstance(item, str) for item in items):
+        clean = tuple(sorted({" ".join(item.split()) for item in items}))
+        if clean and all(one[:1].isalnum() for one in clean):  # neither an option of pip's nor a path
+            return clean
+    raise _bad_place("packages", value, "distributions as pip names them", 'packages=["xgboost==2.1"]')
+
+
+def _requirements(value: object) -> str:
+    if isinstance(value, str | os.PathLike):
+        text = os.fspath(value)
+        if isinstance(text, str) and text and "\0" not in text and not text.startswith("-"):
+            return os.path.normpath(text).replace(os.sep, "/")
+    raise _bad_place("requirements", value, "a file that lists distributions", 'requirements="old.txt"')
+
+
+def _group(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", value):
+        return value
+    raise _bad_place("group", value, "the name of a dependency group", 'group="train"')
+
+
+def _python(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"3\.\d{1,2}(\.\d{1,2})?t?", value.strip()):
+        return value.strip()
+    raise _bad_place("python", value, "a version of Python, as text", 'python="3.12"')
+
+
+def _image(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][\w./:@+-]{0,500}", value, re.ASCII):
+        return value
+    raise BadContainer(
+        f"`image={value!r}` is not the name of an image",
+        fixes=['for example: @step(image="docker.io/library/debian:12")'],
+        where=user_line(),
+    )
+
+
+def _refuse_misfits(options: Options) -> None:
+    """Raises `BadContainer` where what is said of the container contradicts something."""
+    if not options.image:
+        raise BadContainer(
+            "`network=` is given without `image=`",
+            why="only containers are without network unless it is asked for",
+            fixes=['say which image: image="docker.io/library/debian:12"', "leave `network=` out"],
+            where=user_line(),
+        )
+    both = [
+        name for name in ("packages", "requirements", "group", "python", "project") if getattr(options, name)
+    ]
+    if both:
+        raise BadContainer(
+            f"`image=` and `{both[0]}=` exclude each other",
+            why="what is installed in a container is what its image brings",
+            fixes=["build an image that has it", "leave `image=` out"],
+            where=user_line(),
+        )
+
+
+def _bad_place(name: str, value: object, wanted: str, example: str) -> BadPlace:
+    return BadPlace(
+        f"`{name}={value!r}` is not {wanted}", fixes=[f"for example: @step({example})"], where=user_line()
+    )
+
+
 def _bad(name: str, value: object, wanted: str, example: str) -> BadOption:
     return bad(name, value, wanted, f"@step({example})")
 
@@ -269,4 +422,15 @@ _CHECKS: Mapping[str, Callable[[object], Any]] = {
     "backoff": lambda value: seconds("backoff", value, "backoff=5"),
     "timeout": lambda value: seconds("timeout", value, 'timeout="10min"'),
     "validate": _validate,
+    "tags": _tags,
+    "optional": _flag("optional"),
+    "always": _flag("always"),
+    "share": _share,
+    "services": _services,
+    "packages": _packages,
+    "requirements": _requirements,
+    "group": _group,
+    "python": _python,
+    "image": _image,
+    "network": _flag("network"),
 }

@@ -1,13 +1,14 @@
-"""Parameters of a pipeline: from words of the command line, and from values, to what its signature asks for.
+"""Values of parameters: from text, from TOML, and from Python calls to what an annotation asks for.
 
-Words are `name=value`. The value is read by the parameter's type: text stays text, numbers are
-numbers, and lists and nested values are written as in TOML (`sizes=[1, 2]`, `opt={lr = 0.1}`).
-Everything is checked before anything runs.
+Text is read by the parameter's type: text stays text, numbers are numbers, and lists and nested
+values are written as in TOML (`[1, 2]`, `{lr = 0.1}`). Which text counts, of a command line, the
+environment and files, is decided in `author.layers`.
 """
 
 from __future__ import annotations
 
 import enum
+import re
 import types
 import typing
 from collections.abc import (
@@ -22,50 +23,27 @@ from collections.abc import (
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
-from stepwell.author.annotations import plain, required_keys, show
+from stepwell.author.annotations import plain, show
 from stepwell.author.arguments import brief
 from stepwell.author.problems import together
+from stepwell.author.records import Record, record_of
 from stepwell.codecs.choose import fits
 from stepwell.codecs.ranges import outside
-from stepwell.errors import BadParameter, MissingParameter, StepwellError, UnknownParameter, nearest
+from stepwell.errors import (
+    BadParameter,
+    MissingParameter,
+    SecretInTheOpen,
+    StepwellError,
+    UnknownParameter,
+    nearest,
+)
+from stepwell.worker.secrets import Secret, at, mentions_secret
 
 if TYPE_CHECKING:
     from stepwell.author.pipelines import Pipeline
 
 
-def from_words(pipeline: Pipeline[Any, Any], words: Sequence[str]) -> dict[str, object]:
-    """Typed parameters from `name=value` words.
-
-    Raises `UnknownParameter`, `BadParameter`, `MissingParameter`; `SeveralProblems` where several are wrong.
-    """
-    out: dict[str, object] = {}
-    wrong = _Wrong()
-    for word in words:
-        with wrong:
-            name, _, text = word.partition("=")
-            _known(pipeline, name)
-            if name in out:
-                raise BadParameter(f"`{name}` is given twice", fixes=[f"leave out one of them: {word}"])
-            out[name] = _UNKNOWN
-            out[name] = _from_word(pipeline, name, text)
-    return _complete(pipeline, out, wrong)
-
-
-def _from_word(pipeline: Pipeline[Any, Any], name: str, text: str) -> object:
-    wanted = _type_of(pipeline, name)
-    try:
-        value = parse(text, wanted)
-    except ValueError as error:
-        raise BadParameter(
-            f"`{name}={text}` is not {_article(show(wanted))}",
-            why=str(error),
-            fixes=[_example(name, wanted)],
-        ) from error
-    _in_range(name, value, wanted)
-    return value
-
-
-def _in_range(name: str, value: object, wanted: object) -> None:
+def in_range(name: str, value: object, wanted: object) -> None:
     """Refuse a value that breaks a bound of its annotation (`Annotated[int, Range(1, 20)]`). Raises `BadParameter`."""
     broken = outside(value, wanted)
     if broken:
@@ -76,11 +54,11 @@ def _in_range(name: str, value: object, wanted: object) -> None:
         )
 
 
-_UNKNOWN = object()
+UNKNOWN = object()
 """Stands for the value of a parameter that is wrong: it is not missing, too."""
 
 
-class _Wrong:
+class Wrong:
     """Collects the errors of parameters: what is raised `with` it is kept for later."""
 
     def __init__(self) -> None:
@@ -98,40 +76,46 @@ class _Wrong:
 def from_call(
     pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> dict[str, object]:
-    """Parameters from a Python call, checked against the annotations; the same errors as `from_words`."""
+    """Parameters from a Python call, checked against the annotations; the same errors as `layers.layered`."""
     names = [p.name for p in pipeline.signature.parameters.values() if p.kind is not p.KEYWORD_ONLY]
     if len(args) > len(names):
         raise UnknownParameter(
             f"`{pipeline.__name__}` takes {len(names)} parameters by place, and gets {len(args)}",
-            fixes=[_listed(pipeline)],
+            fixes=[listed(pipeline)],
         )
     out: dict[str, object] = dict(zip(names, args))  # noqa: B905  the rest have defaults, or are missing
-    wrong = _Wrong()
+    wrong = Wrong()
     for name, value in kwargs.items():
         with wrong:
-            _known(pipeline, name)
+            known(pipeline, name)
             if name in out:
                 raise BadParameter(f"`{name}` is given twice", fixes=["give it by place or by name"])
             out[name] = value
     for name, value in out.items():
         with wrong:
             _fitting(name, value, pipeline.hints.get(name))
-    return _complete(pipeline, out, wrong)
+    return complete(pipeline, out, wrong)
 
 
 def _fitting(name: str, value: object, wanted: object) -> None:
     """Refuse a value that is not what its parameter is annotated with. Raises `BadParameter`."""
     problem = fits(value, wanted) if wanted is not None else ""
+    if problem and mentions_secret(wanted):
+        raise SecretInTheOpen(
+            f"`{name}` has a secret in it, and is given as {article(type(value).__name__)}",
+            why="a secret is given by where it is, never by its value",
+            fixes=[f'{name}=Secret("API_TOKEN")', f'{name}=Secret.file("/run/secrets/token")'],
+        )
     if problem:
         raise BadParameter(
-            f"`{name}={brief(value)}` is {_article(type(value).__name__)}, not {_article(show(wanted))}",
+            f"`{name}={brief(value)}` is {article(type(value).__name__)}, not {article(show(wanted))}",
             why=problem.removeprefix("returned "),
-            fixes=[_example(name, wanted)],
+            fixes=[example(name, wanted)],
         )
-    _in_range(name, value, wanted)
+    in_range(name, value, wanted)
 
 
-def _type_of(pipeline: Pipeline[Any, Any], name: str) -> object:
+def type_of(pipeline: Pipeline[Any, Any], name: str) -> object:
     """The type of a parameter: its annotation, or else that of its default; None if neither says."""
     wanted = pipeline.hints.get(name)
     default = pipeline.signature.parameters[name].default
@@ -140,23 +124,29 @@ def _type_of(pipeline: Pipeline[Any, Any], name: str) -> object:
     return wanted
 
 
-def _listed(pipeline: Pipeline[Any, Any]) -> str:
+def listed(pipeline: Pipeline[Any, Any]) -> str:
+    """The names of a pipeline's parameters, as a fix."""
     names = list(pipeline.signature.parameters)
     return f"its parameters are: {', '.join(names)}" if names else "it has no parameters"
 
 
-def _known(pipeline: Pipeline[Any, Any], name: str) -> None:
+def known(pipeline: Pipeline[Any, Any], name: str) -> None:
+    """Refuse a name that is no parameter's. Raises `UnknownParameter`."""
     names = list(pipeline.signature.parameters)
     if name not in names:
         hint = nearest(name, names)
         fixes = [f"did you mean `{hint}`?"] if hint else []
-        fixes.append(_listed(pipeline))
+        fixes.append(listed(pipeline))
         raise UnknownParameter(f"`{pipeline.__name__}` has no parameter `{name}`", fixes=fixes)
 
 
-def _complete(pipeline: Pipeline[Any, Any], given: dict[str, object], wrong: _Wrong) -> dict[str, object]:
-    """All parameters in the signature's order, defaults filled in. Raises what is `wrong`."""
+def complete(pipeline: Pipeline[Any, Any], given: dict[str, object], wrong: Wrong) -> dict[str, object]:
+    """All parameters in the signature's order, defaults filled in. Raises what is `wrong`.
+
+    Of a pipeline of sections only what is given: the rest may be wired, and each section has its own defaults.
+    """
     out: dict[str, object] = {}
+    wired = pipeline.sections is not None
     for name, parameter in pipeline.signature.parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise BadParameter(
@@ -164,8 +154,10 @@ def _complete(pipeline: Pipeline[Any, Any], given: dict[str, object], wrong: _Wr
                 why="its parameters must be known by name before it runs",
                 fixes=["give it named parameters"],
             )
+        if wired and name not in given and parameter.default is not parameter.empty:
+            continue
         if name in given or parameter.default is not parameter.empty:
-            out[name] = _settled(given.get(name, parameter.default), pipeline.hints.get(name))
+            out[name] = settled(given.get(name, parameter.default), pipeline.hints.get(name))
         elif not any(
             isinstance(error, UnknownParameter) for error in wrong.errors
         ):  # which may be its name, misspelt
@@ -173,14 +165,14 @@ def _complete(pipeline: Pipeline[Any, Any], given: dict[str, object], wrong: _Wr
                 raise MissingParameter(
                     f"`{pipeline.__name__}` needs a value for `{name}`",
                     why="it has no default",
-                    fixes=[_example(name, pipeline.hints.get(name))],
+                    fixes=[example(name, pipeline.hints.get(name))],
                 )
     if wrong.errors:
         raise together(wrong.errors)
     return out
 
 
-def _settled(value: object, wanted: object) -> object:
+def settled(value: object, wanted: object) -> object:
     """A whole number where a float is declared is that float, however it was given: so keys agree."""
     return float(value) if type(value) is int and plain(wanted) is float else value
 
@@ -188,6 +180,8 @@ def _settled(value: object, wanted: object) -> object:
 def parse(text: str, wanted: object) -> object:
     """A word as a value of a type. Raises `ValueError` saying what is wrong with it."""
     wanted = plain(wanted)
+    if wanted is Secret:
+        return at(text)
     if wanted in (None, Any, object):
         return _guess(text)
     if get_origin(wanted) in (Union, types.UnionType):
@@ -207,21 +201,40 @@ def parse(text: str, wanted: object) -> object:
             return wanted.fromisoformat(text)  # type: ignore[attr-defined]
         if name in _BY_TEXT:
             return _made(wanted, text)
+        if name == "datetime.timedelta":
+            return duration(text)
     if not _is_nested(get_origin(wanted) or wanted):
         raise ValueError(f"a {show(wanted)} cannot be written as text; call the pipeline from Python")
-    return shaped(_toml(text), wanted)
+    return shaped(toml_value(text), wanted)
 
 
 def _is_nested(kind: object) -> bool:
     """Whether TOML has a way to write values of a type: lists and tables."""
     if not isinstance(kind, type):
         return True
-    record = hasattr(kind, "__dataclass_fields__") or typing.is_typeddict(kind)
-    return (
-        record
-        or issubclass(kind, list | tuple | set | frozenset | dict)
-        or kind.__module__ == "collections.abc"
-    )
+    nested = issubclass(kind, list | tuple | set | frozenset | dict) or kind.__module__ == "collections.abc"
+    return nested or record_of(kind) is not None
+
+
+_DURATION = re.compile(
+    r"(?:(?P<weeks>[\d.]+)w)?\s*(?:(?P<days>[\d.]+)d)?\s*(?:(?P<hours>[\d.]+)h)?"
+    r"\s*(?:(?P<minutes>[\d.]+)m(?:in)?)?\s*(?:(?P<milliseconds>[\d.]+)ms)?\s*(?:(?P<seconds>[\d.]+)s)?"
+)
+
+
+def duration(text: str) -> object:
+    """A `timedelta` of "90", "1.5h", "1d 12h", "2m30s" or ISO 8601's "P1DT12H". Raises `ValueError`."""
+    from datetime import timedelta  # few parameters are durations
+
+    words = text.strip().lower()
+    sign = -1 if words.startswith("-") else 1
+    words = words.removeprefix("-").removeprefix("p").replace("t", " ").strip()
+    try:
+        if words and (found := _DURATION.fullmatch(words)) is not None:
+            return sign * timedelta(**{unit: float(part) for unit, part in found.groupdict().items() if part})
+        return sign * timedelta(seconds=float(words))
+    except (ValueError, OverflowError):
+        raise ValueError("it is not a duration, such as 90 (seconds), 15m, 1.5h, 1d 12h or PT15M") from None
 
 
 def _made(kind: Any, text: str) -> object:
@@ -298,7 +311,8 @@ _DATES = ("datetime.date", "datetime.datetime", "datetime.time")
 _BY_TEXT = ("decimal.Decimal", "fractions.Fraction", "uuid.UUID")
 
 
-def _toml(text: str) -> object:
+def toml_value(text: str) -> object:
+    """The value that a text is in TOML. Raises `ValueError`."""
     import tomllib
 
     try:
@@ -313,7 +327,7 @@ def _toml(text: str) -> object:
 def _guess(text: str) -> object:
     """A value where no type says what is meant: TOML if it is, else text."""
     try:
-        return _toml(text)
+        return toml_value(text)
     except ValueError:
         return text
 
@@ -337,9 +351,13 @@ def shaped(value: object, wanted: object) -> object:
         return parse(value, wanted)
     if type(value) is int and wanted is float:
         return float(value)
+    if type(value) in (int, float) and isinstance(wanted, type) and wanted is not bool:
+        name = f"{wanted.__module__}.{wanted.__qualname__}"
+        if name in (*_BY_TEXT, "datetime.timedelta"):
+            return parse(repr(value), wanted)
     problem = fits(value, wanted) if wanted is not None else ""
     if problem:
-        raise ValueError(f"{value!r} is {_article(type(value).__name__)}, not {_article(show(wanted))}")
+        raise ValueError(f"{value!r} is {article(type(value).__name__)}, not {article(show(wanted))}")
     return value
 
 
@@ -362,26 +380,19 @@ def _table(value: Mapping[str, object], kind: Any, args: tuple[object, ...]) -> 
         if not args:
             return value
         return {shaped(key, args[0]): shaped(item, args[1]) for key, item in value.items()}
-    if (
-        not hasattr(kind, "__dataclass_fields__")
-        and not hasattr(kind, "_fields")
-        and not typing.is_typeddict(kind)
-    ):
+    record = record_of(kind)
+    if record is None:
         return None
-    hints = typing.get_type_hints(kind)
     for name in value:
-        if name not in hints:
-            hint = nearest(name, hints)
-            raise ValueError(
-                f"{show(kind)} has no field `{name}`" + (f"; did you mean `{hint}`?" if hint else "")
-            )
-    missing = required_keys(kind) - value.keys() if typing.is_typeddict(kind) else ()
-    if missing:
-        raise ValueError(f"{show(kind)} needs {', '.join(sorted(missing))}")
-    try:
-        return kind(**{name: shaped(item, hints[name]) for name, item in value.items()})
-    except TypeError as error:
-        raise ValueError(str(error)) from None
+        if name not in record.fields:
+            raise ValueError(no_field(record, name))
+    return record.made({name: shaped(item, record.fields[name].type) for name, item in value.items()})
+
+
+def no_field(record: Record, name: str) -> str:
+    """What is wrong with a name that no field of a record has."""
+    hint = nearest(name, record.fields)
+    return f"{show(record.kind)} has no field `{name}`" + (f"; did you mean `{hint}`?" if hint else "")
 
 
 def _list(value: list[object], kind: Any, args: tuple[object, ...]) -> object | None:
@@ -409,11 +420,13 @@ def _list(value: list[object], kind: Any, args: tuple[object, ...]) -> object | 
     return tuple(items) if kind is tuple else kind(*items)
 
 
-def _article(word: str) -> str:
+def article(word: str) -> str:
+    """A noun with its article: "an int"."""
     return f"an {word}" if word[:1].lower() in "aeiou" else f"a {word}"
 
 
-def _example(name: str, wanted: object) -> str:
+def example(name: str, wanted: object) -> str:
+    """A fix that shows how a parameter of a type is given: "for example: depth=3"."""
     wanted = plain(wanted)
     sample = "..."
     if get_origin(wanted) is typing.Literal:
@@ -438,4 +451,6 @@ _SAMPLES: Mapping[Any, str] = {
     dict: "{a = 1}",
     "datetime.date": "2026-01-31",
     "datetime.datetime": "2026-01-31T12:00:00",
+    "datetime.timedelta": "15m",
+    "stepwell.Secret": "env:NAME",
 }

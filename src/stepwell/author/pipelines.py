@@ -7,12 +7,25 @@ outside, it simply computes everything in this process, which is what a unit tes
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 from stepwell.author.annotations import hints_of
+from stepwell.author.hooks import Hooked
 from stepwell.author.options import bad, label_of, unknown
+from stepwell.author.replacing import Swap, computed, computing, swaps_of
 from stepwell.author.runs import PlanView, Run
 from stepwell.author.shell import watch
 from stepwell.author.trace import current, ordering
@@ -20,8 +33,15 @@ from stepwell.author.where import user_line
 from stepwell.errors import BadPipeline
 from stepwell.plugins.registry import runner
 
+if TYPE_CHECKING:
+    from stepwell.author.groups import Sweep
+    from stepwell.author.sections import Endpoint, Sections
+    from stepwell.author.steps import Step
+
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 class RunOptions(TypedDict, total=False):
@@ -31,6 +51,8 @@ class RunOptions(TypedDict, total=False):
     keep_going: bool
     in_process: bool
     force: bool
+    on_success: Hooked
+    on_failure: Hooked
 
 
 class Pipeline(Generic[P, R]):
@@ -45,13 +67,22 @@ class Pipeline(Generic[P, R]):
         *,
         label: str = "",
         after: tuple[object, ...] = (),
+        swaps: tuple[Swap, ...] = (),
+        sections: Sections | None = None,
+        base: Pipeline[Any, Any] | None = None,
+        dynamic: bool = False,
     ) -> None:
         self.function = function
         self.label = label
         self.run_options: RunOptions = options or {}
-        self._after = after
-        self.__name__: str = function.__name__
-        self.__qualname__ = function.__qualname__
+        self.preceding = after
+        self.swaps = swaps
+        self.sections = sections
+        self.base = base
+        self.dynamic = dynamic
+        if sections is None:
+            self.__name__: str = function.__name__
+            self.__qualname__ = function.__qualname__
         self.__module__ = function.__module__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -60,8 +91,16 @@ class Pipeline(Generic[P, R]):
         """Inside another pipeline: its references. Elsewhere: everything computed here and now, nothing kept."""
         trace = current()
         if trace is None:
-            return self.function(*args, **kwargs)
-        return cast(R, trace.inside(self, self.label or self.__name__, self._after, args, kwargs))
+            return cast(R, computed_pipeline(self, args, kwargs))
+        return cast(R, trace.inside(self, self.label or self.__name__, self.preceding, args, kwargs))
+
+    if not TYPE_CHECKING:  # which would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            sections = self.__dict__.get("sections")
+            if name not in ("__name__", "__qualname__") or sections is None:
+                raise AttributeError(f"a pipeline has no attribute {name!r}")
+            return sections.name_of(self)  # what it is bound to is known only after its line was executed
 
     def __set_name__(self, owner: type, name: str) -> None:
         raise BadPipeline(
@@ -85,32 +124,139 @@ class Pipeline(Generic[P, R]):
         """
         return cast("Run[R]", runner().run_pipeline(self, args, kwargs))
 
+    def sweep(
+        self,
+        axes: Mapping[str, object] | None = None,
+        /,
+        *,
+        where: str = "",
+        sample: int = 0,
+        seed: int = 0,
+        parallel: int = 0,
+        **parameters: object,
+    ) -> Sweep[R]:
+        """Run with every combination: `delays.sweep(depth=[4, 6, 8], lr=[0.1, 0.3], rows=100)`; what they share is done once.
+
+        Lists, tuples, ranges and other iterables are values to go through, anything else is the same in all
+        points. `axes` are parameters whose names are options here, and arguments of steps
+        (`{"train.depth": [4, 6]}`). `where` leaves out points (`"depth < 8 or lr > 0.2"`), `sample` takes so
+        many of them, at random but always the same ones for one `seed`; `parallel` is how many points run at
+        once. A point that fails does not stop the others. Raises `TooManyPoints`, `EmptySweep`, `BadCondition`.
+        """
+        given = {**(axes or {}), **parameters}
+        found = runner().sweep_pipeline(self, given, where, sample, seed, parallel)
+        return cast("Sweep[R]", found)
+
     def named(self, label: str) -> Pipeline[P, R]:
         """This pipeline under another name in the ids of its steps: `training.named("deep")(...)`."""
-        label = label_of(label)
-        return Pipeline(self.function, self.run_options, label=label, after=self._after)
+        return self._with(label=label_of(label))
 
     def after(self, *references: object) -> Pipeline[P, R]:
         """This pipeline, but none of its steps before these results are there."""
-        return Pipeline(
-            self.function, self.run_options, label=self.label, after=(*self._after, *ordering(references))
-        )
+        return self._with(after=(*self.preceding, *ordering(references)))
 
     def options(self, **options: Unpack[RunOptions]) -> Pipeline[P, R]:
         """This pipeline with other run options: `delays.options(jobs=4).run(depth=8)`. Raises `BadOption`."""
         for name, value in options.items():
             _check_option(name, value)
-        return Pipeline(self.function, {**self.run_options, **options}, label=self.label, after=self._after)
+        return self._with(options={**self.run_options, **options})
+
+    def replace(self, **new: Any) -> Pipeline[P, R]:
+        """This pipeline with other steps or inner pipelines in place of some: `delays.replace(train=my_train)`.
+
+        By name, or by place: `replace(**{"training/train": my_train})`. That they fit is checked when it is
+        traced. Raises `BadReplacement` for what is neither a step nor a pipeline.
+        """
+        return self._with(swaps=(*self.swaps, *swaps_of(new)))
+
+    def _with(self, **changes: Any) -> Pipeline[P, R]:
+        now: dict[str, Any] = {
+            "options": self.run_options,
+            "label": self.label,
+            "after": self.preceding,
+            "swaps": self.swaps,
+            "sections": self.sections,
+            "base": self,
+            "dynamic": self.dynamic,
+            **changes,
+        }
+        return Pipeline(self.function, **now)
+
+    # ------------------------------------------------------------------ dynamic calls
+
+    def later(self, trace: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        """The reference to what it gives where it is dynamic and its arguments are not all known yet."""
+        from stepwell.author.dynamic import called_later  # most pipelines do without
+
+        return called_later(trace, self, args, kwargs)
+
+    def map(
+        self: Callable[Concatenate[Any, Q], S], items: Iterable[Any], /, *args: Q.args, **kwargs: Q.kwargs
+    ) -> list[S]:
+        """What it gives for each item of a list, whose length may not be known yet: `fold.map(folds(), depth)`."""
+        from stepwell.author.dynamic import mapped
+
+        return mapped(self, items, args, kwargs)
+
+    # ------------------------------------------------------------------ sections
+
+    @overload
+    def __or__(self, other: Endpoint, /) -> Pipeline[..., R]: ...
+    @overload
+    def __or__(self, other: Pipeline[..., S] | Step[..., S], /) -> Pipeline[..., S]: ...
+    def __or__(self, other: Any, /) -> Any:
+        """`etl | training`: a pipeline in which the one's outputs are the other's parameters (`author.sections`)."""
+        return joined("|", self, other)
+
+    def __ror__(self, other: Any, /) -> Any:
+        """Refuses what is no section: raises `BadSection`."""
+        return joined("|", other, self)
+
+    def __rshift__(
+        self, other: Pipeline[..., Any] | Step[..., Any] | Endpoint, /
+    ) -> Pipeline[..., tuple[Any, ...]]:
+        """`hello >> goodbye`: a pipeline in which every step of the one comes before every step of the other."""
+        return cast("Pipeline[..., tuple[Any, ...]]", joined(">>", self, other))
+
+    def __rrshift__(self, other: Any, /) -> Any:
+        """Refuses what is no section: raises `BadSection`."""
+        return joined(">>", other, self)
+
+    # ------------------------------------------------------------------ what tracing needs to know
 
     @cached_property
     def signature(self) -> inspect.Signature:
         """The signature: its parameters are the pipeline's parameters."""
+        if self.sections is not None:
+            return self.sections.signature
         return inspect.signature(self.function)
 
     @cached_property
     def hints(self) -> dict[str, object]:
         """The annotations, resolved; `return` among them."""
+        if self.sections is not None:
+            return self.sections.hints
         return hints_of(self.function)
+
+
+def joined(how: str, left: object, right: object) -> Any:
+    """The pipeline of two sections; see `author.sections`, which most pipelines do without."""
+    from stepwell.author.sections import joined as join
+
+    function, sections = join(how, left, right)
+    return Pipeline(function, sections=sections)
+
+
+def computed_pipeline(
+    pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: dict[str, Any]
+) -> object:
+    """What a pipeline gives outside of tracing, with what stands in for parts of it."""
+    name = pipeline.label or pipeline.__name__
+    instead = computed(pipeline, args, kwargs)
+    if instead:
+        return instead[0]
+    with computing(name, pipeline.swaps):
+        return pipeline.function(*args, **kwargs)
 
 
 def _check_option(name: str, value: object) -> None:
@@ -119,6 +265,9 @@ def _check_option(name: str, value: object) -> None:
     if name == "jobs":
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise bad("jobs", value, "a number of workers (0: one a processor)", "options(jobs=4)")
+    elif name in ("on_success", "on_failure"):
+        if not isinstance(value, str | list | tuple | dict):
+            raise bad(name, value, "a command or an address", f'options({name}="notify-send done")')
     elif not isinstance(value, bool):
         raise bad(name, value, "True or False", f"options({name}=True)")
 
@@ -126,9 +275,15 @@ def _check_option(name: str, value: object) -> None:
 @overload
 def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]: ...
 @overload
-def pipeline(**options: Unpack[RunOptions]) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
-def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+def pipeline(
+    *, dynamic: bool = False, **options: Unpack[RunOptions]
+) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
+def pipeline(function: Callable[..., Any] | None = None, /, *, dynamic: bool = False, **options: Any) -> Any:
     """Make a function a pipeline: `@pipeline`, or `@pipeline(jobs=4)`.
+
+    The body of a `dynamic` one is traced when its arguments are known: where it is called with what
+    steps give, that is while the pipeline runs, or when it is planned and these steps are up to date.
+    Its body may then do with its arguments what plain Python does: `if`, `for`, `while`, recursion.
 
     Raises `BadPipeline` for what cannot be one, `BadOption` for options that are not.
     """
@@ -142,7 +297,9 @@ def pipeline(function: Callable[..., Any] | None = None, /, **options: Any) -> A
                 where=user_line(),
             )
         watch(real)
-        made = Pipeline(real)
+        if not isinstance(dynamic, bool):
+            raise bad("dynamic", dynamic, "True or False", "@pipeline(dynamic=True)")
+        made: Pipeline[Any, Any] = Pipeline(real, dynamic=dynamic)
         return made.options(**options) if options else made
 
     return make if function is None else make(function)

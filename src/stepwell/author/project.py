@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stepwell.author.fingerprint import Project
 from stepwell.author.root import root_of
 from stepwell.author.where import PACKAGE, Place, short, user_line
+from stepwell.author.workspace import members, refuse_same_modules
 from stepwell.errors import (
     CannotImport,
     NoPipelineFile,
@@ -47,13 +48,24 @@ class Target(NamedTuple):
     file: Path | None = None
 
 
+class Aim(NamedTuple):
+    """A section or an endpoint that a command is about, and what is to be told if the pipeline has none such."""
+
+    name: str
+    error: StepwellError
+
+
 class Loaded(NamedTuple):
-    """A pipeline, the module that it came from, and the importer that holds the bytes which ran."""
+    """A pipeline, the module that it came from, and the importer that holds the bytes which ran.
+
+    `aim` is the part of it that a command is about; None for all of it.
+    """
 
     target: Target
     module: ModuleType
     pipeline: Pipeline[Any, Any]
     importer: FirstParty
+    aim: Aim | None = None
 
 
 def find(word: str, here: Path) -> Target:
@@ -153,7 +165,7 @@ def importer_of(root: Path) -> FirstParty:
     """The one importer of this process for a project's own modules, not necessarily installed."""
     own = Path(PACKAGE).parent
     others = [place for place in Project(root).roots if place not in (root, root / "src", own, own.parent)]
-    return FirstParty.for_root(root, *others)
+    return FirstParty.for_root(root, *dict.fromkeys((*members(root), *others)))
 
 
 def importer_for(root: Path) -> FirstParty:
@@ -176,7 +188,7 @@ def load(target: Target) -> Loaded:
     importer = importer_for(target.root)
     with chdir(target.root):  # as in a worker
         try:
-            module = importer.load(target.module)
+            module = _imported(target, importer)
         except StepwellError:
             raise
         except (Exception, SystemExit) as error:
@@ -191,6 +203,18 @@ def load(target: Target) -> Loaded:
             fixes=["give the file another name"],
         )
     return Loaded(target, module, _choose(module, target), importer)
+
+
+def _imported(target: Target, importer: FirstParty) -> ModuleType:
+    """Import the target's module. What projects of a workspace cannot tell apart is refused, `SameModule`."""
+    others = members(target.root)
+    try:
+        module = importer.load(target.module)
+    except ImportError:  # perhaps of a name that was looked for in another project's file
+        refuse_same_modules(importer, target.root, others)
+        raise
+    refuse_same_modules(importer, target.root, others)
+    return module
 
 
 def _cannot_import(target: Target, error: BaseException, importer: FirstParty) -> CannotImport:
@@ -261,6 +285,7 @@ def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:
         for name in _names_in(unwrap(other.function).__code__)
         if own.get(name) is not other
     }
+    called |= {name for other in own.values() for name, one in own.items() if one in _made_of(other)}
     tops = {id(p): name for name, p in own.items() if name not in called}
     if len(tops) == 1:
         return own[next(iter(tops.values()))]
@@ -270,6 +295,13 @@ def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:
         why="only the one pipeline that no other calls can go without a name",
         fixes=[f"name it: stepwell run {name}" for name in names[:3]],
     )
+
+
+def _made_of(pipeline: Any) -> list[object]:
+    """The pipelines that one is made of: those joined in it, and the one that it is a variant of."""
+    sections = getattr(pipeline, "sections", None)
+    found = [getattr(pipeline, "base", None), *(sections.parts if sections is not None else ())]
+    return [part for one in found if one is not None for part in (one, *_made_of(one))]
 
 
 def _names_in(code: CodeType) -> Iterable[str]:
@@ -294,7 +326,8 @@ def target_of(pipeline: Pipeline[Any, Any]) -> Target:
         )
     file = file.resolve()
     root = root_of(file)
-    scope = unwrap(pipeline.function).__globals__.items()
-    named = (name for name, value in scope if getattr(value, "function", None) is pipeline.function)
-    name = next(named, pipeline.__name__)
+    held = unwrap(pipeline.function).__globals__
+    scope = list(held.items())
+    named = [name for name, value in scope if getattr(value, "function", None) is pipeline.function]
+    name = next((name for name in named if held[name] is pipeline), next(iter(named), pipeline.__name__))
     return Target(root, module_name(file, root), name, file)

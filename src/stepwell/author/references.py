@@ -25,11 +25,13 @@ from stepwell.kernel.graph import Binding, FromSource, FromStep, Pack
 class Reference:
     """A value to come: where it comes from (`binding`), its annotated type, and the trace that it belongs to.
 
-    An unknown reference has a `cause`: the mistake because of which nobody can know more of it.
+    An unknown reference has a `cause`: the mistake because of which nobody can know more of it. One that
+    was made in the `branch` of a `when(...)` has a meaning only there.
     """
 
     __slots__ = (
         "_stepwell_binding",
+        "_stepwell_branch",
         "_stepwell_cause",
         "_stepwell_name",
         "_stepwell_trace",
@@ -42,6 +44,7 @@ class Reference:
     _stepwell_trace: object
     _stepwell_type: object
     _stepwell_cause: StepwellError | None
+    _stepwell_branch: object
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Reference:
         name: str,
         trace: object,
         cause: StepwellError | None = None,
+        branch: object = None,
     ) -> None:
         put = object.__setattr__
         put(self, "_stepwell_binding", binding)
@@ -57,6 +61,7 @@ class Reference:
         put(self, "_stepwell_name", name)
         put(self, "_stepwell_trace", trace)
         put(self, "_stepwell_cause", cause)
+        put(self, "_stepwell_branch", branch)
 
     def __repr__(self) -> str:
         return f"<reference to {self._stepwell_name}>"
@@ -94,7 +99,9 @@ class Reference:
     def __iter__(self) -> Iterator[Any]:
         shape = self._shape("tuple", "record")
         if shape is None or not shape.ordered:
-            self._refuse("unpacking or iterating", f"{self._typed()} does not say how many parts it has")
+            self._refuse(
+                "unpacking or iterating", f"{self._typed()} does not say how many parts it has", MANY
+            )
         return iter([self._part(shape, name) for name in shape.names])
 
     def __len__(self) -> int:
@@ -119,7 +126,7 @@ class Reference:
             part = binding._replace(path=(*binding.path, step))
         else:
             self._refuse("taking a part of", "a source is read whole, by the step that gets it")
-        return Reference(part, shape.types[place], label, self._stepwell_trace)
+        return Reference(part, shape.types[place], label, self._stepwell_trace, branch=self._stepwell_branch)
 
     # ------------------------------------------------------------------ errors
 
@@ -140,8 +147,8 @@ class Reference:
             return "what is not annotated"
         return f"its type {show(self._stepwell_type)}"
 
-    def _refuse(self, what: str, why: str) -> NoReturn:
-        raise self._stepwell_cause or self._wrong(what, why)
+    def _refuse(self, what: str, why: str, ways: Sequence[str] = ()) -> NoReturn:
+        raise self._stepwell_cause or self._wrong(what, why, None, ways)
 
     def _doubt(self, what: str, why: str, hint: str | None = None, ways: Sequence[str] = ()) -> Any:
         return _noted(self, self._wrong(what, why, hint, ways))
@@ -240,10 +247,16 @@ PARTS = (
 )
 """Ways out for who takes a part of what may not have it."""
 
+MANY = (
+    "to call a step with each item: step.map(items)",
+    "or put the loop into a @pipeline(dynamic=True), which is traced when the list is there",
+)
+"""Ways out for who iterates over what is not there yet."""
+
 _REMEDIES = {
     "testing the truth of": (
-        "decide inside a step, which gets the value itself",
-        "or decide on a parameter of the pipeline: those are known",
+        "when(condition, then, otherwise) calls one of two functions, once the condition is known",
+        "or decide inside a step, which gets the value itself, or on a parameter of the pipeline",
     ),
     "comparing": ("compare inside a step, which gets the value itself",),
     "arithmetic with": ("calculate inside a step, which gets the value itself",),

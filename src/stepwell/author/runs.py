@@ -167,7 +167,7 @@ class PlanView:
         counts = ", ".join(f"{number} {verb}" for verb, number in self.counts.items() if number)
         rows = [(step.id, step.decision, "; ".join(step.reasons)) for step in self.steps.values()]
         heading = f"{self.pipeline}  {given}"
-        return _table(
+        return html_table(
             heading, ("step", "decision", "why"), rows, f"{_count(rows)}: {counts or 'nothing to do'}"
         )
 
@@ -195,6 +195,8 @@ class Run(Generic[R]):
         self.steps = steps
         self.metrics = metrics
         self.document = document
+        self.point: Mapping[str, Any] = {}
+        """Of a point of a sweep, the values that vary."""
         self.error = error
         self._load = load
         self._result: list[R] = []
@@ -231,14 +233,14 @@ class Run(Generic[R]):
         ]
         said = f"{_count(rows)} in {self.seconds:.2f} s"
         said += f"; {self.error.what}" if self.error is not None else ""
-        return _table(f"{self.id}  {self.status}", ("step", "status", "time", "metrics"), rows, said)
+        return html_table(f"{self.id}  {self.status}", ("step", "status", "time", "metrics"), rows, said)
 
 
 def _count(rows: Sequence[object]) -> str:
     return f"{len(rows)} step{'' if len(rows) == 1 else 's'}"
 
 
-def _table(heading: str, names: Sequence[str], rows: Iterable[Sequence[str]], said: str) -> str:
+def html_table(heading: str, names: Sequence[str], rows: Iterable[Sequence[str]], said: str) -> str:
     """A table as HTML: a heading above, a sentence below; all text is escaped."""
     from html import escape  # only notebooks draw this
 

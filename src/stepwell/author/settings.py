@@ -4,6 +4,7 @@
 environment = "strict"                    how much of what is installed counts: loose, default, strict
 checks = ["quality:no_small_models"]      functions that judge every plan
 plan = {depth = "types", without = ["disk"]}
+workspace = ["../etl-project"]            projects whose modules count as this one's own
 """
 
 from __future__ import annotations

@@ -10,25 +10,34 @@ import inspect
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from functools import cached_property
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from stepwell.author.annotations import hints_of
+from stepwell.author.kinds.made import Made
 from stepwell.author.options import DEFAULTS, Options, StepOptions, checked, label_of
+from stepwell.author.replacing import computed
 from stepwell.author.shell import watch
 from stepwell.author.trace import Call, current, ordering
-from stepwell.author.where import user_line
+from stepwell.author.where import line_of, user_line
 from stepwell.errors import BadStep, NotInAFile
 
+if TYPE_CHECKING:
+    from stepwell.author.pipelines import Pipeline
+    from stepwell.author.sections import Endpoint
+
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 S = TypeVar("S")
+T = TypeVar("T")
 
 
 class Step(Generic[P, R]):
     """A unit of work: a function, and how it is to be run. Made by `@step`; never changed.
 
     Call it like the function. `named`, `after` and `options` give a step that differs in that.
-    `settings` are its options, `preceding` what it waits for.
+    `settings` are its options, `preceding` what it waits for. Of a step that is no Python function,
+    `kind` says what else, `spec` what it does, and `function` is a `Made`.
     """
 
     __stepwell__ = "step"
@@ -46,8 +55,13 @@ class Step(Generic[P, R]):
         self.settings = options
         self.preceding = after
         self._calls = Call(self)
-        self.__name__: str = function.__name__
-        self.__qualname__ = function.__qualname__
+        made = function if isinstance(function, Made) else None
+        self.made: Made | None = made
+        self.kind: str = "python" if made is None else made.kind
+        self.spec: str = "" if made is None else made.spec
+        if made is None:
+            self.__name__: str = function.__name__
+            self.__qualname__ = function.__qualname__
         self.__module__ = function.__module__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -57,13 +71,35 @@ class Step(Generic[P, R]):
         trace = current()
         if trace is not None:
             return cast(R, trace.call(self._calls, args, kwargs))
+        instead = computed(self, args, kwargs)
+        if instead:
+            return cast(R, instead[0])
         given = self.function(*args, **kwargs)
         return cast(R, _finish(given) if inspect.iscoroutine(given) else given)
+
+    if not TYPE_CHECKING:  # which would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in ("__name__", "__qualname__") or self.made is None:
+                raise AttributeError(f"the step `{self.__name__}` has no attribute {name!r}")
+            return self._named_by(())  # what it is bound to is known only after its line was executed
+
+    def _named_by(self, modules: Iterable[str]) -> str:
+        """The name of a step that is no Python function: what it is bound to, also in these modules."""
+        made = cast(Made, self.made)
+        made.look(modules)
+        if made.is_bound:
+            self.__name__ = self.__qualname__ = made.__name__
+            self.__module__ = made.__module__
+        return made.__name__
 
     def __repr__(self) -> str:
         return f"<step {self.__module__}:{self.__qualname__}>"
 
     def __set_name__(self, owner: type, name: str) -> None:
+        if self.made is not None:
+            self.made.bind(owner.__module__, f"{owner.__qualname__}.{name}")
+            return
         raise BadStep(
             f"`@step` stands on the method `{owner.__name__}.{name}`",
             why="a worker could not make the object that the method belongs to",
@@ -88,6 +124,54 @@ class Step(Generic[P, R]):
     def options(self, **options: Unpack[StepOptions]) -> Step[P, R]:
         """This step with other options (see `stepwell.author.options`). Raises `BadOption`."""
         return self._with(options=checked(options, self.settings))
+
+    # ------------------------------------------------------------------ many calls
+
+    def map(
+        self: Callable[Concatenate[Any, Q], S], items: Iterable[Any], /, *args: Q.args, **kwargs: Q.kwargs
+    ) -> list[S]:
+        """What it gives for each item of a list, whose length may not be known yet: `evaluate.map(slices(), model)`.
+
+        Each call gets one item as its first argument, and all the other arguments. With
+        `.options(share=0.9)` nine of ten calls must succeed; the list then holds what these gave.
+        Raises `BadMap` for what is no list.
+        """
+        from stepwell.author.dynamic import mapped  # most steps do without
+
+        return mapped(self, items, args, kwargs)
+
+    def product(self, **axes: Iterable[Any]) -> Callable[..., list[R]]:
+        """For each combination of the items of some arguments: `train.product(depth=[4, 6], lr=rates())(table)`.
+
+        Gives a function that takes the other arguments; the last axis varies fastest.
+        """
+        from stepwell.author.dynamic import spread
+
+        return lambda *args, **kwargs: spread(self, axes, args, kwargs)
+
+    # ------------------------------------------------------------------ sections
+
+    @overload
+    def __or__(self, other: Endpoint, /) -> Pipeline[..., R]: ...
+    @overload
+    def __or__(self, other: Pipeline[..., T] | Step[..., T], /) -> Pipeline[..., T]: ...
+    def __or__(self, other: Any, /) -> Any:
+        """`load | fit`: a pipeline in which the one's outputs are the other's parameters (`author.sections`)."""
+        return joined("|", self, other)
+
+    def __ror__(self, other: Any, /) -> Any:
+        """Refuses what is no section: raises `BadSection`."""
+        return joined("|", other, self)
+
+    def __rshift__(
+        self, other: Pipeline[..., Any] | Step[..., Any] | Endpoint, /
+    ) -> Pipeline[..., tuple[Any, ...]]:
+        """`backup >> clean`: a pipeline of both, in which the one comes before the other."""
+        return cast("Pipeline[..., tuple[Any, ...]]", joined(">>", self, other))
+
+    def __rrshift__(self, other: Any, /) -> Any:
+        """Refuses what is no section: raises `BadSection`."""
+        return joined(">>", other, self)
 
     def _with(self, **changes: Any) -> Step[P, R]:
         now: dict[str, Any] = {
@@ -114,8 +198,12 @@ class Step(Generic[P, R]):
         """The module and the top-level name there by which a worker finds this step.
 
         A step that a function made is often bound in another module than that function's: `modules`
-        are looked through too. Raises `NotInAFile` where no name holds it.
+        are looked through too. Raises `NotInAFile` where no name holds it. Workers need no such name of a
+        step that is no Python function; it has one for people and for history.
         """
+        if self.made is not None:
+            name = self._named_by(modules)
+            return self.made.__module__, name
         for module in dict.fromkeys((self.__module__, *modules)):
             held = vars(sys.modules[module]) if module in sys.modules else {}
             if self._is_held(held.get(self.__qualname__)):
@@ -130,8 +218,20 @@ class Step(Generic[P, R]):
             where=user_line(),
         )
 
+    @property
+    def where(self) -> str:
+        """The line that defines it, as "pipeline.py:31"; "" if in no file."""
+        return line_of(self.function) if self.made is None else self.made.where
+
     def _is_held(self, value: object) -> bool:
         return type(value) is Step and value.function is self.function
+
+
+def joined(how: str, left: object, right: object) -> Any:
+    """The pipeline of two sections; see `author.sections`, which most steps do without."""
+    from stepwell.author.pipelines import joined as join
+
+    return join(how, left, right)
 
 
 def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -11,18 +11,23 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
 from stepwell.author.arguments import brief, fitted, stars
-from stepwell.author.bindings import bind, holds_references, holds_unknown, type_of
+from stepwell.author.bindings import Given, bind, holds_references, holds_unknown, type_of
+from stepwell.author.claims import doubles
 from stepwell.author.generics import filled, is_generic, solved
-from stepwell.author.options import Options
+from stepwell.author.options import Options, place_of
+from stepwell.author.overrides import Overrides, parted
 from stepwell.author.problems import Problems
 from stepwell.author.references import Reference, forgotten
+from stepwell.author.replacing import Swap, Swaps, standing_in
 from stepwell.author.where import Place, line_of, user_line
 from stepwell.codecs import choose
 from stepwell.codecs.ranges import outside
@@ -32,20 +37,31 @@ from stepwell.errors import (
     BadPipeline,
     BadReference,
     EdgeType,
+    EndlessPipeline,
     PipelineCycle,
+    SecretRevealed,
     StepwellError,
     nearest,
 )
 from stepwell.kernel import graph as g
 from stepwell.kernel.identity import NotPlain, token
+from stepwell.kernel.ports import FailedStep
+from stepwell.worker.secrets import sealed
 
 if TYPE_CHECKING:
     from stepwell.author.inputs import Source
+    from stepwell.author.kinds.made import Made
     from stepwell.author.pipelines import Pipeline
     from stepwell.author.steps import Step
 
 DEEPEST = 100
 """Pipelines inside pipelines that are surely a circle."""
+
+ROUNDS = 1000
+"""Dynamic calls inside dynamic calls that are surely without an end."""
+
+MOST = 1_000_000
+"""Steps of one pipeline that are surely more than is meant."""
 
 STOPPED = "the search for problems stopped here"
 """What an error says that ended the body of the pipeline: behind its line there may be more."""
@@ -88,6 +104,30 @@ class Known(NamedTuple):
     where: str = ""
 
 
+Context = tuple[tuple[str, ...], tuple[int, ...], "tuple[Pipeline[Any, Any], ...]", tuple[object, ...], int]
+"""Where tracing is: the path of ids, what comes first, the pipelines, branches and dynamic calls it is inside of."""
+
+
+class Later(NamedTuple):
+    """A dynamic call: the body that is traced when its inputs are known, what it gives, and where it stands."""
+
+    name: str
+    body: Callable[[dict[str, Any]], object]
+    returns: object
+    context: Context
+    where: str
+
+
+class Piece(NamedTuple):
+    """What the body of a dynamic call added to a trace, in the trace's own numbering."""
+
+    nodes: list[g.Node]
+    steps: list[g.StepDef]
+    sources: list[g.SourceDef]
+    endpoints: list[tuple[str, g.Binding]]
+    result: g.Binding
+
+
 class Attempt(NamedTuple):
     """What a trace came to: a graph, as far as there is one, and everything that is wrong with it.
 
@@ -101,6 +141,7 @@ class Attempt(NamedTuple):
     gives: tuple[object, ...]
     whole: bool
     broken: frozenset[int]
+    tracing: Trace | None = None
 
 
 def trace(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object]) -> g.Graph:
@@ -120,14 +161,14 @@ def attempt(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object], *, ty
 
     The graph is checked (`kernel.graph.build`) only if nothing is wrong.
     """
-    given = dict(arguments)
+    given, overrides = parted(arguments, pipeline.signature.parameters)
     parameters = pipeline.signature.parameters.values()
     values = {p.name: given.get(p.name, p.default) for p in parameters}
     params = [
         (name, value, _token(value)) for name, value in values.items() if value is not inspect.Parameter.empty
     ]
     args = [given.pop(p.name) for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name in given]
-    tracing = Trace(types=types)
+    tracing = Trace(types=types, overrides=overrides)
     held = _current.set(tracing)
     result, whole = g.NOTHING, False
     try:
@@ -140,13 +181,33 @@ def attempt(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object], *, ty
     finally:
         tracing.active = False
         _current.reset(held)
+    for error in overrides.missed() if whole else ():
+        if tracing.laters:  # they may be of steps that nobody knows yet
+            tracing.problems.note(f"{error.what}, or by what is not known yet")
+        else:
+            tracing.problems.add(error)
+    params = [param for param in params if param[0] not in tracing.wired]
+    params += [(name, value, _token(value)) for name, value in overrides.values.items()]
     return tracing.finish(pipeline.__name__, params, result, whole=whole)
+
+
+@contextmanager
+def shadowed() -> Iterator[Trace]:
+    """A trace that nobody keeps, going on while the block lasts: to see how things would be wired."""
+    tracing = Trace()
+    held = _current.set(tracing)
+    try:
+        yield tracing
+    finally:
+        tracing.active = False
+        _current.reset(held)
 
 
 def _returned(pipeline: Pipeline[Any, Any], value: object, tracing: Trace) -> g.Binding:
     """The binding of what a body returned. Raises as `bind` does; the line is the pipeline's, whose body has ended."""
     try:
-        return bind(value, f"the result of the pipeline `{pipeline.__name__}`", tracing)
+        bound = bind(value, f"the result of the pipeline `{pipeline.__name__}`", tracing)
+        return tracing.lenient(bound)
     except StepwellError as error:
         error.where = line_of(pipeline.function)
         raise
@@ -187,10 +248,31 @@ def ordering(references: tuple[object, ...]) -> tuple[object, ...]:
 class Trace:
     """A graph in the making, and what is wrong with it so far. `active` until the body has come to its end."""
 
-    def __init__(self, *, types: bool = True) -> None:
+    def __init__(self, *, types: bool = True, overrides: Overrides | None = None) -> None:
         self.types = types
+        self._overrides = overrides or Overrides({})
         self.active = True
         self.problems = Problems()
+        self.laters: dict[int, Later] = {}
+        """By node what a dynamic call becomes when its inputs are known."""
+        self.given: dict[int, Given] = {}
+        """By id the values that the body which is traced now was handed."""
+        self.endpoints: list[tuple[str, g.Binding]] = []
+        """Results that have a name of their own."""
+        self.ends: dict[str, str] = {}
+        """By name of an endpoint the line that names it."""
+        self.wired: set[str] = set()
+        """Parameters that sections take from others, so that nobody gave them."""
+        self._called: tuple[str, str] | None = None
+        """What the next call is called, and its label, where it stands in for that one."""
+        self.swaps = Swaps()
+        """What stands in for steps and pipelines, while that is in force."""
+        self._depth = 0
+        self._placed_last: set[int] = set()
+        self._optional = False
+        """Whether a step is optional, so that inputs may be missing."""
+        self.branches: tuple[object, ...] = ()
+        """The branches of `when(...)` inside of which tracing is now, from without to within."""
         self.known: list[Known] = []
         self.gives: list[object] = []
         self.broken: set[int] = set()
@@ -228,6 +310,10 @@ class Trace:
         self.failed(error)
         return Reference(g.NOTHING, None, "what could not be made", self, error)
 
+    def refer(self, binding: g.Binding, annotation: object, name: str) -> Reference:
+        """A reference that belongs to this trace, and to the branch that it is in."""
+        return Reference(binding, annotation, name, self, branch=self.branches[-1] if self.branches else None)
+
     def failed(self, error: StepwellError) -> None:
         """Note what ended a body. An exception in a line that is known to be wrong is that mistake's consequence."""
         if not (type(error) is BadPipeline and self.problems.at(error.where)):
@@ -242,10 +328,11 @@ class Trace:
         whole: bool,
     ) -> Attempt:
         """The graph, checked if nothing is wrong so far."""
-        for error in g.doubles(self.nodes):
+        for error in doubles(self.nodes):
             self.problems.add(error)
+        ends = tuple(self.endpoints)
         graph = g.Graph(
-            name, tuple(params), tuple(self.sources), tuple(self.steps), tuple(self.nodes), result
+            name, tuple(params), tuple(self.sources), tuple(self.steps), tuple(self.nodes), result, ends
         )
         if not self.problems:
             try:
@@ -256,11 +343,12 @@ class Trace:
                     sources=self.sources,
                     params=params,
                     result=result,
+                    endpoints=ends,
                 )
             except StepwellError as error:
                 self.problems.add(error)
         broken = frozenset(self.broken)
-        return Attempt(graph, self.problems, tuple(self.known), tuple(self.gives), whole, broken)
+        return Attempt(graph, self.problems, tuple(self.known), tuple(self.gives), whole, broken, self)
 
     # ------------------------------------------------------------------ pipelines
 
@@ -273,11 +361,19 @@ class Trace:
         kwargs: dict[str, object],
     ) -> object:
         """What an inner pipeline returns; its nodes are added under its name. Where it fails, that is unknown."""
+        if self.swaps and (swap := self.swaps.found(pipeline, self._path)) is not None:
+            return self._stand_in(swap, pipeline, name, (), args, kwargs)
         before = self._path, self._first, self._visit
         self._path, self._first = (*self._path, name), (*self._first, *self.nodes_of(after))
         self._visits += 1
         self._visit = self._visits
         try:
+            if self._overrides:
+                where = "/".join(self._path)
+                args, kwargs = self._overrides.of_section(pipeline, where, args, kwargs, self.problems)
+            if pipeline.dynamic and holds_references([args, kwargs]):
+                self._path = before[0]
+                return pipeline.later(self, args, kwargs)
             return self.body(pipeline, args, kwargs)
         except PipelineCycle:
             raise
@@ -292,19 +388,197 @@ class Trace:
         """Run the body of a pipeline on its arguments. Raises `BadPipeline`, `PipelineCycle`, `BadArguments`, `BadReference`."""
         if len(self._pipelines) >= DEEPEST:
             raise _circle([*self._pipelines, pipeline])
-        who, signature = f"the pipeline `{pipeline.__name__}`", pipeline.signature
-        for name, value in fitted(who, signature, args, kwargs).arguments.items():
-            starred = stars(signature.parameters[name]) + name
-            self._check(f"`{pipeline.__name__}({starred}=...)`", starred, value, pipeline.hints)
+        self.checked(pipeline, args, kwargs)
         self._pipelines.append(pipeline)
+        first = len(self.nodes)
         try:
-            return pipeline.function(*args, **kwargs)
+            held = sealed(f"the body of the pipeline `{pipeline.__name__}`")
+            with held, self.swaps.inside(pipeline.__name__, self._path, pipeline.swaps) as unused:
+                returned = pipeline.function(*args, **kwargs)
+            for error in unused:
+                self.problems.add(error)
+            self._put_last(first)
+            return returned
+        except SecretRevealed as error:
+            error.where = error.where or Place(error.__traceback__).where
+            raise
         except StepwellError:
             raise
         except (Exception, SystemExit) as error:
             raise _explained(pipeline, error) from error
         finally:
             self._pipelines.pop()
+
+    def checked(
+        self, pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> inspect.BoundArguments:
+        """The arguments of a call of a pipeline, their types checked. Raises `BadArguments`."""
+        signature = pipeline.signature
+        bound = fitted(f"the pipeline `{pipeline.__name__}`", signature, args, kwargs)
+        for name, value in bound.arguments.items():
+            starred = stars(signature.parameters[name]) + name
+            self._check(f"`{pipeline.__name__}({starred}=...)`", starred, value, pipeline.hints)
+        return bound
+
+    def _put_last(self, first: int) -> None:
+        """Have each `always` step among the nodes from `first` on wait for all others, but for those that need it."""
+        for node in range(first, len(self.nodes)):
+            call = self.nodes[node]
+            if self.steps[call.step].always and node not in self._placed_last:
+                self._placed_last.add(node)
+                needing = {node}
+                for other in range(node + 1, len(self.nodes)):
+                    if not needing.isdisjoint(g.dependencies(self.nodes[other])):
+                        needing.add(other)
+                rest = [one for one in range(first, len(self.nodes)) if one not in needing]
+                rest = [one for one in rest if not self.steps[self.nodes[one].step].always or one < node]
+                self.nodes[node] = call._replace(after=tuple(dict.fromkeys((*call.after, *rest))))
+
+    def _stand_in(
+        self,
+        swap: Swap,
+        original: Step[Any, Any] | Pipeline[Any, Any],
+        name: str,
+        after: tuple[object, ...],
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+    ) -> object:
+        """Call what stands in for a step or pipeline, with the arguments of the call, under the call's id."""
+        try:
+            given = standing_in(swap, original, args, kwargs)
+        except StepwellError as error:
+            return self.unknown(error)
+        thing = swap.thing
+        before, self._first = self._first, (*self._first, *self.nodes_of(after))
+        try:
+            with self.swaps.without(swap):
+                if type(thing).__stepwell__ == "pipeline":
+                    return self.inside(thing, name, thing.preceding, (), given)
+                self._called = (original.__name__, original.label)
+                return self.call(thing._calls, (), given)
+        finally:
+            self._first, self._called = before, None
+
+    # ------------------------------------------------------------------ dynamic calls
+
+    def later(
+        self,
+        step: g.StepDef,
+        inputs: Iterable[tuple[str, object]],
+        returns: object,
+        body: Callable[[dict[str, Any]], object],
+        *,
+        label: str = "",
+        below: bool = False,
+    ) -> Reference:
+        """Note a dynamic call: `body` is called with its inputs by name when they are known.
+
+        `returns` is the type of what it gives. Its steps stand where the call stands, or `below` it.
+        """
+        if step not in self.steps:
+            self.steps.append(step)
+            self.known.append(Known(len(self.known), (), frozenset(), frozenset(), True, {}, returns, None))
+        bound = tuple([(name, bind(value, f"`{step.name}({name}=...)`", self)) for name, value in inputs])
+        path = self._path
+        again = below and bool(path) and path[-1].partition("[")[0] == (label or step.name)
+        self._path = path[:-1] if again else path  # rounds of a recursion stand beside each other
+        node, node_id = len(self.nodes), self._id(step.name, label)
+        place = (*self._path, node_id.rpartition("/")[2]) if below else path
+        self._path = path
+        if self._depth >= ROUNDS:
+            raise _endless(step.name)
+        where = user_line()
+        self.nodes.append(g.Node(node_id, self.steps.index(step), bound, self._first, "", where))
+        inside = tuple(self._pipelines[:-1] if again else self._pipelines)
+        context = (place, self._first, inside, self.branches, self._depth + 1)
+        self.laters[node] = Later(step.name, self.swaps.held(body), returns, context, where)
+        return self.refer(g.FromStep(node), returns, node_id)
+
+    @contextmanager
+    def branch(self) -> Iterator[None]:
+        """Inside of a branch of `when(...)`: what is made in it has a meaning only there."""
+        before, self.branches = self.branches, (*self.branches, object())
+        try:
+            yield
+        finally:
+            self.branches = before
+
+    def learn(self, call: Step[Any, Any] | Pipeline[Any, Any]) -> None:
+        """Know a step before it is called, so that it is verified with all others."""
+        if not isinstance(getattr(call, "settings", None), Options):
+            return
+        self._know(cast("Step[Any, Any]", call))
+
+    @property
+    def innermost(self) -> Pipeline[Any, Any]:
+        """The pipeline whose body is being traced."""
+        return self._pipelines[-1]
+
+    def grow(self, node: int, values: dict[str, Any], given: Mapping[int, Given]) -> Piece:
+        """Trace the body of a dynamic call with its inputs as values; what it adds to the trace.
+
+        `given` are by id the values that are passed on as what they are. Raises what `trace` raises.
+        """
+        later = self.laters.pop(node)
+        before = len(self.nodes), len(self.steps), len(self.sources), len(self.endpoints)
+        context, held = self._context, _current.set(self)
+        self._context, self.given, self.active = later.context, dict(given), True
+        what = f"the result of `{later.name}`"
+        result: g.Binding = g.NOTHING
+        try:
+            returned = later.body(values)
+            try:
+                result = bind(returned, what, self)
+                self._check(what, "return", returned, {"return": later.returns})
+            except StepwellError as error:
+                error.where = later.where
+                raise
+        except StepwellError as error:
+            error.where = error.where or later.where
+            self.failed(error)
+        finally:
+            self._context, self.given, self.active = context, {}, False
+            _current.reset(held)
+        if len(self.nodes) > MOST:
+            self.problems.add(_endless(later.name))
+        for error in doubles(self.nodes):
+            self.problems.add(error)
+        if self.problems:
+            raise self.problems.error()
+        nodes, steps, sources, ends = before
+        return Piece(
+            self.nodes[nodes:], self.steps[steps:], self.sources[sources:], self.endpoints[ends:], result
+        )
+
+    def preview(self, body: Callable[[], object]) -> tuple[object, list[str]]:
+        """Trace a body only to see what is wrong with it: the type of what it gives, and its steps' names.
+
+        Its steps are known afterwards, so that they are verified with all others; its calls are forgotten.
+        """
+        marks = len(self.nodes), len(self.sources), len(self.endpoints)
+        tables = ("_taken", "_labelled", "_found", "_sources", "laters", "broken", "ends")
+        kept = {name: copy(getattr(self, name)) for name in tables}
+        try:
+            with self.branch():
+                kind = type_of(body())
+        finally:
+            names = [self.steps[node.step].name for node in self.nodes[marks[0] :]]
+            del self.nodes[marks[0] :], self.sources[marks[1] :], self.endpoints[marks[2] :]
+            del self.gives[marks[1] :]
+            for name, table in kept.items():
+                setattr(self, name, table)
+        return kind, list(dict.fromkeys(names))
+
+    @property
+    def _context(self) -> Context:
+        return self._path, self._first, tuple(self._pipelines), self.branches, self._depth
+
+    @_context.setter
+    def _context(self, context: Context) -> None:
+        self._path, self._first, pipelines, self.branches, self._depth = context
+        self._pipelines = list(pipelines)
+        self._visits += 1
+        self._visit = self._visits
 
     # ------------------------------------------------------------------ sources
 
@@ -323,7 +597,7 @@ class Trace:
                     self.broken.add(place)
             entry = self._found[id(source)] = (source, place)
         place = entry[1]
-        return Reference(g.FromSource(place), self.gives[place], self.sources[place].name, self)
+        return self.refer(g.FromSource(place), self.gives[place], self.sources[place].name)
 
     def _defined(self, source: Source[Any]) -> tuple[g.SourceDef, object]:
         """A source as the graph holds it, and the type that it gives: None for one that makes no sense."""
@@ -339,17 +613,25 @@ class Trace:
     def call(self, call: Call, args: tuple[object, ...], kwargs: dict[str, object]) -> Reference:
         """Note a call of a step, and what is wrong with it; gives the reference to its result."""
         step = call.step
+        if self.swaps and (swap := self.swaps.found(step, self._path)) is not None:
+            name = step.label or step.__name__
+            return cast(Reference, self._stand_in(swap, step, name, step.preceding, args, kwargs))
         if call.known is None or call.known[0] is not self:
             call.known = (self, self._know(step))
         known = call.known[1]
+        if step.settings.always:
+            kwargs = self._told(known, args, kwargs)
         try:
             named = self._named(step, known, args, kwargs)
         except BadArguments as error:
-            self.problems.add(error)
+            self.problems.add(error if step.made is None else step.made.advised(error))
             named = []
+        called, self._called = self._called or (step.__name__, step.label), None
+        node, node_id = len(self.nodes), self._id(*called)
+        if self._overrides:
+            named = self._overrides.of_step(step, node_id, named, self.problems)
         inputs = tuple([(name, self._edge(step, known, name, value)) for name, value in named])
         after = self._first if not step.preceding else (*self._first, *self.nodes_of(step.preceding))
-        node, node_id = len(self.nodes), self._id(step)
         self.nodes.append(g.Node(node_id, known.index, inputs, after, step.settings.out, user_line()))
         returns = known.returns
         if known.generic:
@@ -357,17 +639,25 @@ class Trace:
                 (known.types.get(name.lstrip("*")), type_of(value)) for name, value in named if name[0] != "*"
             ]
             returns = filled(returns, solved(given))
-        return Reference(_result(node, known.shape), returns, node_id, self)
+        return self.refer(_result(node, known.shape), returns, node_id)
 
-    def _id(self, step: Step[Any, Any]) -> str:
+    def _told(self, known: Known, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object]:
+        """The arguments of an `always` step, with what has failed for each parameter that asks for it."""
+        given = {*known.positional[: len(args)], *kwargs}
+        asking = [
+            n for n, kind in known.types.items() if kind == list[FailedStep] and n in known.names - given
+        ]
+        failed = self.refer(g.Pack("failures", ()), list[FailedStep], "what has failed")
+        return {**kwargs, **dict.fromkeys(asking, failed)} if asking else kwargs
+
+    def _id(self, name: str, label: str = "") -> str:
         """The id of the next call. A label is one call's own; only where its pipeline is called again, it is numbered."""
-        name = step.label or step.__name__
-        stem = "/".join((*self._path, name)) if self._path else name
-        if step.label:
+        stem = "/".join((*self._path, label or name)) if self._path else label or name
+        if label:
             if (stem, self._visit) in self._labelled:
-                return stem  # which `graph.doubles` refuses
+                return stem  # which `claims.doubles` refuses
             self._labelled.add((stem, self._visit))
-        place = (stem, bool(step.label))
+        place = (stem, bool(label))
         count = self._taken[place] = self._taken.get(place, 0) + 1
         return stem if count == 1 else f"{stem}[{count}]"
 
@@ -389,6 +679,8 @@ class Trace:
         self.steps.append(
             g.StepDef(
                 name=step.__name__ if "<" not in step.__name__ else name,
+                kind=step.kind,
+                spec=step.spec,
                 module=module,
                 qualname=name,
                 outputs=self._outputs(step, returns, shape),
@@ -401,7 +693,7 @@ class Trace:
                 ignore=_ignored(step),
                 environment=options.environment,
                 ttl=options.ttl,
-                cache=options.cache,
+                cache=options.cache and not options.always,
                 done=""
                 if options.done is None
                 else function_name(f"step `{step.__name__}`", "done", options.done),
@@ -411,6 +703,11 @@ class Trace:
                 validate=tuple(
                     function_name(f"step `{step.__name__}`", "validate", one) for one in options.validate
                 ),
+                place=place_of(options),
+                services=_services(options.services),
+                tags=options.tags,
+                optional=options.optional,
+                always=options.always,
             )
         )
         parameters = step.signature.parameters.values()
@@ -424,15 +721,20 @@ class Trace:
             returns,
             shape,
             is_generic(returns),
-            line_of(step.function),
+            step.where,
         )
         self.known.append(known)
+        self._optional = self._optional or options.optional
         return known
 
     def _place(self, step: Step[Any, Any]) -> tuple[str, str]:
         """Where a worker finds a step; where it finds none, that is noted once."""
         try:
-            return step.place([pipeline.__module__ for pipeline in self._pipelines])
+            module, name = step.place([pipeline.__module__ for pipeline in self._pipelines])
+            if step.made is None or step.made.is_bound:
+                return module, name
+            same = sum(1 for one in self.steps if one.kind != "python" and one.name == name)
+            return module, name if not same else f"{name}[{same + 1}]"  # no name of a module tells them apart
         except StepwellError as error:
             self.problems.add(error)
             return step.__module__, step.__qualname__
@@ -468,17 +770,43 @@ class Trace:
             if not holds_unknown(value):
                 self.problems.add(error)
             return g.NOTHING
-        self._check(what, name, value, known.types)
+        self._check(what, name, value, known.types, step.made)
+        if step.settings.always or self._optional:
+            wanted = known.types.get(name)
+            if step.settings.always or (wanted is not None and fits(type(None), wanted)):
+                return self._lenient(binding, whatever=step.settings.always)
         return binding
 
-    def _check(self, what: str, name: str, value: Any, types: Mapping[str, object]) -> None:
+    def lenient(self, binding: g.Binding) -> g.Binding:
+        """A result in which None stands for what an optional step gives, should that fail."""
+        if isinstance(binding, g.Pack):
+            items = binding.items if binding.least < 1 else tuple(map(self.lenient, binding.items))
+            return binding._replace(items=items)
+        return self._lenient(binding) if self._optional else binding
+
+    def _lenient(self, binding: g.Binding, *, whatever: bool = False) -> g.Binding:
+        """A binding that stands for None where an optional step (or any, `whatever` it is) has failed."""
+        if isinstance(binding, g.FromStep | g.Pack) and any(
+            isinstance(leaf, g.FromStep)
+            and (
+                whatever or (leaf.node < len(self.nodes) and self.steps[self.nodes[leaf.node].step].optional)
+            )
+            for leaf in g.leaves(binding)
+        ):
+            tolerant = isinstance(binding, g.Pack) and binding.least < 1
+            return binding if tolerant else g.Pack("optional", (binding,))
+        return binding
+
+    def _check(
+        self, what: str, name: str, value: Any, types: Mapping[str, object], made: Made | None = None
+    ) -> None:
         """Note an argument that is not what its parameter is annotated with."""
         if self.types:
             try:
                 _check_types(what, name, value, types)
             except EdgeType as error:
                 if not holds_unknown(value):
-                    self.problems.add(error)
+                    self.problems.add(error if made is None else made.advised(error))
 
 
 def _check_types(what: str, name: str, value: Any, types: Mapping[str, object]) -> None:
@@ -538,6 +866,15 @@ def _result(node: int, shape: Shape | None) -> g.Binding:
     if shape.kind == "tuple":
         return g.Pack("tuple", items)
     return g.Pack("record", items, shape.names, (), shape.record)
+
+
+def _services(services: tuple[Any, ...]) -> tuple[str, ...]:
+    """The definitions of the services that a step needs. Raises `BadService`."""
+    if not services:
+        return ()
+    from stepwell.author.services import definitions  # few steps need one
+
+    return definitions(services)
 
 
 def _ignored(step: Step[Any, Any]) -> tuple[str, ...]:
@@ -607,6 +944,16 @@ def _codec(step: Step[Any, Any], output: str, kind: object, chosen: str) -> str:
 
 
 # --------------------------------------------------------------------------- what went wrong
+
+
+def _endless(name: str) -> EndlessPipeline:
+    """The error of a dynamic pipeline without an end."""
+    return EndlessPipeline(
+        f"the dynamic pipeline `{name}` does not come to an end",
+        why=f"it has become {ROUNDS:,} calls inside each other, or {MOST:,} steps",
+        fixes=["bound it: pass the number of rounds that are left, and stop at 0"],
+        where=user_line(),
+    )
 
 
 def _circle(pipelines: list[Pipeline[Any, Any]]) -> PipelineCycle:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from stepwell.app.accepting import accept, day, take_back, told
 from stepwell.app.names import step_named
-from stepwell.cli.options import loaded, planned, stored, words
+from stepwell.cli.options import loaded, params_argument, planned, stored, words
 from stepwell.cli.text import clean, print_json
 from stepwell.errors import UsageError
 from stepwell.stores.accepted import Acceptance
@@ -23,6 +23,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "words", nargs="*", metavar="[STEP ...] [name=value ...]", help="ids or names of steps"
     )
+    params_argument(parser)
     parser.add_argument("-p", "--pipeline", default="", help="the pipeline, where it is not the default one")
     parser.add_argument("-m", "--message", default="", metavar="TEXT", help="why it does not change results")
     parser.add_argument("--undo", action="store_true", help="take the word back")
@@ -41,7 +42,7 @@ def run(options: Namespace) -> int:
         if options.list:
             made = store.accepted.all()
         else:
-            work = planned(found, given.settings, store)
+            work = planned(found, given.settings, store, files=options.params)
             nodes = [node for name in given.plain for node in step_named(work.graph, name)]
             plan = work.plan
             made = (

@@ -50,10 +50,22 @@ EXAMPLES = """examples:
   eval "$(stepwell completion zsh)"       in ~/.zshrc
   stepwell completion fish | source       in config.fish"""
 
-RUNNING = ["--jobs", "--keep-going", "--in-process", "--force", "--refresh", "--depth", "--only", "--without"]
+RUNNING = ["--jobs", "--keep-going", "--in-process", "--force", "--refresh", "--depth", "--without"]
+CHOOSING = ["--from", "--until", "--only", "--skip", "--tag"]
 OPTIONS = {
-    "plan": [*RUNNING, "--checks", "--table", "--graph", "--dot", "--mermaid", "--junit", "--exit-code"],
-    "run": [*RUNNING, "--dry-run", "--twice"],
+    "plan": [
+        *RUNNING,
+        *CHOOSING,
+        "--checks",
+        "--table",
+        "--graph",
+        "--dot",
+        "--mermaid",
+        "--junit",
+        "--exit-code",
+    ],
+    "run": [*RUNNING, *CHOOSING, "--dry-run", "--twice"],
+    "graph": [*CHOOSING, "--sections", "--dot", "--mermaid"],
     "debug": ["--pipeline", "--first-line", "--current", "--ipython", "--listen"],
     "replay": ["--pipeline", "--set", "--current"],
     "why": ["--pipeline"],
@@ -125,7 +137,7 @@ def _candidates(before: list[str], prefix: str) -> list[str]:
     here = Path.cwd() / values.get("-C", values.get("--directory", ""))
     if option in ("-C", "--directory", "-o", "--output", "-j", "--jobs", "--limit", "--junit"):
         return []
-    if option in ("--force", "--twice"):
+    if option in ("--force", "--twice", *CHOOSING[:4]):
         return _stored("step", here, [])
     if option in ("-p", "--pipeline"):
         return list(_pipelines(here / DEFAULT_FILE))
@@ -134,7 +146,7 @@ def _candidates(before: list[str], prefix: str) -> list[str]:
     verb = plain.pop(0)
     if prefix.startswith("-"):
         return [*OPTIONS.get(verb, []), "--json", "--help", "-C"]
-    if verb in ("plan", "run"):
+    if verb in ("plan", "run", "graph"):
         return _runnable(here, plain, prefix)
     if verb == "completion":
         return sorted(SCRIPTS)
@@ -178,9 +190,24 @@ def _pipelines(file: Path) -> dict[str, list[str]]:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return {}
-    return {
-        node.name: [arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)]
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-        and any("pipeline" in ast.unparse(mark) for mark in node.decorator_list)
-    }
+    found: dict[str, list[str]] = {}
+    known: dict[str, list[str]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            marks = [ast.unparse(mark) for mark in node.decorator_list]
+            names = [arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)]
+            known.update({node.name: names} if marks else {})
+            found.update({node.name: names} if any("pipeline" in mark for mark in marks) else {})
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            parts = _joined(node.value, known)
+            if parts:
+                names = list(dict.fromkeys(name for part in parts for name in known[part]))
+                known[node.targets[0].id] = found[node.targets[0].id] = names
+    return found
+
+
+def _joined(value: ast.expr, known: dict[str, list[str]]) -> list[str]:
+    """The steps and pipelines that an expression joins with `|` or `>>`; none for any other expression."""
+    if not isinstance(value, ast.BinOp) or not isinstance(value.op, ast.BitOr | ast.RShift):
+        return []
+    return [one.id for one in ast.walk(value) if isinstance(one, ast.Name) and one.id in known]

@@ -19,7 +19,9 @@ from stepwell.cli.screen import failure_lines
 from stepwell.cli.text import clean, number, paint, short
 from stepwell.cli.words import like_a_worker, project_root_of, step_and_run
 from stepwell.errors import NoDebugger, StepExited, StepRaised, StepwellError, UsageError
+from stepwell.plugins.registry import registry
 from stepwell.stores.local import LocalStore
+from stepwell.worker.kinds import is_made, spec_of
 
 EXAMPLES = """examples:
   stepwell debug train             where it failed last, else at its first line
@@ -84,6 +86,7 @@ def run(options: Namespace) -> int:
     )  # fmt: skip
     with stored(project_root_of(options.pipeline), looking=True, create=False) as store:
         found = ready(store, wish)
+        _refuse_commands(found)
         while True:
             end = _call(found, store, options, base)
             if not end.again and not _asked():
@@ -91,6 +94,22 @@ def run(options: Namespace) -> int:
             if found.then.run:
                 wish = wish._replace(run=found.then.run, step=found.then.wanted.id)
             found = _reloaded(store, wish, found)
+
+
+def _refuse_commands(found: Ready) -> None:
+    """Raises `UsageError` for a step that is no Python function: a debugger has nothing to show of it."""
+    step = found.task.step
+    if is_made(step):
+        texts = registry.kind(step.kind).code(spec_of(step.spec), found.loaded.target.root)
+        first = " · ".join(texts.get("command", step.kind).splitlines())
+        raise UsageError(
+            f"`{found.task.id}` is no Python function, and only these can be debugged",
+            why=f"it is a step of the kind {step.kind}: {first[:300]}",
+            fixes=[
+                f"stepwell replay {found.task.id}   does it again with the same inputs",
+                f"stepwell logs last {found.task.id}",
+            ],
+        )
 
 
 def _reloaded(store: LocalStore, wish: Wish, before: Ready) -> Ready:

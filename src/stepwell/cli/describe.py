@@ -10,10 +10,12 @@ from stepwell.app.causes import named
 from stepwell.app.contract import describe
 from stepwell.app.documents import Document
 from stepwell.app.names import step_named
+from stepwell.app.parameters import given as parameters
+from stepwell.app.parameters import origins_document
 from stepwell.app.places import at
-from stepwell.author.params import from_words
+from stepwell.app.values import plain
 from stepwell.author.trace import trace
-from stepwell.cli.options import loaded, stored, words
+from stepwell.cli.options import loaded, params_argument, stored, words
 from stepwell.cli.text import clean, columns, cut, paint, print_json, seconds, short, size, table, wrapped
 from stepwell.errors import UsageError
 from stepwell.kernel.ports import Result
@@ -30,6 +32,7 @@ MANY = 12
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("words", nargs="*", metavar="[STEP] [name=value ...]", help="a step's id or name")
+    params_argument(parser)
     parser.add_argument("-p", "--pipeline", default="", help="the pipeline, where it is not the default one")
 
 
@@ -43,7 +46,8 @@ def run(options: Namespace) -> int:
         )
     found = loaded([options.pipeline] if options.pipeline else [])
     with at(found.target.root):
-        graph = trace(found.pipeline, from_words(found.pipeline, given.settings))
+        values, origins = parameters(found, given.settings, options.params)
+        graph = trace(found.pipeline, values)
     nodes = step_named(graph, given.plain[0]) if given.plain else None
     with stored(found.target.root, looking=True, create=False) as store:
 
@@ -51,6 +55,8 @@ def run(options: Namespace) -> int:
             return next(iter(store.results.recent(step)), None)
 
         document = describe(found, graph, nodes, last)
+        document["params_from"] = origins_document(origins)
+        document["values"] = {name: plain(value) for name, value in values.items()}
     if options.json:
         print_json(document)
     else:
@@ -63,7 +69,13 @@ def run(options: Namespace) -> int:
 
 def _pipeline(document: Document) -> list[str]:
     lines = [_title(document["pipeline"], document["where"]), *_about(document)]
-    lines += _section("parameters", [[one["name"], _typed(one), _default(one)] for one in document["params"]])
+    lines += _section(
+        "parameters",
+        [
+            [one["name"], _typed(one), _default(one), _now(one["name"], document)]
+            for one in document["params"]
+        ],
+    )
     sources = [
         [one["name"], one["type"], one["uri"], f"→ {_readers(one)}" if one["read_by"] else ""]
         for one in document["sources"]
@@ -154,6 +166,14 @@ def _typed(one: Document) -> str:
 
 def _default(one: Document) -> str:
     return f"= {short(one['default'])}" if "default" in one else "must be given"
+
+
+def _now(name: str, document: Document) -> str:
+    """The value that a parameter has now, and from where, if neither the signature nor the command says it."""
+    came = document["params_from"].get(name, {"layer": "default"})
+    if came["layer"] in ("default", "command line"):
+        return ""
+    return f"now {short(document['values'][name])}, from {came['where'] or came['layer']}"
 
 
 def _origin(one: Document) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from stepwell.app.causes import named
 from stepwell.app.documents import plan_document
+from stepwell.app.parameters import origins_line
 from stepwell.app.pictures import MARKS, lanes, tally
 from stepwell.cli.text import clean, columns, cut, paint, pairs, seconds, size, table, wide, wrapped
 from stepwell.kernel.plan import Plan
@@ -22,6 +23,7 @@ COLOUR = {
     "skip": "dim",
     "dynamic": "cyan",
     "source": "green",
+    "step": "cyan",
 }
 MANY = 40
 """Lines of a list above which only those of interest are shown."""
@@ -59,9 +61,10 @@ def plan_text(plan: Plan, document: Document | None = None) -> str:
 
 
 def heading(document: Document) -> str:
-    """The pipeline and its parameters on one line."""
-    params = pairs(document["params"])
-    return paint(clean(document["pipeline"]), "bold") + (f"  {params}" if params else "")
+    """The pipeline and its parameters on one line; on a second one where these came from, if that is not plain to see."""
+    params, came = pairs(document["params"]), origins_line(document["params_from"])
+    first = paint(clean(document["pipeline"]), "bold") + (f"  {params}" if params else "")
+    return "\n".join([first, *([paint(f"  {clean(came)}", "dim")] if came else [])])
 
 
 # ---------------------------------------------------------------------------- the list

@@ -35,7 +35,7 @@ class Live(Lines):
         self.expected = expected
         self.active: dict[int, float] = {}
         self.last: dict[int, str] = {}
-        self.done = 0
+        self.done, self.total = 0, len(plan.decisions)
         self.console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
         self.drawing = RichLive(
             get_renderable=self.draw,
@@ -63,7 +63,7 @@ class Live(Lines):
             self.last[event.node] = event.text.strip().rpartition("\n")[2]
         if getattr(event, "node", None) not in progress.running:
             self.active.pop(getattr(event, "node", -1), None)
-        self.done = len(progress.outcomes)
+        self.done, self.total = len(progress.outcomes), progress.total
         super().see(event, progress)
 
     def end(self, run: str, progress: Progress, result: Any) -> None:
@@ -85,8 +85,8 @@ class Live(Lines):
             grid.add_row(*self._row(node, now - began))
         if len(self.active) > room:
             grid.add_row("", f"… and {len(self.active) - room} more")
-        if len(self.plan.decisions) > 1:
-            grid.add_row("", Text(f"{self.done:,} of {len(self.plan.decisions):,} steps", style="dim"))
+        if self.total > 1:
+            grid.add_row("", Text(f"{self.done:,} of {self.total:,} steps", style="dim"))
         return grid
 
     def _row(self, node: int, elapsed: float) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from stepwell.app.places import stored
 from stepwell.author.root import root_of
 
-__all__ = ["count", "positive", "project_root", "stored"]
+__all__ = ["count", "positive", "project_root", "size", "stored"]
 
 
 def project_root() -> Path:
@@ -28,3 +28,14 @@ def count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 4096:
         raise ArgumentTypeError(f"`{text}` is not a number from 1 to 4096")
     return int(text)
+
+
+def size(text: str) -> int:
+    """A word of the command line as a number of bytes: "8GB", "512MiB"."""
+    from stepwell.author.options import checked  # verbs that only look do without
+    from stepwell.errors import BadOption
+
+    try:
+        return checked({"memory": text}).memory
+    except BadOption:
+        raise ArgumentTypeError(f"`{text[:40]}` is no size, such as 8GB or 512MiB") from None

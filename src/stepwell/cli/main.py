@@ -129,7 +129,7 @@ def _dispatch(words: list[str]) -> int:
     return code
 
 
-_MODULES = {"run": "run_", "new": "new_"}
+_MODULES = {"run": "run_", "graph": "graph_", "new": "new_"}
 
 
 def _verb_at(words: list[str]) -> int | None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from stepwell.app import pictures
 from stepwell.app.checks import check_rows
 from stepwell.app.documents import Document, TextOf, plan_document
+from stepwell.app.parameters import around
 from stepwell.app.session import Work
 from stepwell.author.project import Loaded
 from stepwell.cli.dryrun import graph_text, plan_text, table_text
 from stepwell.cli.options import loaded, pipeline_arguments, planned, settings, stored, words
+from stepwell.cli.sweep_words import add_points, plan_points, planned_sweep, refuse_beside, sweeps
 from stepwell.cli.text import clean, print_json
 from stepwell.errors import StepwellError, StoreReadOnly, UsageError
 
@@ -62,23 +64,40 @@ def run(options: Namespace) -> int:
     given = words(options.words)
     report = getattr(options, "junit", None)
     try:
-        found = loaded(given.plain)
+        found = loaded(given.plain, inside=True)
         if getattr(options, "checks", False):
             return _list_checks(found, options.json)
         with stored(found.target.root, looking=True) as store:
-            work = planned(found, given.settings, store, settings(options))
+            swept = None
+            if sweeps(options):
+                refuse_beside(options, "save", "against")
+                swept = planned_sweep(options, found, given.settings, store, settings(options))
+            work = (
+                planned(
+                    found, given.settings, store, settings(options), files=options.params, sets=options.set
+                )
+                if swept is None
+                else swept.work
+            )
             text_of: TextOf = work.text_of
             against = getattr(options, "against", None)
             if getattr(options, "save", None):
-                _save(options, work, given.settings)
+                _save(options, work, [*given.settings, *(f"--set={text}" for text in options.set)])
             if against is not None:
-                work, text_of = _against(work, against, given.settings, text_of)
+                work, text_of = _against(work, against, given.settings, options.params, text_of)
             document = plan_document(
-                work.plan, jobs=options.jobs, text_of=text_of, failures=work.last_failures()
+                work.plan,
+                jobs=options.jobs,
+                text_of=text_of,
+                failures=work.last_failures(),
+                learnt=work.learnt(),
+                origins=work.origins,
             )
             document["notes"].extend(work.notes)
             if against is not None:
                 document["against"] = against
+            if swept is not None:
+                add_points(document, swept)
     except StepwellError as error:
         if report and error.exit_code == INVALID:
             problems = [one.as_dict() for one in getattr(error, "problems", ()) or (error,)]
@@ -90,6 +109,8 @@ def run(options: Namespace) -> int:
         print_json(document)
     else:
         print(SHAPES[shape](document) if shape else plan_text(work.plan, document))
+        for line in plan_points(document) if not shape else ():
+            print(line)
     return WORK_TO_DO if getattr(options, "exit_code", False) and _has_work(document) else 0
 
 
@@ -102,17 +123,20 @@ def _save(options: Namespace, work: Work, given: Sequence[str]) -> None:
             why="what is saved is what a run would do here",
             fixes=["leave one of them out"],
         )
-    save(Path(options.save), work, given, settings(options))
+    save(Path(options.save), work, given, settings(options), options.params)
 
 
-def _against(work: Work, other: str, given: Sequence[str], text_of: TextOf) -> tuple[Work, TextOf]:
+def _against(
+    work: Work, other: str, given: Sequence[str], files: Sequence[str], text_of: TextOf
+) -> tuple[Work, TextOf]:
     """The plan of now with another commit or run as its past; the texts of definitions of both."""
     from stepwell.app.against import against_commit, against_run, side_of  # other plans do without
     from stepwell.app.saved import word_of
 
     if re.fullmatch(r"r\d+|last", other):
         return work._replace(plan=against_run(work.plan, work.store, other)), text_of
-    side = side_of(other, work.root, word_of(work), given, work.plan)
+    around_it = around(work.loaded, files)._replace(others={})
+    side = side_of(other, work.root, word_of(work), given, work.plan, around_it)
     texts = {digest: one.source for digest, one in side.sources.items()}
     return work._replace(
         plan=against_commit(work.plan, side)

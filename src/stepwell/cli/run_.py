@@ -8,11 +8,14 @@ from pathlib import Path
 
 from stepwell.app.calls import finish
 from stepwell.app.documents import run_document
+from stepwell.app.parameters import origins_document, origins_line
 from stepwell.app.saved import Saved, load_saved, refuse_if_moved
+from stepwell.app.selecting import refuse_lacking
 from stepwell.cli import plan
 from stepwell.cli.doubled import Doubled, twice_line
-from stepwell.cli.looking import positive
+from stepwell.cli.looking import positive, size
 from stepwell.cli.options import Words, loaded, pipeline_arguments, planned, settings, stored, words
+from stepwell.cli.sweep_words import refuse_beside, run_sweep, sweeps
 from stepwell.cli.text import clean, print_json
 from stepwell.cli.view import view
 from stepwell.errors import UsageError
@@ -29,6 +32,13 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     pipeline_arguments(parser)
     parser.add_argument("-n", "--dry-run", action="store_true", help="plan only")
+    parser.add_argument(
+        "--parallel",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="points of a sweep that run at once (any number)",
+    )
     parser.add_argument("--plan", metavar="FILE", help="exactly what `plan --save FILE` showed, or nothing")
     parser.add_argument(
         "--ghost",
@@ -36,6 +46,21 @@ def arguments(parser: ArgumentParser) -> None:
         help="the whole pipeline on small samples of its sources, apart from all real results",
     )
     parser.add_argument("--rows", type=positive, metavar="N", help="rows of a sample of a ghost run (100)")
+    parser.add_argument(
+        "--memory",
+        type=size,
+        default=0,
+        metavar="SIZE",
+        help="memory that the steps that run at once may need together, as 8GB (all of the machine's)",
+    )
+    for moment, does in (("success", "succeeded"), ("failure", "did not succeed")):
+        parser.add_argument(
+            f"--on-{moment}",
+            action="append",
+            default=[],
+            metavar="HOOK",
+            help=f"a command, or an https address, that is told when the run has ended and {does}",
+        )
     parser.add_argument(
         "--strict",
         action="store_true",
@@ -53,7 +78,19 @@ def arguments(parser: ArgumentParser) -> None:
 
 def _saved(options: Namespace, given: Words) -> Saved:
     """A saved plan. Raises `BadSavedPlan`, and `UsageError` where the command says beside it what is to run."""
-    asked = {"--force": options.force, "--ghost": options.ghost, "--refresh": options.refresh}
+    asked = {
+        "--params": options.params,
+        "--force": options.force,
+        "--ghost": options.ghost,
+        "--refresh": options.refresh,
+    }
+    asked |= {
+        "--from": options.start,
+        "--until": options.until,
+        "--only": options.only,
+        "--skip": options.skip,
+    }
+    asked |= {"--set": options.set, "--sweep": options.sweep}
     besides = [*given.plain, *given.settings, *[name for name, value in asked.items() if value]]
     if options.dry_run:
         besides.append("--dry-run")
@@ -75,21 +112,33 @@ def run(options: Namespace) -> int:
             _saved(options, given)
         return plan.run(options)
     how = settings(options)
-    saved = None
+    saved, files, sets = None, tuple(options.params), list(options.set)
     if options.rows and not options.ghost:
         raise UsageError(
             "`--rows` is about ghost runs", fixes=[f"stepwell run --ghost --rows {options.rows}"]
         )
     if options.plan:
         saved = _saved(options, given)
-        given, how = Words([saved.pipeline], list(saved.words)), how._replace(force=saved.force)
-    found = loaded(given.plain)
+        given, how = (
+            Words([saved.pipeline], list(saved.words)),
+            how._replace(force=saved.force, selection=saved.selection),
+        )
+        files = saved.files
+        given, sets = given._replace(settings=saved.settings), saved.sets
+    found = loaded(given.plain, inside=True)
+    if sweeps(options):
+        refuse_beside(options, "plan", "ghost")
+        with stored(found.target.root) as store:
+            return EXIT[run_sweep(options, found, given.settings, store, how)]
     with stored(found.target.root, ghost=bool(how.ghost)) as store:
-        work = planned(found, given.settings, store, how)
+        work = planned(found, given.settings, store, how, files=files, sets=sets)
         if saved is not None:
             refuse_if_moved(saved, work.plan, Path(options.plan))
+        refuse_lacking(work.plan)
         for note in (*store.notes, *work.notes):
             print(f"note: {clean(note)}", file=sys.stderr)
+        if came := origins_line(origins_document(work.origins)):
+            print(clean(f"parameters: {came}"), file=sys.stderr)
         if how.ghost:
             print(f"ghost run: {how.ghost} rows of each source; kept apart from all results", file=sys.stderr)
         watched = sys.stderr.isatty() or sys.stdout.isatty()
@@ -99,5 +148,5 @@ def run(options: Namespace) -> int:
         if how.twice:
             print(twice_line(work.graph, how.twice, progress), file=sys.stderr)
         if options.json:
-            print_json(run_document(progress, run, result))
+            print_json(run_document(progress, run, result, work.origins))
     return EXIT[progress.status]

@@ -18,6 +18,7 @@ COLOUR = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "runni
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("pipeline", nargs="?", help="only runs of this pipeline")
+    parser.add_argument("--group", metavar="GROUP", help="only runs of this sweep: g1, g2, ... or last")
     parser.add_argument(
         "-n",
         "--limit",
@@ -32,7 +33,7 @@ def run(options: Namespace) -> int:
     """List and print."""
     with stored(project_root(), looking=True, create=False) as store:
         shown = None if options.json or not sys.stdout.isatty() else 20
-        rows = store.runs.runs(options.limit or shown, options.pipeline)
+        rows = store.runs.runs(options.limit or shown, options.pipeline, options.group)
         if options.pipeline and not rows:
             raise _unknown_pipeline(options.pipeline, store.runs.complete("pipeline"))
     if options.json:
@@ -65,6 +66,7 @@ def run_row(row: RunRow) -> dict[str, object]:
         "metrics": {name: number(value) for name, value in row.metrics.items()},
         "commit": row.commit or None,
         "dirty": row.dirty,
+        **({"group": row.group, "point": plain(row.point)} if row.group else {}),
     }
 
 
@@ -74,7 +76,7 @@ def _cells(row: RunRow) -> list[str]:
     metrics = dict(list(row.metrics.items())[:4])
     told = "  ".join(part for part in (paint(pairs(row.params), "dim"), pairs(metrics)) if part)
     return [
-        row.run,
+        f"{row.run} {paint(row.group, 'dim')}" if row.group else row.run,
         clean(row.pipeline),
         paint(row.status, COLOUR[row.status]),
         when,

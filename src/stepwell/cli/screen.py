@@ -17,11 +17,13 @@ from stepwell.kernel.events import (
     StepBlocked,
     StepFailed,
     StepFinished,
+    StepGrew,
     StepInterrupted,
     StepRepaired,
     StepRetried,
     StepReused,
 )
+from stepwell.kernel.graph import DYNAMIC
 from stepwell.kernel.plan import Plan
 from stepwell.kernel.ports import Failure, Said
 
@@ -84,7 +86,9 @@ class Lines:
         elif isinstance(event, StepRetried):
             self._flush(event.node)
             self._retried(event)
-        elif isinstance(event, StepReused) and len(self.plan.decisions) > MANY:
+        elif isinstance(event, StepGrew):
+            self._grew(event)
+        elif isinstance(event, StepReused) and progress.total > MANY:
             self.reused += 1
         elif isinstance(event, StepFinished | StepReused | StepFailed | StepBlocked | StepInterrupted):
             self._flush(event.node)
@@ -122,12 +126,12 @@ class Lines:
         return self.plan.graph.nodes[node].id
 
     def _ended(self, node: int, outcome: Outcome, progress: Progress) -> None:
-        if outcome.status in ("succeeded", "blocked", "interrupted") and len(self.plan.decisions) > MANY:
+        if outcome.status in ("succeeded", "blocked", "interrupted") and progress.total > MANY:
             self.told += 1
             if self.told > MANY:
                 if time.monotonic() - self.shown_at > 2:
                     self.shown_at = time.monotonic()
-                    self.put(f"  … {len(progress.outcomes):,} of {len(self.plan.decisions):,}")
+                    self.put(f"  … {len(progress.outcomes):,} of {progress.total:,}")
                 return
         self.put(step_line(self.id(node), outcome, self.width, self.stream))
         lost = [reason.text for reason in outcome.decision.reasons if reason.kind == "missing"]
@@ -136,6 +140,18 @@ class Lines:
         if outcome.failure is not None:
             for line in failure_lines(outcome.failure, self.stream):
                 self.put(f"    {line}")
+
+    def _grew(self, event: StepGrew) -> None:
+        """A dynamic call became steps: how many, of which kinds."""
+        name, self.plan = self.id(event.node), event.plan
+        graph = event.plan.graph
+        kinds: dict[str, int] = {}
+        for step in [graph.steps[node.step] for node in graph.nodes[event.first :]]:
+            if step.kind != DYNAMIC:
+                kinds[step.name] = kinds.get(step.name, 0) + 1
+        told = ", ".join(f"{count} × {kind}" for kind, count in list(kinds.items())[:6]) or "nothing"
+        told += f" and {len(kinds) - 6} more" if len(kinds) > 6 else ""
+        self.put(f"  {paint('»', 'dim', self.stream)} {clean(name)} became {clean(told)}")
 
     def _retried(self, event: StepRetried) -> None:
         """An attempt failed, and there is another: what went wrong, and when it goes on."""

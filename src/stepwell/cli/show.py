@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from stepwell.app.documents import failure_document, reason_document
+from stepwell.app.parameters import origins_line
 from stepwell.app.values import number
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.runs import COLOUR, run_row
 from stepwell.cli.screen import failure_lines
+from stepwell.cli.sweep_words import Row, points_table
 from stepwell.cli.text import clean, columns, cut, paint, pairs, print_json, seconds, size, table, wide
 from stepwell.stores.history import RunRow, StepRow
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("run", nargs="?", default="last", metavar="RUN", help="r1, r2, ... or last")
+    parser.add_argument(
+        "run", nargs="?", default="last", metavar="RUN", help="r1, r2, ... or last; g1, ... of a sweep"
+    )
 
 
 def run(options: Namespace) -> int:
     """Look up and print."""
+    if re.fullmatch(r"g\d+", options.run):
+        return _show_group(options)
     with stored(project_root(), looking=True, create=False) as store:
         row = store.runs.run(options.run)
         steps = store.runs.steps(row.run)
     if options.json:
-        print_json({**run_row(row), "counts": dict(row.counts), "steps": [_document(step) for step in steps]})
+        print_json(
+            {
+                **run_row(row),
+                "counts": dict(row.counts),
+                "params_from": {name: dict(one) for name, one in row.origins.items()},
+                "steps": [_document(step) for step in steps],
+            }
+        )
         return 0
     print("\n".join(_head(row)))
     head = ("step", "status", "took", "memory", "gave", "why")
@@ -38,6 +52,23 @@ def run(options: Namespace) -> int:
             print("\n".join([f"{clean(step.id)}:", *(f"  {line}" for line in failure_lines(step.error))]))
         for note in step.notes:
             print(f"{clean(step.id)}: note: {clean(note)}")
+    return 0
+
+
+def _show_group(options: Namespace) -> int:
+    """A sweep: a row a point."""
+    with stored(project_root(), looking=True, create=False) as store:
+        rows = store.runs.runs(group=options.run)[::-1]
+    if options.json:
+        print_json(
+            {"group": options.run, "pipeline": rows[0].pipeline, "runs": [run_row(row) for row in rows]}
+        )
+        return 0
+    print(f"{paint(options.run, 'bold')}  {clean(rows[0].pipeline)}  {len(rows):,} points")
+    for line in points_table(
+        [Row(r.run, r.point, r.status, r.metrics, r.seconds) for r in rows], options.run
+    ):
+        print(line)
     return 0
 
 
@@ -71,6 +102,8 @@ def _head(row: RunRow) -> list[str]:
     ]
     if row.params:
         lines.append(f"  {pairs(row.params)}")
+    if came := origins_line(row.origins):
+        lines.append(paint(f"  {clean(came)}", "dim"))
     if row.metrics:
         lines.append(f"  {pairs(row.metrics)}")
     return lines

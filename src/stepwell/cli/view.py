@@ -9,9 +9,15 @@ from contextlib import contextmanager
 
 from stepwell.cli.dryrun import plan_text
 from stepwell.cli.screen import Lines, View
+from stepwell.cli.text import clean
 from stepwell.kernel.plan import Plan
 
-__all__ = ["plan_text", "view"]
+__all__ = ["note", "plan_text", "view"]
+
+
+def note(text: str) -> None:
+    """Tell something about a run that is not part of it, on standard error."""
+    print(f"note: {clean(text)}", file=sys.stderr)
 
 
 @contextmanager

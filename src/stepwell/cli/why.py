@@ -11,7 +11,7 @@ from stepwell.app.documents import Document, reason_with_diff, why_document
 from stepwell.app.names import step_named
 from stepwell.app.story import Story
 from stepwell.cli.looking import project_root, stored
-from stepwell.cli.options import loaded, planned, words
+from stepwell.cli.options import loaded, params_argument, planned, words
 from stepwell.cli.text import clean, columns, paint, print_json, wrapped
 from stepwell.errors import UnknownRun, UsageError
 from stepwell.stores.history import StepRow
@@ -31,6 +31,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "words", nargs="+", metavar="STEP [RUN] [name=value ...]", help="a step's id or name; a run"
     )
+    params_argument(parser)
     parser.add_argument("-p", "--pipeline", default="", help="the pipeline, where it is not the default one")
 
 
@@ -47,7 +48,7 @@ def run(options: Namespace) -> int:
     if len(given.plain) == 2:
         found, left = _then(*given.plain), 0
     else:
-        found, left = _now(given.plain[0], options.pipeline, given.settings)
+        found, left = _now(given.plain[0], options.pipeline, given.settings, options.params)
     if options.json:
         print_json({name: value for name, value in found[0].items() if name != "also"})
     else:
@@ -57,14 +58,14 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _now(name: str, pipeline: str, settings: list[str]) -> tuple[list[Document], int]:
+def _now(name: str, pipeline: str, settings: list[str], files: list[str]) -> tuple[list[Document], int]:
     """The stories of the calls that a name means, those with work to do first, and how many are not told.
 
     Calls for which the same is to be said have one story; its `also` are the further ids.
     """
     found = loaded([pipeline] if pipeline else [])
     with stored(found.target.root, looking=True) as store:
-        work = planned(found, settings, store)
+        work = planned(found, settings, store, files=files)
         text_of = work.text_of
         story = Story(work.plan, text_of, _rows_of(store))
         decisions = work.plan.decisions

@@ -1,8 +1,10 @@
 """Which tasks may run at once: no more processors and memory than there are.
 
-A step that says nothing takes one processor. What a step declares (`cpus`, `memory`) is only counted,
-not enforced: a limit on the address space would break libraries that reserve more than they use. A
-step that asks for more than there is runs alone.
+A step that says nothing takes one processor, and the memory that it is expected to need: whoever makes
+the engine may know that from earlier executions. What a step declares (`cpus`, `memory`) or is expected
+to need is only counted, not enforced: a limit on the address space would break libraries that reserve
+more than they use. A step that needs more than there is runs alone. Where all workers together could
+not use more than half of the memory nothing is counted, so that small tasks cost nothing here.
 
 Steps run in the project's folder, and two calls that write one file at once would each return what the
 other wrote. So calls that return a file without having claimed one (`out=`) run one at a time.
@@ -10,7 +12,7 @@ other wrote. So calls that return a file without having claimed one (`out=`) run
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from stepwell.kernel.ports import Task
 
@@ -32,13 +34,37 @@ def writes_any_file(task: Task) -> bool:
 
 
 class Admission:
-    """Counts what is in use. `cpus` and `memory` are what there is in all; memory 0: not known."""
+    """Counts what is in use. `cpus` and `memory` are what there is in all; memory 0: not known.
 
-    def __init__(self, cpus: float, memory: int) -> None:
+    `expect` gives the bytes of memory that a task can be expected to need, 0 where nobody knows.
+    """
+
+    def __init__(self, cpus: float, memory: int, expect: Callable[[Task], int] | None = None) -> None:
         self.cpus, self.memory = cpus, memory
+        self._expect = expect
+        self._small = memory / (2 * cpus)
+        self._large: dict[int, int] = {}
+        """What tasks are expected to need that say nothing, by node, as far as it is worth counting."""
         self._special: dict[int, Task] = {}
         self.plain = 0
         """Workers that are at tasks of one processor."""
+
+    def weigh(self, task: Task) -> None:
+        """Learn what a task can be expected to need, before anything else is asked about it."""
+        if self._expect is None:
+            return
+        need = self._expect(task)
+        if need > self._small and self.memory and not task.step.memory:
+            self._large[task.node] = need
+        elif self._large:
+            self._large.pop(task.node, None)
+
+    def is_plain(self, task: Task) -> bool:
+        """Whether a task can wait in a worker's queue: nothing of it has to be counted."""
+        return is_plain(task) and task.node not in self._large
+
+    def _memory(self, task: Task) -> int:
+        return task.step.memory or self._large.get(task.node, 0)
 
     def take(self, task: Task) -> None:
         """A task with demands of its own starts."""
@@ -64,10 +90,10 @@ class Admission:
     def _fits(self, task: Task, plain: int) -> bool:
         others: Iterable[Task] = self._special.values()
         cpus = plain + sum(other.step.cpus for other in others)
-        memory = sum(other.step.memory for other in others)
+        memory, wanted = sum(map(self._memory, others)), self._memory(task)
         if not plain and not self._special:
             return True
         if writes_any_file(task) and any(writes_any_file(other) for other in others):
             return False
-        enough = not self.memory or not task.step.memory or memory + task.step.memory <= self.memory
+        enough = not self.memory or not wanted or memory + wanted <= self.memory
         return enough and cpus + task.step.cpus <= self.cpus + _EPSILON

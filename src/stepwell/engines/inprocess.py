@@ -22,6 +22,7 @@ from stepwell.kernel.ports import Done, Interrupt, Logged, Report, Started, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.worker import failures
 from stepwell.worker.execute import ATTEMPT, Context, execute
+from stepwell.worker.masking import in_this_process
 from stepwell.worker.modules import FirstParty, Snapshot
 
 
@@ -132,7 +133,7 @@ class InProcessEngine:
         self._executing = True
         began = monotonic()
         try:
-            with _alarm(task.step.timeout):
+            with in_this_process(), _alarm(task.step.timeout):
                 done = execute(task, self._context)
             self._reports.append(done)
         except _Overdue:

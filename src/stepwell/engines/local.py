@@ -24,12 +24,12 @@ import secrets
 import selectors
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
 from stepwell.engines import deaths, machine
-from stepwell.engines.admission import Admission, is_plain
+from stepwell.engines.admission import Admission
 from stepwell.engines.link import Link
 from stepwell.engines.supervisor import Exit, Supervisor
 from stepwell.kernel.graph import StepDef
@@ -66,6 +66,8 @@ class LocalEngine:
     files that its fingerprint is taken of.
     With `strict` each task has a worker of its own, which sees what the task declares and nothing else
     (`worker.sandbox`); raises `StrictUnavailable` where that cannot be had.
+    `memory` is how many bytes tasks may need together (0: what the machine has), `expect` says what one
+    that declares nothing can be expected to need (0: nobody knows).
     """
 
     def __init__(
@@ -82,6 +84,8 @@ class LocalEngine:
         folder: Path | None = None,
         alone: Mapping[str, tuple[str, ...]] | None = None,
         covered: Mapping[str, Sequence[str]] | None = None,
+        memory: int = 0,
+        expect: Callable[[Task], int] | None = None,
     ) -> None:
         if strict:
             sandbox.require()
@@ -105,7 +109,7 @@ class LocalEngine:
         }
         self._snapshot = snapshot
         self._memory = machine.memory()
-        self._admission = Admission(self.jobs, self._memory)
+        self._admission = Admission(self.jobs, memory or self._memory, expect)
         self._plain: deque[Task] = deque()
         self._special: deque[Task] = deque()
         self._steps: dict[int, tuple[StepDef, bytes]] = {}
@@ -139,7 +143,8 @@ class LocalEngine:
 
     def submit(self, task: Task) -> None:
         """Take a task over."""
-        (self._plain if is_plain(task) else self._special).append(task)
+        self._admission.weigh(task)
+        (self._plain if self._admission.is_plain(task) else self._special).append(task)
 
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """What happened since the last call, in order."""
@@ -199,7 +204,7 @@ class LocalEngine:
         """Give workers what they can take."""
         if self._closed or not (self._plain or self._special or self._links):
             return
-        self._admission.plain = sum([1 for link in self._links.values() if _is_at_plain(link)])
+        self._admission.plain = sum([1 for link in self._links.values() if self._is_at_plain(link)])
         if not self._start_special():
             self._start_plain()
             if not self._plain:
@@ -227,7 +232,7 @@ class LocalEngine:
                 break
             waiting.popleft()
             self._admission.plain += 1
-        busy = [link for link in self._links.values() if _is_at_plain(link)]
+        busy = [link for link in self._links.values() if self._is_at_plain(link)]
         if not busy or not waiting:
             return
         work = len(waiting) + sum([len(link.sent) for link in busy])
@@ -239,7 +244,7 @@ class LocalEngine:
     def _even_out(self) -> None:
         """Take work that was not begun from a busy worker and give it to an idle one."""
         longest = max(self._links.values(), key=_queue, default=None)
-        if longest is None or len(longest.sent) < 2 or not _is_at_plain(longest):
+        if longest is None or len(longest.sent) < 2 or not self._is_at_plain(longest):
             return
         stuck = longest.current is not None and monotonic() - longest.since > AHEAD
         if not stuck and len(longest.sent) * (self._pace or 1.0) < AHEAD:
@@ -256,6 +261,9 @@ class LocalEngine:
             if not self._send(link, task):
                 self._plain.appendleft(task)
                 return
+
+    def _is_at_plain(self, link: Link) -> bool:
+        return bool(link.sent) and self._admission.is_plain(next(iter(link.sent.values())))
 
     def _idle(self) -> Link | None:
         return next(
@@ -411,7 +419,7 @@ class LocalEngine:
             if count > RESTARTS:
                 self._fail(deaths.not_started(task, "", self._places()))
             else:
-                (self._plain if is_plain(task) else self._special).appendleft(task)
+                (self._plain if self._admission.is_plain(task) else self._special).appendleft(task)
         for fd in (link.reports, link.out.reader, link.err.reader):
             if fd in self._selector.get_map():
                 self._selector.unregister(fd)
@@ -453,10 +461,6 @@ class LocalEngine:
                 self._fail(deaths.not_started(task, said, self._places()))
             self._plain.clear()
             self._special.clear()
-
-
-def _is_at_plain(link: Link) -> bool:
-    return bool(link.sent) and is_plain(next(iter(link.sent.values())))
 
 
 def _queue(link: Link) -> int:

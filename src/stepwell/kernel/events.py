@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from stepwell.kernel.plan import Decision
+from stepwell.kernel.plan import Decision, Plan
 from stepwell.kernel.ports import Artifact, Failure, Logged, Result, Said
 
 Status = Literal["succeeded", "failed", "interrupted"]
@@ -71,6 +71,17 @@ class StepBlocked(NamedTuple):
     decision: Decision
 
 
+class StepGrew(NamedTuple):
+    """A dynamic call became steps: `plan` is the larger plan, where they stand behind all others.
+
+    Nodes keep their positions, and `first` is that of the first new one.
+    """
+
+    node: int
+    plan: Plan
+    first: int
+
+
 class StepInterrupted(NamedTuple):
     """A step was running, or waiting to, when the run was stopped."""
 
@@ -100,6 +111,7 @@ Event = (
     | StepFailed
     | StepRetried
     | StepBlocked
+    | StepGrew
     | StepInterrupted
     | StepRepaired
     | Said

@@ -16,10 +16,11 @@ nodes before it, so the order of `nodes` is an execution order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from stepwell.errors import PipelineCycle, SameName, SameOutputFile, StepwellError
+from stepwell.errors import PipelineCycle
+from stepwell.kernel.identity import token
 
 RESULT = "result"
 """The name of the output of a step that has only one."""
@@ -41,13 +42,19 @@ class Constant(NamedTuple):
 NOTHING = Constant(None, "None")
 """What a pipeline without a return value gives."""
 
+NONE: Mapping[int, Sequence[int]] = {}
+
 
 class FromStep(NamedTuple):
-    """An output of an earlier node, or a part of it: `path` holds indexes, keys and field names."""
+    """An output of an earlier node, or a part of it: `path` holds indexes, keys and field names.
+
+    `token` is what the part comes to in a key, where that is known from its content.
+    """
 
     node: int
     output: str = RESULT
     path: tuple[int | str, ...] = ()
+    token: str = ""
 
 
 class FromSource(NamedTuple):
@@ -61,6 +68,8 @@ class Pack(NamedTuple):
 
     `kind` is "list", "tuple", "dict" (`names` are then tokens of the keys, `keys` the keys), or
     "record" for a named tuple or dataclass whose class is `record` ("module:qualname").
+    Of a list, the share `least` of its items must be there; others, whose steps failed, are left out.
+    An "optional" is its one item, or None where that failed. "failures" stands for what has failed.
     """
 
     kind: str
@@ -68,6 +77,7 @@ class Pack(NamedTuple):
     names: tuple[str, ...] = ()
     keys: tuple[object, ...] = ()
     record: str = ""
+    least: float = 1.0
 
 
 Binding = Constant | FromStep | FromSource | Pack
@@ -221,16 +231,18 @@ def build(
     sources: Sequence[SourceDef] = (),
     params: Sequence[tuple[str, object, str]] = (),
     result: Binding = NOTHING,
+    endpoints: Sequence[tuple[str, Binding]] = (),
 ) -> Graph:
     """A checked graph, its nodes in an execution order (the given one where it already is one).
 
-    Raises `PipelineCycle`, `SameName` (two nodes with one id) or `SameOutputFile`.
+    Raises `PipelineCycle`.
     """
-    for error in doubles(nodes):
-        raise error
+    graph = Graph(
+        pipeline, tuple(params), tuple(sources), tuple(steps), tuple(nodes), result, tuple(endpoints)
+    )
     if any(before >= i for i, node in enumerate(nodes) for before in dependencies(node)):
-        nodes, result = _reorder(nodes, result)
-    return Graph(pipeline, tuple(params), tuple(sources), tuple(steps), tuple(nodes), result)
+        graph, _ = ordered(graph)
+    return graph
 
 
 def dependencies(node: Node) -> list[int]:
@@ -256,59 +268,17 @@ def leaves(binding: Binding) -> Iterator[Constant | FromStep | FromSource]:
         yield binding
 
 
-def doubles(nodes: Sequence[Node]) -> Iterator[StepwellError]:
-    """What two calls claim at once: `SameName` for an id, `SameOutputFile` for a file.
+def ordered(graph: Graph, gone: Mapping[int, Sequence[int]] = NONE) -> tuple[Graph, dict[int, int]]:
+    """The graph in an execution order, without the nodes that are `gone`; and by old position the new one.
 
-    Files are the same in spellings that some file systems do not tell apart (`A.csv`, `a.csv`), and
-    a file cannot lie in another one.
+    Nodes are moved behind what they wait for, otherwise they stay in the given order; those that a node
+    became which is gone stand in its place. Raises `PipelineCycle`.
     """
-    ids: dict[str, Node] = {}
-    files: dict[str, Node] = {}
-    for node in nodes:
-        other = ids.get(node.id)
-        ids.setdefault(node.id, node)
-        if other is not None:
-            label = node.id.rpartition("/")[2].partition("[")[0]
-            yield SameName(
-                f"two calls are named `{node.id}`: {other.where or '?'} and {node.where or '?'}",
-                why="a label names one call, so that commands can speak of it",
-                fixes=[f'give one of them another label: .named("{label}-2")'],
-                where=node.where,
-            )
-        if not node.out:
-            continue
-        other = files.get(node.out.casefold())
-        files.setdefault(node.out.casefold(), node)
-        if other is not None:
-            both = other.out == node.out
-            yield _same_file(
-                node,
-                f"`{other.id}` and `{node.id}` both write `{node.out}`"
-                if both
-                else f"`{other.id}` writes `{other.out}` and `{node.id}` writes `{node.out}`",
-                "the file would hold the result of whichever ran last"
-                if both
-                else "where a file system does not tell small letters from large ones, these are one file",
-            )
-    for name, node in files.items():
-        parts = name.split("/")
-        for folder in ("/".join(parts[:i]) for i in range(1, len(parts))):
-            if folder in files:
-                outer = files[folder]
-                what = f"`{node.id}` writes `{node.out}`, inside of `{outer.out}`, which `{outer.id}` writes"
-                yield _same_file(node, what, "what one step returns would change when the other one runs")
-
-
-def _same_file(node: Node, what: str, why: str) -> SameOutputFile:
-    fixes = ['give one of them another place: .options(out="...")']
-    return SameOutputFile(what, why=why, fixes=fixes, where=node.where)
-
-
-def _reorder(nodes: Sequence[Node], result: Binding) -> tuple[list[Node], Binding]:
-    """Nodes moved behind what they wait for, otherwise in the given order; bindings renumbered."""
+    nodes = graph.nodes
     order: list[int] = []
     state = [0] * len(nodes)  # 0 new, 1 being visited, 2 placed
-    for start in range(len(nodes)):
+    given = list(range(len(nodes) - 1, -1, -1)) if gone else []
+    for start in range(len(nodes)) if not gone else _unrolled(given, gone):
         path = [(start, iter(dependencies(nodes[start])))] if not state[start] else []
         if path:
             state[start] = 1
@@ -320,38 +290,114 @@ def _reorder(nodes: Sequence[Node], result: Binding) -> tuple[list[Node], Bindin
                 order.append(at)
                 path.pop()
             elif state[before] == 1:
-                names = [nodes[i].id for i, _ in path]
-                circle = [*names[names.index(nodes[before].id) :], nodes[before].id]
-                raise PipelineCycle(
-                    f"steps wait for each other: {' -> '.join(circle)}",
-                    why="each would need the other's result before it could start",
-                    fixes=["remove one of these arrows"],
-                    where=nodes[at].where,
-                )
+                raise _cycle([nodes[i].id for i, _ in path], nodes[before].id, nodes[at].where)
             elif not state[before]:
                 state[before] = 1
                 path.append((before, iter(dependencies(nodes[before]))))
     new = {old: i for i, old in enumerate(order)}
+
+    def place(binding: Binding) -> Binding:
+        return exchanged(binding, lambda leaf: leaf._replace(node=new[leaf.node]))
+
     moved = [
         nodes[old]._replace(
-            inputs=tuple((name, _renumber(b, new)) for name, b in nodes[old].inputs),
-            after=tuple(new[b] for b in nodes[old].after),
+            inputs=tuple([(name, place(b)) for name, b in nodes[old].inputs]),
+            after=tuple([new[b] for b in nodes[old].after]),
         )
         for old in order
     ]
-    return moved, _renumber(result, new)
+    endpoints = tuple([(name, place(b)) for name, b in graph.endpoints])
+    return graph._replace(nodes=tuple(moved), result=place(graph.result), endpoints=endpoints), new
 
 
-def _renumber(binding: Binding, new: Mapping[int, int]) -> Binding:
-    if isinstance(binding, FromStep):
-        return binding._replace(node=new[binding.node])
-    if isinstance(binding, Pack):
-        return binding._replace(items=tuple(_renumber(item, new) for item in binding.items))
+def _unrolled(todo: list[int], gone: Mapping[int, Sequence[int]]) -> Iterator[int]:
+    """The nodes to do, the last one first; in place of each that is gone what it became. Some come twice."""
+    while todo:
+        node = todo.pop()
+        if node in gone:
+            todo.extend(reversed(gone[node]))
+        else:
+            yield node
+
+
+def _cycle(path: list[str], again: str, where: str) -> PipelineCycle:
+    circle = [*path[path.index(again) :], again]
+    return PipelineCycle(
+        f"steps wait for each other: {' -> '.join(circle)}",
+        why="each would need the other's result before it could start",
+        fixes=["remove one of these arrows"],
+        where=where,
+    )
+
+
+def exchanged(binding: Binding, give: Callable[[FromStep], Binding]) -> Binding:
+    """A binding with each output of a step in it replaced by what `give` makes of it."""
+    kind = type(binding)
+    if kind is FromStep:
+        return give(binding)  # type: ignore[arg-type]
+    if kind is Pack:
+        return binding._replace(items=tuple([exchanged(item, give) for item in binding.items]))  # type: ignore[union-attr]
     return binding
 
 
-def id_for(name: str, path: Iterable[str], taken: Mapping[str, int]) -> str:
-    """The id of the next call of `name` inside the pipelines `path`: `train`, then `train[2]`, `train[3]`."""
-    stem = "/".join([*path, name])
-    count = taken.get(stem, 0)
-    return stem if not count else f"{stem}[{count + 1}]"
+# --------------------------------------------------------------------------- growth
+
+
+class Piece(NamedTuple):
+    """What a dynamic call became: further nodes, steps and sources, numbered as those behind the graph's own."""
+
+    nodes: tuple[Node, ...]
+    result: Binding
+    steps: tuple[StepDef, ...] = ()
+    sources: tuple[SourceDef, ...] = ()
+    endpoints: tuple[tuple[str, Binding], ...] = ()
+
+
+def grow(graph: Graph, node: int, piece: Piece) -> Graph:
+    """The graph with a dynamic call's piece appended; whatever took the call's result takes the piece's.
+
+    Nothing refers to the call any more, but nodes may now refer to later ones (see `ordered`).
+    """
+    more = range(len(graph.nodes), len(graph.nodes) + len(piece.nodes))
+
+    def taken(leaf: FromStep) -> Binding:
+        return leaf if leaf.node != node else part_of(piece.result, leaf.path)
+
+    def rewired(call: Node) -> Node:
+        if node not in dependencies(call):
+            return call
+        inputs = tuple([(name, exchanged(binding, taken)) for name, binding in call.inputs])
+        after = [each for one in call.after for each in (more if one == node else (one,))]
+        return call._replace(inputs=inputs, after=tuple(after))
+
+    return graph._replace(
+        sources=(*graph.sources, *piece.sources),
+        steps=(*graph.steps, *piece.steps),
+        nodes=(*[rewired(call) for call in graph.nodes], *piece.nodes),
+        result=exchanged(graph.result, taken),
+        endpoints=(
+            *[(name, exchanged(b, taken)) for name, b in graph.endpoints],
+            *piece.endpoints,
+        ),
+    )
+
+
+def part_of(binding: Binding, path: Iterable[int | str]) -> Binding:
+    """A part of what a binding stands for, by indexes, keys and field names. Raises `LookupError` where it has none."""
+    for part in path:
+        if isinstance(binding, FromStep):
+            binding = FromStep(binding.node, binding.output, (*binding.path, part))
+        elif isinstance(binding, Pack) and binding.kind == "optional":
+            binding = binding._replace(items=(part_of(binding.items[0], (part,)),))
+        elif isinstance(binding, Pack):
+            names: Sequence[object] = binding.keys or binding.names
+            place = part if isinstance(part, int) and not binding.keys else names.index(part)
+            binding = binding.items[place]
+        elif isinstance(binding, Constant) and not binding.codec:
+            value: Any = binding.payload
+            named = isinstance(part, str) and not isinstance(value, Mapping)
+            value = getattr(value, str(part)) if named else value[part]
+            binding = Constant(value, token(value))
+        else:
+            raise LookupError(part)
+    return binding

@@ -18,10 +18,11 @@ comes out equal to what an older result rested on, or to what another call is gi
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from stepwell.kernel.graph import (
+    DYNAMIC,
     Binding,
     Constant,
     FromSource,
@@ -29,11 +30,14 @@ from stepwell.kernel.graph import (
     Graph,
     Node,
     Pack,
+    Piece,
     dependencies,
+    grow,
     leaves,
+    ordered,
 )
 from stepwell.kernel.identity import LONGEST, digest, key_of, site_of
-from stepwell.kernel.ports import MOVING, Artifact, Past, Result, Tests, World
+from stepwell.kernel.ports import MOVING, Artifact, Made, Past, Result, Tests, World
 
 Verb = Literal["run", "maybe", "cached", "skip", "blocked", "dynamic"]
 
@@ -68,11 +72,79 @@ class Pin(NamedTuple):
     size: int = 0
 
 
+class Reason(NamedTuple):
+    """One reason for a decision. `kind` is a tag, `text` a clause for people.
+
+    Kinds of `run`: "new", "code", "param", "input", "environment", "observed" (something that it was
+    seen to rest on), "missing" (its result is lost), "expired" (`ttl=`), "uncached" (`cache=False`),
+    "done" (its own test), "forced"; of `maybe`, and of a `run` whose inputs may still change:
+    "upstream". Of `cached`: "cached", "same" (another call does it), "done", "kept" (it was not to be
+    run). Of `skip`: "unwanted", "upstream". Of `blocked`: "upstream", "stopped", "kept". Of `dynamic`:
+    "dynamic". `name` is what it is about (a definition, an input, a
+    distribution), `before` and `after` are the two tokens, digests or versions where there are two.
+    """
+
+    kind: str
+    text: str
+    name: str = ""
+    before: str | None = None
+    after: str | None = None
+
+
+class Explain(Protocol):
+    """Says in what a result differs from what is wanted now. It is asked about misses only."""
+
+    def differences(
+        self,
+        graph: Graph,
+        call: Node,
+        known: Known,
+        result: Result,
+        identity: Identity,
+        inputs: tuple[tuple[str, str], ...],
+        pending: Collection[int],
+    ) -> tuple[Reason, ...]:
+        """The reasons for which a call is not the one of a result; inputs from `pending` nodes may still turn out the same."""
+        ...
+
+    def observed(self, what: str, was: str, now: str) -> Reason:
+        """The reason that speaks of something which a step was seen to rest on."""
+        ...
+
+
+class Grown(NamedTuple):
+    """What a dynamic call became: its piece, what is known of the piece's own steps and sources.
+
+    `made` describes it for people, in an artifact that is kept with the run.
+    """
+
+    piece: Piece
+    identities: tuple[Identity, ...] = ()
+    pins: tuple[Pin, ...] = ()
+    made: Made | None = None
+
+
+class Growth(Protocol):
+    """What traces dynamic calls when their inputs are known."""
+
+    def grown(self, graph: Graph, node: int, outputs: Callable[[int], Sequence[Artifact] | None]) -> Grown:
+        """The piece that a dynamic call becomes; `outputs` tells what a node gives.
+
+        Raises `StepwellError` for what is wrong in its body.
+        """
+        ...
+
+    def moved(self, places: Mapping[int, int]) -> None:
+        """Told that the graph was put in order: by old position the new one."""
+        ...
+
+
 class Known(NamedTuple):
     """Everything that a decision rests on: identities by step, pins by source, and the past.
 
     `world` tells what observed things come to now (without it they are taken to be as they were),
     `now` is the time in seconds since 1970, `tests` ask the steps that have a test of their own.
+    `growth` traces dynamic calls (without it they stay what they are), `explain` says what differs.
     """
 
     identities: Sequence[Identity]
@@ -81,6 +153,13 @@ class Known(NamedTuple):
     world: World | None = None
     now: float = 0.0
     tests: Tests | None = None
+    growth: Growth | None = None
+    explain: Explain | None = None
+
+    def more(self, grown: Grown) -> Known:
+        """The same, with what is known of a piece."""
+        identities = (*self.identities, *grown.identities)
+        return self._replace(identities=identities, pins=(*self.pins, *grown.pins))
 
 
 class Wanted(NamedTuple):
@@ -95,27 +174,19 @@ class Wanted(NamedTuple):
     kept: Collection[int] = ()
     skipped: Collection[int] = ()
 
+    def more(self, node: int, nodes: Iterable[int]) -> Wanted:
+        """The same, with the nodes that a dynamic one became wanted as it was."""
+        sets = [None if one is None else set(one) | (set(nodes) if node in one else set()) for one in self]
+        return Wanted(*sets)  # type: ignore[arg-type]
+
+    def moved(self, places: Mapping[int, int]) -> Wanted:
+        """The same, for a graph in another order: by old position the new one; others are gone."""
+        sets = [None if one is None else {places[node] for node in one if node in places} for one in self]
+        return Wanted(*sets)  # type: ignore[arg-type]
+
 
 EVERYTHING = Wanted()
 """All results, each from wherever it can be had."""
-
-
-class Reason(NamedTuple):
-    """One reason for a decision. `kind` is a tag, `text` a clause for people.
-
-    Kinds of `run`: "new", "code", "param", "input", "environment", "observed" (something that it was
-    seen to rest on), "missing" (its result is lost), "expired" (`ttl=`), "uncached" (`cache=False`),
-    "done" (its own test), "forced"; of `maybe`, and of a `run` whose inputs may still change:
-    "upstream". Of `cached`: "cached", "same" (another call does it), "done". Of `skip`: "unwanted".
-    Of `blocked`: "upstream", "stopped". `name` is what it is about (a definition, an input, a
-    distribution), `before` and `after` are the two tokens, digests or versions where there are two.
-    """
-
-    kind: str
-    text: str
-    name: str = ""
-    before: str | None = None
-    after: str | None = None
 
 
 class Decision(NamedTuple):
@@ -169,9 +240,45 @@ class Glance(Protocol):
 
 
 def decide(graph: Graph, known: Known, wanted: Wanted = EVERYTHING) -> Plan:
-    """A decision for each node of the graph, from facts alone; nothing is changed by it."""
-    needed = _needed(graph, wanted)
-    decisions = _decide_all(Judge(graph, known, wanted.forced), needed)
+    """A decision for each node of the graph, from facts alone; nothing is changed by it.
+
+    Dynamic calls whose inputs are up to date are replaced by what they become, so the plan's graph may
+    be a larger one.
+    """
+    decisions, growth = _decided(graph, known, wanted), known.growth
+    while growth is not None and (ripe := [d.node for d in decisions if d.verb == "dynamic" and d.key]):
+        given = [foresee(decision).outputs for decision in decisions]
+        became: dict[int, range] = {}
+        for node in ripe:
+            grown = growth.grown(graph, node, given.__getitem__)
+            became[node] = range(len(graph.nodes), len(graph.nodes) + len(grown.piece.nodes))
+            wanted = wanted.more(node, became[node])
+            graph, known = grow(graph, node, grown.piece), known.more(grown)
+        graph, places = ordered(graph, became)
+        wanted = wanted.moved(places)
+        growth.moved(places)
+        decisions = _decided(graph, known, wanted)
+    return Plan(graph, known, wanted, tuple(decisions))
+
+
+def grown_plan(plan: Plan, node: int, grown: Grown, past: Past, given: Sequence[Foreseen | None]) -> Plan:
+    """The plan in the course of a run, with what a dynamic call became behind all others; `given` as far as known."""
+    first = len(plan.graph.nodes)
+    graph, known = grow(plan.graph, node, grown.piece), plan.known.more(grown)
+    judge = Judge(
+        graph, known._replace(past=past), plan.wanted.more(node, range(first, len(graph.nodes))).forced
+    )
+    foreseen = [*given, *[None] * (first - len(given))]
+    decisions = list(plan.decisions)
+    for new in range(first, len(graph.nodes)):
+        decisions.append(judge.decide(new, foreseen))
+        foreseen.append(foresee(decisions[-1]))
+    wanted = plan.wanted.more(node, range(first, len(graph.nodes)))
+    return Plan(graph, known, wanted, tuple(decisions))
+
+
+def _decided(graph: Graph, known: Known, wanted: Wanted) -> list[Decision]:
+    decisions = _decide_all(Judge(graph, known, wanted.forced), wanted)
     guesses = [d for d in decisions if d.result is not None and d.result.site != d.site]
     if guesses:
         taken: dict[str, int] = {}
@@ -179,20 +286,23 @@ def decide(graph: Graph, known: Known, wanted: Wanted = EVERYTHING) -> Plan:
             if decision.result is not None and decision.result.site == decision.site:
                 taken.setdefault(decision.result.key, decision.node)
         if any(guess.result is not None and guess.result.key in taken for guess in guesses):
-            decisions = _decide_all(Judge(graph, known, wanted.forced, taken=taken), needed)
-    return Plan(graph, known, wanted, tuple(decisions))
+            decisions = _decide_all(Judge(graph, known, wanted.forced, taken=taken), wanted)
+    return decisions
 
 
-def _decide_all(judge: Judge, needed: set[int] | None) -> list[Decision]:
+def _decide_all(judge: Judge, wanted: Wanted) -> list[Decision]:
     foreseen: list[Foreseen | None] = []
     decisions: list[Decision] = []
     makers: dict[object, int] = {}
     twins: dict[int, int] = {}
+    left_out = _left_out(judge.graph, wanted)
     for node in range(len(judge.graph.nodes)):
-        if needed is not None and node not in needed:
-            decision = Decision(node, "skip", (Reason("unwanted", "nothing that was asked for needs it"),))
+        if node in left_out:
+            decision = Decision(node, "skip", (left_out[node],))
         else:
             decision = judge.decide(node, foreseen)
+            if node in wanted.kept and decision.verb != "cached":
+                decision = judge.kept(decision)
         promise = foresee(decision)
         if decision.verb == "run" and judge.graph.step_of(node).cache:
             maker = makers.setdefault(decision.key or judge.shape(node, foreseen, twins), node)
@@ -211,15 +321,50 @@ def foresee(decision: Decision) -> Foreseen:
     return Foreseen(outputs, decision.verb == "cached", decision.verb)
 
 
-def _needed(graph: Graph, wanted: Wanted) -> set[int] | None:
-    """The nodes that the targets need, themselves included; None for all."""
-    if wanted.targets is None:
-        return None
-    needed = set(wanted.targets)
-    for node in range(len(graph.nodes) - 1, -1, -1):
-        if node in needed:
-            needed.update(dependencies(graph.nodes[node]))
-    return needed
+def _left_out(graph: Graph, wanted: Wanted) -> dict[int, Reason]:
+    """The nodes that are left out, with the reason: nothing wanted needs them, or they were to be skipped."""
+    out: dict[int, Reason] = {}
+    if wanted.targets is not None:
+        needed = set(wanted.targets)
+        for node in range(len(graph.nodes) - 1, -1, -1):
+            if node in needed:
+                needed.update(dependencies(graph.nodes[node]))
+        unwanted = Reason("unwanted", "nothing that was asked for needs it")
+        out = {node: unwanted for node in range(len(graph.nodes)) if node not in needed}
+    for node, call in enumerate(graph.nodes) if wanted.skipped else ():
+        if node in wanted.skipped:
+            out[node] = Reason("unwanted", "asked to be left out")
+        elif node not in wanted.kept and node not in out:
+            before = [one for one in dependencies(call) if one in out and one not in call.after]
+            if before:
+                name = graph.nodes[before[0]].id
+                out[node] = Reason("upstream", f"needs `{name}`, which is left out", name)
+    return out
+
+
+def standing(pack: Pack, before: Glance) -> tuple[Binding, ...]:
+    """The items of a container that are there: of one that does without some, those that failed are left out.
+
+    Where too few would be left, all of them: what waits for them is blocked then.
+    """
+    if pack.kind != "optional" and pack.least >= 1:
+        return pack.items
+    items = tuple([item for item in pack.items if not _failed(item, before)])
+    enough = pack.kind == "optional" or len(items) >= pack.least * len(pack.items)
+    return items if enough else pack.items
+
+
+def falls_short(binding: Binding, before: Glance) -> bool:
+    """Whether a list in a binding, which does without some of its items, has too few left."""
+    if not isinstance(binding, Pack):
+        return False
+    short = binding.least < 1 and any(_failed(item, before) for item in standing(binding, before))
+    return short or any(falls_short(item, before) for item in binding.items)
+
+
+def _failed(binding: Binding, before: Glance) -> bool:
+    seen = [before[leaf.node] for leaf in leaves(binding) if isinstance(leaf, FromStep)]
+    return any(one is not None and one.verb in ("blocked", "skip") for one in seen)
 
 
 class _Alike(NamedTuple):
@@ -257,8 +402,6 @@ class Judge:
         self._outputs = [tuple([output.name for output in step.outputs]) for step in graph.steps]
         self._judged = [bool(step.ttl or step.done or not step.cache) for step in graph.steps]
         self._ignored = [frozenset(step.ignore) for step in graph.steps]
-        self._code: dict[tuple[str, str], tuple[Reason, ...]] = {}
-        self._environment: dict[tuple[str, str], tuple[Reason, ...]] = {}
         self._recent: dict[tuple[str, frozenset[str]], _Alike] = {}
 
     def decide(self, node: int, before: Glance) -> Decision:
@@ -275,10 +418,13 @@ class Judge:
                 tokens.append((name, text or ""))
         pending = [earlier for earlier in waits if not (seen := before[earlier]) or not seen.certain]
         if pending or call.after:
-            blocked = self._blocked((*pending, *call.after), before)
+            first = () if self.graph.steps[call.step].always else call.after
+            blocked = self._short(call, before) or self._blocked((*pending, *first), before)
             if blocked:
                 return Decision(node, "blocked", blocked)
         inputs = tuple(tokens)
+        if self.graph.steps[call.step].kind == DYNAMIC:
+            return self._dynamic(node, inputs, pending)
         if unknown:
             return self._run(node, None, inputs, None, pending, unknown=True)
         identity = self.known.identities[call.step]
@@ -300,6 +446,32 @@ class Judge:
         if by_test:
             reason = Reason("done", "its own test (`done=`) says that it still counts, whatever changed")
         return Decision(node, "cached", (reason,), key, result, inputs, result.site)
+
+    def _dynamic(self, node: int, inputs: tuple[tuple[str, str], ...], pending: list[int]) -> Decision:
+        """The decision for a call that becomes steps; its key is given when that can be now."""
+        name = self._names[self.graph.nodes[node].step]
+        became = [made.note for old in self.past.recent(name)[:8] for made in old.outputs if made.note]
+        last = f"; last time it became {became[0]}" if became else ""
+        if pending:
+            text = f"known when {self._listed(pending)} {'is' if len(set(pending)) == 1 else 'are'}{last}"
+            return Decision(node, "dynamic", (Reason("dynamic", text),), None, None, inputs)
+        key, site = key_of(name, "", "", inputs), site_of(name, inputs)
+        reasons = (Reason("dynamic", f"its inputs are known{last}"),)
+        return Decision(node, "dynamic", reasons, key, None, inputs, site)
+
+    def kept(self, decision: Decision) -> Decision:
+        """The decision for a node that is not to be run: the newest result that it has, whatever changed."""
+        past = decision.result or self._compared(
+            decision.node, self.graph.step_of(decision.node).full_name, decision.inputs, decision.site
+        )
+        past = None if past is None else self.past.result(past.key)  # which looks at its blobs
+        names = self._outputs[self.graph.nodes[decision.node].step]
+        if past is None or past.lost or tuple([made.name for made in past.outputs]) != names:
+            reason = Reason("kept", past.lost if past is not None and past.lost else "it was never run")
+            return decision._replace(verb="blocked", reasons=(reason,), key=None)
+        why = decision.reasons[0].text
+        reason = Reason("kept", f"left as it is since run {past.run} ({why})")
+        return decision._replace(verb="cached", reasons=(reason,), key=past.key, result=past)
 
     def same(self, decision: Decision, maker: int) -> Decision:
         """The decision for a call that another one, with the same key, does as well."""
@@ -344,7 +516,9 @@ class Judge:
                 against = (Reason("expired", f"its result is older than `ttl={step.ttl:g}` seconds"),)
         tests = self.known.tests if step.done else None
         if tests is not None:
-            holds = tests.hold(node, lambda earlier: seen.outputs if (seen := before[earlier]) else None)
+            holds = tests.hold(
+                self.graph, node, lambda earlier: seen.outputs if (seen := before[earlier]) else None
+            )
             if holds is False and result is not None and not result.lost:
                 no = Reason("done", "its own test (`done=`) says that it does not count any more")
                 return result, (no, *against), False
@@ -364,7 +538,9 @@ class Judge:
         for older in self.past.results(newest.key):
             if not older.lost and [made.name for made in older.outputs] == names and not self._moved(older):
                 return older, ()
-        return newest, tuple([_observed_reason(*each) for each in moved])
+        explain = self.known.explain
+        plain = (Reason("observed", "something that it read is not as it was"),)
+        return newest, plain if explain is None else tuple([explain.observed(*each) for each in moved])
 
     def _moved(self, result: Result) -> list[tuple[str, str, str]]:
         """What a result was seen to rest on that is not as it was: what, before, now."""
@@ -379,15 +555,18 @@ class Judge:
     def _token(self, binding: Binding, before: Glance, waits: list[int]) -> str | None:
         """What an input comes to in a key, or None if that is not known; notes the nodes that it takes from."""
         if isinstance(binding, FromStep):
-            node, output, path = binding
+            node, output, path, own = binding
             waits.append(node)
             seen = before[node]
             for artifact in (seen.outputs or ()) if seen is not None else ():
                 if artifact.name == output:
-                    return f"{artifact.token}{list(path)}" if path else artifact.token
+                    return own or (f"{artifact.token}{list(path)}" if path else artifact.token)
             return None
         if isinstance(binding, Pack):
-            parts = [self._token(item, before, waits) for item in binding.items]
+            items = standing(binding, before)
+            if binding.kind == "optional":
+                return self._token(items[0], before, waits) if items else "None"
+            parts = [self._token(item, before, waits) for item in items]
             if None in parts:
                 return None
             if binding.names:
@@ -409,11 +588,24 @@ class Judge:
                 reasons.append(Reason("upstream", f"`{name}` {word}", name))
         return tuple(reasons)
 
-    def _waits_for(self, nodes: Iterable[int]) -> Reason:
+    def _short(self, call: Node, before: Glance) -> tuple[Reason, ...]:
+        """Why a call is blocked that takes a list of which too much has failed."""
+        reasons = []
+        for name, binding in call.inputs:
+            if isinstance(binding, Pack) and falls_short(binding, before):
+                failed, count = sum([_failed(item, before) for item in binding.items]), len(binding.items)
+                if binding.least < 1:
+                    text = f"{failed:,} of {count:,} calls for `{name}` failed, and a share of {binding.least:g} must succeed"
+                    reasons.append(Reason("upstream", text, name))
+        return tuple(reasons)
+
+    def _waits_for(self, nodes: Sequence[int]) -> Reason:
+        return Reason("upstream", f"waits for {self._listed(nodes)}", self.graph.nodes[nodes[0]].id)
+
+    def _listed(self, nodes: Iterable[int]) -> str:
         names = [self.graph.nodes[node].id for node in dict.fromkeys(nodes)]
         shown = ", ".join(f"`{name}`" for name in (names if len(names) < 5 else names[:3]))
-        shown += f" and {len(names) - 3} more" if len(names) > 4 else ""
-        return Reason("upstream", f"waits for {shown}", names[0])
+        return shown + (f" and {len(names) - 3} more" if len(names) > 4 else "")
 
     # ------------------------------------------------------------------ misses
 
@@ -442,13 +634,7 @@ class Judge:
         elif past is None:
             reasons = (self._new(node, step),)
         else:
-            identity = self.known.identities[call.step]
-            reasons = (
-                *self._code_reasons(past, identity),
-                *self._input_reasons(call, past.inputs, inputs, pending),
-                *self._environment_reasons(past, identity),
-                *_variable_reasons(past, identity),
-            )
+            reasons = self._differences(call, past, inputs, pending)
         if pending and unknown and node not in self.forced and self._could_be_cached(call, inputs, pending):
             return Decision(node, "maybe", (self._waits_for(pending),), None, past, inputs, site)
         if pending:
@@ -495,7 +681,7 @@ class Judge:
         found = self.past.at_site(site_of(step, earlier))
         if found is not None and self._taken.get(found.key, node) == node:
             return found
-        best, most, wanted, content = None, -1, frozenset(inputs), _content(inputs)
+        best, most, wanted, content = None, -1, frozenset(inputs), content_of(inputs)
         for result, pairs, theirs in alike.results:
             agreeing = 2 * len(wanted & pairs) + (content == theirs)
             if agreeing > most and self._taken.get(result.key, node) == node:
@@ -513,12 +699,20 @@ class Judge:
                 for result, theirs in zip(recent, called, strict=True)
                 if theirs & names or not theirs or not names
             ]
-            results = [(result, frozenset(result.inputs), _content(result.inputs)) for result in chosen]
+            results = [(result, frozenset(result.inputs), content_of(result.inputs)) for result in chosen]
             shared = dict(frozenset.intersection(*[pairs for _, pairs, _ in results])) if results else {}
             found = self._recent[step, names] = _Alike(results, shared)
         return found
 
     # ------------------------------------------------------------------ reasons
+
+    def _differences(
+        self, call: Node, past: Result, inputs: tuple[tuple[str, str], ...], pending: Collection[int]
+    ) -> tuple[Reason, ...]:
+        explain, identity = self.known.explain, self.known.identities[call.step]
+        if explain is None:
+            return () if inputs == past.inputs and not pending else (Reason("input", "something changed"),)
+        return explain.differences(self.graph, call, self.known, past, identity, inputs, pending)
 
     def _new(self, node: int, step: str) -> Reason:
         planned = self._planned[node].reasons[0] if self._planned is not None else None
@@ -527,137 +721,18 @@ class Judge:
         older = " for these inputs" if self.past.recent(step) else ""
         return Reason("new", f"no earlier result{older}")
 
-    def _code_reasons(self, result: Result, identity: Identity) -> tuple[Reason, ...]:
-        if result.code == identity.code:
-            return ()
-        pair = (result.code, identity.code)
-        found = self._code.get(pair)
-        if found is None:
-            reasons = []
-            old = self.past.parts(result.code)
-            if VERSION in old or VERSION in identity.parts:
-                was, now = old.get(VERSION), identity.parts.get(VERSION)
-                if was != now:
-                    text = f"version {was or '(none)'} → {now or '(none)'}"
-                    found = self._code[pair] = (Reason("code", text, VERSION, was, now),)
-                    return found
-            for name, was, now in _differences(old, identity.parts) if old else ():
-                word = "is new" if was is None else "is gone" if now is None else "changed"
-                reasons.append(Reason("code", f"code of `{name}` {word}", name, was, now))
-            found = self._code[pair] = tuple(reasons) or (Reason("code", "its code changed", "", *pair),)
-        return found
-
-    def _environment_reasons(self, result: Result, identity: Identity) -> tuple[Reason, ...]:
-        if result.environment == identity.environment:
-            return ()
-        pair = (result.environment, identity.environment)
-        found = self._environment.get(pair)
-        if found is None:
-            old = self.past.parts(result.environment)
-            reasons = [
-                Reason("environment", f"{name} {_versions(was, now)}", name, was, now)
-                for name, was, now in (_differences(old, identity.versions) if old else ())
-            ]
-            found = tuple(reasons) or (Reason("environment", "the environment changed", "", *pair),)
-            self._environment[pair] = found
-        return found
-
-    def _input_reasons(
-        self,
-        call: Node,
-        old: tuple[tuple[str, str], ...],
-        new: tuple[tuple[str, str], ...],
-        pending: list[int],
-    ) -> list[Reason]:
-        """What differs in the inputs, but for those that may still turn out as they were."""
-        bindings, open_nodes = dict(call.inputs), set(pending)
-        reasons = []
-        for name, was, now in _differences(dict(old), dict(new)):
-            origins = list(leaves(bindings[name])) if name in bindings else []
-            if any(isinstance(leaf, FromStep) and leaf.node in open_nodes for leaf in origins):
-                continue
-            kind = "input" if _stored(was) or _stored(now) else "param"
-            text = f"`{name}` {_change(was, now)}"
-            if kind == "input":
-                text = self._changed_input(name, was, now, origins[0] if len(origins) == 1 else None)
-            reasons.append(Reason(kind, text, name, was, now))
-        return reasons
-
-    def _changed_input(self, name: str, was: str | None, now: str | None, origin: Binding | None) -> str:
-        if was is None or now is None:
-            return f"input `{name}` is {'new' if was is None else 'gone'}"
-        if isinstance(origin, FromStep) and _stored(was):
-            return f"input `{name}` changed: `{self.graph.nodes[origin.node].id}` gave something else"
-        if isinstance(origin, FromSource) and was.startswith("source:"):
-            same = was.startswith(f"source:{self.known.pins[origin.source].digest}:")
-            word = "is read in another way" if same else "changed"
-            return f"input `{name}` changed: source `{self.graph.sources[origin.source].name}` {word}"
-        return f"input `{name}` changed"
-
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _CONTENT = re.compile(r":b3:|\bsource:|\{#")
 
 
-def _stored(token: str | None) -> bool:
+def is_stored(token: str | None) -> bool:
     """Whether a token stands for stored or outside content rather than for a constant."""
     if token is None:
         return False
     return _CONTENT.search(_QUOTED.sub("", token) if '"' in token else token) is not None
 
 
-def _content(inputs: Iterable[tuple[str, str]]) -> set[str]:
+def content_of(inputs: Iterable[tuple[str, str]]) -> set[str]:
     """The names of the inputs that are not constants; one that is not known yet is none."""
-    return {name for name, token in inputs if not token or _stored(token)}
-
-
-def _change(was: str | None, now: str | None) -> str:
-    """Two tokens of a parameter, for people."""
-    shown = ["unset" if token is None else token if len(token) <= 60 else "" for token in (was, now)]
-    return f"{shown[0]} → {shown[1]}" if all(shown) else "changed"
-
-
-def _versions(was: str | None, now: str | None) -> str:
-    """Two versions of a distribution, without what they were built for where they differ without that."""
-    bare = [(version or "absent").partition(" (")[0] for version in (was, now)]
-    return " → ".join(bare if bare[0] != bare[1] else [was or "absent", now or "absent"])
-
-
-def _set(token: str | None) -> str | None:
-    """The token of a variable; None where it stands for one that is not set."""
-    return None if token in (None, "", "None") else token
-
-
-def _variable_reasons(result: Result, identity: Identity) -> list[Reason]:
-    if result.variables == identity.variables:
-        return []
-    return [
-        Reason("environment", f"${name} {_change(_set(old), _set(new))}", f"${name}", old, new)
-        if " " not in name
-        else _observed_reason(name, old or "", new or "")
-        for name, old, new in _differences(dict(result.variables), dict(identity.variables))
-    ]
-
-
-def _observed_reason(what: str, was: str, now: str) -> Reason:
-    """Why a result does not count whose step was seen to rest on something that moved."""
-    kind, _, name = what.partition(" ")
-    shown = name.partition("\x1f")[0]
-    if what.startswith("$"):
-        return Reason("observed", f"{what}, which it reads: {_change(_set(was), _set(now))}", what, was, now)
-    if MOVING in (was, now):
-        text = f"`{shown}` changed while the step read it"
-    elif now == "absent":
-        text = f"`{shown}`, which it read, is gone"
-    elif was == "absent":
-        text = f"`{shown}`, which it looked for, is there now"
-    elif kind in ("list", "all"):
-        text = f"`{shown}`, which it listed, holds other files now"
-    else:
-        text = f"`{shown}`, which it read, changed"
-    return Reason("observed", text, shown, was, now)
-
-
-def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[tuple[str, str | None, str | None]]:
-    names = [*new, *(name for name in old if name not in new)]
-    return [(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+    return {name for name, token in inputs if not token or is_stored(token)}

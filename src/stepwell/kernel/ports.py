@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
-from stepwell.kernel.graph import StepDef
+from stepwell.kernel.graph import Graph, StepDef
 
 Digest = str
 """`b3:` and the BLAKE3 of bytes, 64 hexadecimal digits."""
@@ -123,7 +123,9 @@ MOVING = "moving"
 class Tests(Protocol):
     """The users' own tests of whether a step's work still counts (`done=`)."""
 
-    def hold(self, node: int, outputs: Callable[[int], Sequence[Artifact] | None]) -> bool | None:
+    def hold(
+        self, graph: Graph, node: int, outputs: Callable[[int], Sequence[Artifact] | None]
+    ) -> bool | None:
         """What the test of a node says of its inputs; `outputs` tells what a node gives.
 
         None if it cannot be asked, because an input is not there yet.
@@ -175,6 +177,15 @@ class Failure(NamedTuple):
     fixes: tuple[str, ...] = ()
     docs: str = ""
     traceback: str = ""
+
+
+class FailedStep(NamedTuple):
+    """A step that failed, as `always` steps are told of it: its id, the error's code, what happened and why."""
+
+    id: str
+    code: str
+    what: str
+    why: str = ""
 
 
 class Made(NamedTuple):

@@ -29,19 +29,31 @@ from stepwell.kernel.events import (
     StepBlocked,
     StepFailed,
     StepFinished,
+    StepGrew,
     StepInterrupted,
     StepRepaired,
     StepRetried,
     StepReused,
     StepStarted,
 )
-from stepwell.kernel.graph import Binding, FromSource, FromStep, Pack, dependencies, leaves
-from stepwell.kernel.plan import Decision, Foreseen, Judge, Plan, Reason
+from stepwell.kernel.graph import (
+    NOTHING,
+    Binding,
+    Constant,
+    FromSource,
+    FromStep,
+    Node,
+    Pack,
+    dependencies,
+    leaves,
+)
+from stepwell.kernel.plan import Decision, Foreseen, Judge, Plan, Reason, falls_short, grown_plan, standing
 from stepwell.kernel.ports import (
     Artifact,
     Clock,
     Done,
     Engine,
+    FailedStep,
     Failure,
     Interrupt,
     Logged,
@@ -108,24 +120,15 @@ class _Drive:
     def __init__(
         self, plan: Plan, engine: Engine, store: Store, clock: Clock, run: str, *, keep_going: bool
     ) -> None:
-        self.plan, self.graph = plan, plan.graph
         self.engine, self.store, self.clock = engine, store, clock
         self.run, self.keep_going = run, keep_going
-        self.judge = Judge(
-            plan.graph, plan.known._replace(past=store), plan.wanted.forced, planned=plan.decisions
-        )
-        count = len(plan.graph.nodes)
-        self.before = [dependencies(node) for node in plan.graph.nodes]
-        self.consumers: list[list[int]] = [[] for _ in range(count)]
-        for node, earlier in enumerate(self.before):
-            for one in earlier:
-                self.consumers[one].append(node)
-        self.missing = [len(earlier) for earlier in self.before]
-        self.given: list[Foreseen | None] = [None] * count
-        self.as_planned = bytearray(count)  # gave exactly what the plan was certain of
-        self.decisions = list(plan.decisions)
-        self.returned = {leaf.node for leaf in leaves(plan.graph.result) if isinstance(leaf, FromStep)}
-        self.ready = OrderedDict.fromkeys(node for node in range(count) if not self.missing[node])
+        self.before: list[list[int]] = []
+        self.consumers: list[list[int]] = []
+        self.missing: list[int] = []
+        self.given: list[Foreseen | None] = []
+        self.as_planned = bytearray()  # gave exactly what the plan was certain of
+        self.decisions: list[Decision] = []
+        self.ready: OrderedDict[int, None] = OrderedDict()
         self.open: set[int] = set()
         self.queue: deque[Decision] = deque()  # to be submitted
         self.claimed: set[int] = set()  # queued, and claimed already
@@ -143,12 +146,38 @@ class _Drive:
         self.tries: dict[int, int] = {}  # failed attempts of steps that are retried
         self.later: dict[int, float] = {}  # claimed, to be queued again at this time of the clock
         self.wrote = False  # a step was seen to write files: what others observed is looked at again
+        self.failures: dict[int, FailedStep] = {}
         self.failed = False
+        self.last = False  # after a failure: all that is left are steps that always run
         self.stopped = ""
+        self._adopt(plan)
+
+    def _adopt(self, plan: Plan) -> None:
+        """Go on with a plan, which has all nodes of the one before, and perhaps more."""
+        self.plan, self.graph = plan, plan.graph
+        past = plan.known._replace(past=self.store)
+        first, count = len(self.decisions), len(plan.graph.nodes)
+        forced = {node for node in plan.wanted.forced if node >= first}
+        forced |= self.judge.forced if first else set()
+        self.judge = Judge(plan.graph, past, forced, planned=plan.decisions)
+        self.given.extend([None] * (count - first))
+        self.as_planned.extend(bytes(count - first))
+        self.decisions.extend(plan.decisions[first:])
+        self.before = [dependencies(node) for node in plan.graph.nodes]
+        self.consumers = [[] for _ in range(count)]
+        for node, earlier in enumerate(self.before):
+            for one in earlier:
+                self.consumers[one].append(node)
+        self.missing = [sum([self.given[one] is None for one in earlier]) for earlier in self.before]
+        self.returned = {leaf.node for leaf in leaves(plan.graph.result) if isinstance(leaf, FromStep)}
+        for node in range(count):
+            if not self.missing[node] and self.given[node] is None and node not in self.open:
+                self.ready[node] = None
 
     def status(self) -> Status:
         """How the run ended."""
-        return "interrupted" if self.stopped else "failed" if self.failed else "succeeded"
+        short = falls_short(self.graph.result, self.given)
+        return "interrupted" if self.stopped else "failed" if self.failed or short else "succeeded"
 
     def all_steps(self) -> Iterator[Event]:
         """Every event but the last."""
@@ -159,7 +188,11 @@ class _Drive:
                 continue
             self._queue_retries()
             if not self.flying and (self._halted() or not (self.queue or self.elsewhere or self.later)):
-                break
+                if not self._halted() or self.stopped or not self._unsettled(always=True):
+                    break
+                yield from self._leave_the_rest()
+                self.last = True
+                continue
             for report in self.engine.wait(PATIENCE):
                 yield from self._take(report)
             self.store.commit()
@@ -170,13 +203,18 @@ class _Drive:
         yield from self._leave_the_rest()
 
     def _halted(self) -> bool:
-        return bool(self.stopped) or (self.failed and not self.keep_going)
+        return bool(self.stopped) or (self.failed and not self.keep_going and not self.last)
 
     # ------------------------------------------------------------------ judging
 
     def _settle_what_is_ready(self) -> Iterator[Event]:
         """Settle what needs no work, also after a failure: only running something new stops then."""
-        while self.ready:
+        ripe: list[Decision] = []
+        while self.ready or ripe:
+            if not self.ready:
+                yield from self._grow(ripe)
+                ripe = []
+                continue
             node, _ = self.ready.popitem(last=False)
             decision = self._as_planned(node)
             if decision is None:
@@ -190,7 +228,10 @@ class _Drive:
                 self.makers[str(decision.key)] = node
                 self.as_planned[node] = 0
             self.decisions[node] = decision
-            if decision.verb == "run":
+            if decision.verb == "dynamic":
+                if not self._halted():
+                    ripe.append(decision)
+            elif decision.verb == "run":
                 self.open.add(node)
                 self.queue.append(decision)
             elif decision.verb == "cached" and decision.result is not None:
@@ -198,8 +239,32 @@ class _Drive:
                 self._give(node, Foreseen(decision.result.outputs, True, "cached"))
             else:
                 if decision.verb == "blocked":
+                    inputs = self.graph.nodes[node].inputs
+                    self.failed |= any(falls_short(binding, self.given) for _, binding in inputs)
                     yield StepBlocked(node, decision)
                 self._give(node, Foreseen(None, False, decision.verb))
+
+    def _grow(self, ripe: list[Decision]) -> Iterator[Event]:
+        """Have dynamic calls, all before them being known, become steps."""
+        plan, growth = self.plan, self.plan.known.growth
+        outputs = [given.outputs if given is not None else None for given in self.given]
+        for decision in ripe:
+            node, first = decision.node, len(plan.graph.nodes)
+            try:
+                if growth is None:
+                    raise StepNotLoaded(f"nothing can trace `{plan.graph.nodes[node].id}` during this run")
+                grown = growth.grown(plan.graph, node, outputs.__getitem__)
+            except StepwellError as error:
+                yield from self._fail(decision, failure_of(error))
+                continue
+            if grown.made is not None:
+                done = Done(node, (grown.made,))
+                self.store.keep(self._result(decision, done), done.outputs)
+            plan = grown_plan(plan, node, grown, self.store, self.given)
+            self.given[node] = Foreseen((), True, "dynamic")
+            yield StepGrew(node, plan, first)
+        if plan is not self.plan:
+            self._adopt(plan)
 
     def _is_readable(self, decision: Decision) -> bool:
         """Whether what is reused can be read: what the pipeline returns is read by no step that would notice."""
@@ -215,7 +280,7 @@ class _Drive:
     def _as_planned(self, node: int) -> Decision | None:
         """The plan's own decision, where it was certain and all that it rests on came as it said."""
         decision = self.plan.decisions[node]
-        if decision.verb == "skip":
+        if decision.verb == "skip" or decision.reasons[0].kind == "kept":
             return decision
         if decision.verb != "cached" or decision.key is None or node in self.repairs:
             return None
@@ -292,7 +357,7 @@ class _Drive:
         node = decision.node
         call = self.graph.nodes[node]
         try:
-            inputs = tuple([(name, self._value(binding)) for name, binding in call.inputs])
+            inputs = tuple([(name, self._value(binding, call)) for name, binding in call.inputs])
         except _Lost as lost:
             yield from self._repair(decision, lost)
             return
@@ -302,7 +367,7 @@ class _Drive:
         step = self.graph.steps[call.step]
         self.engine.submit(Task(node, call.id, str(decision.key), step, inputs, self.run, call.out, attempt))
 
-    def _value(self, binding: Binding) -> object:
+    def _value(self, binding: Binding, call: Node) -> object:
         """What a task is handed for a binding: constants as they are, artifacts and pinned sources by digest."""
         if isinstance(binding, FromStep):
             artifact = self._artifact(binding)
@@ -315,7 +380,12 @@ class _Drive:
             pin = self.plan.known.pins[binding.source]
             return Outside(source.name, source.uri, source.type, source.options, pin.digest)
         if isinstance(binding, Pack):
-            return binding._replace(items=tuple([self._value(item) for item in binding.items]))  # type: ignore[arg-type]
+            if binding.kind == "failures":
+                return Constant([self.failures[node] for node in call.after if node in self.failures], "")
+            items = [self._value(item, call) for item in standing(binding, self.given)]
+            if binding.kind == "optional":
+                return items[0] if items else NOTHING
+            return binding._replace(items=tuple(items))  # type: ignore[arg-type]
         return binding
 
     def _artifact(self, binding: FromStep) -> Artifact:
@@ -455,7 +525,10 @@ class _Drive:
             self.stopped = self.stopped or failure.what
             yield StepInterrupted(node, decision, True)
         else:
-            self.failed = True
+            self.failed |= not self.graph.step_of(node).optional
+            self.failures[node] = FailedStep(
+                self.graph.nodes[node].id, failure.code, failure.what, failure.why
+            )
             spent = report or Done(node)
             self.store.shelve(spent.outputs)
             refused = tuple([made.artifact for made in spent.outputs])
@@ -522,18 +595,25 @@ class _Drive:
                 self.ready[decision.node] = None
                 del self.elsewhere[decision.node]
 
+    def _unsettled(self, *, always: bool = False) -> list[int]:
+        """The nodes that were not reached, or not made again; of these those that `always` run, or the others."""
+        return [
+            node
+            for node, given in enumerate(self.given)
+            if (given is None or node in self.open or node in self.ready or node in self.repairs)
+            and self.graph.step_of(node).always == always
+        ]
+
     def _leave_the_rest(self) -> Iterator[Event]:
         """Say of every node that was not reached, or not made again, what became of it."""
+        every = bool(self.stopped) or self.last or not self._unsettled(always=True)
+        rest = self._unsettled() + (self._unsettled(always=True) if every else [])
         for decision in [*self.queue, *self.flying.values(), *[self.decisions[node] for node in self.later]]:
-            self._unclaim(decision)
-        for node, given in enumerate(self.given):
-            if (
-                given is not None
-                and node not in self.open
-                and node not in self.ready
-                and node not in self.repairs
-            ):
-                continue
+            if decision.node in rest:
+                self._unclaim(decision)
+        self.queue = deque([decision for decision in self.queue if decision.node not in rest])
+        self.later, self.elsewhere = {}, {}
+        for node in rest:
             decision = self.decisions[node]
             if decision.verb == "skip":
                 continue
@@ -548,8 +628,9 @@ class _Drive:
             if decision.verb != "blocked":
                 reason = Reason("stopped", "not started: another step had failed")
                 decision = decision._replace(verb="blocked", reasons=(reason,))
-            self.given[node] = Foreseen(None, False, "blocked")
+            self.ready.pop(node, None)
             yield StepBlocked(node, decision)
+            self._give(node, Foreseen(None, False, "blocked"))
 
 
 def _tokens(outputs: tuple[Artifact, ...] | None) -> list[tuple[str, str]]:

@@ -5,4 +5,5 @@ from __future__ import annotations
 CODECS = ("stepwell.codecs.builtin",)
 READERS = ("stepwell.sources.readers",)
 ENGINES = ("stepwell.engines.builtin",)
+KINDS = ("stepwell.worker.kinds",)
 RUNNER = "stepwell.app.calls"

@@ -3,6 +3,7 @@
     codecs     values <-> bytes               register_codec(MyCodec(), types=["shapely.geometry.Polygon"])
     readers    source files -> values         register_reader(MyReader())
     engines    where tasks execute            register_engine("slurm", make)
+    kinds      steps other than functions     register_kind("shell", "stepwell.worker.kinds.shell")
     runner     what `pipeline.run()` calls    set by `stepwell.app.calls`
 
 Types are named by text ("pandas.DataFrame"), so that registering imports nothing.
@@ -10,9 +11,11 @@ Types are named by text ("pandas.DataFrame"), so that registering imports nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
+
+from stepwell.errors import StepwellError
 
 
 class Sink(Protocol):
@@ -103,4 +106,44 @@ class Reader(Protocol):
 
     def read(self, paths: list[Path], type: str, options: Mapping[str, Any]) -> Any:  # noqa: A002  the natural word
         """The content of the files (one, or the matches of a glob in sorted order) as one value."""
+        ...
+
+
+class Kind(Protocol):
+    """What the steps of a kind other than "python" do: a module with these functions, or an object.
+
+    It may have one more, `imports(spec, root)`: the dotted names of Python modules that such a step imports of
+    what is installed. The distributions behind them count, with all that these require. And `files(spec, root)`:
+    the files of the project that it executes, which `--strict` lets it see.
+
+    `spec` is the plain data that the user's call was made into (`author.kinds.making.made_step`): all that
+    is needed, defaults of parameters too, so that a worker does without the user's module. `root` is the
+    project's root, where steps run.
+    """
+
+    def code(self, spec: Mapping[str, Any], root: Path) -> Mapping[str, str]:
+        """What counts as the code of such a step: texts by the name of the part, as a person would look at them.
+
+        All of it counts, and nothing else; what is not there may change without the step running again.
+        What is missing is for `check` to tell.
+        """
+        ...
+
+    def versions(self, spec: Mapping[str, Any], root: Path) -> Mapping[str, str]:
+        """What counts as its environment: versions by name; of what is no distribution, the name has a space ("tool bwa")."""
+        ...
+
+    def check(self, spec: Mapping[str, Any], root: Path) -> Iterable[StepwellError]:
+        """What can be known to be wrong before anything runs; errors without a place get the user's line."""
+        ...
+
+    def call(self, spec: Mapping[str, Any], root: Path) -> Callable[..., Any]:
+        """What a worker calls with the inputs by name (only those that were given).
+
+        Its annotations say what it returns, as those of a function of the user's would. The `StepwellError`s
+        that it raises are told as they are; any other exception is the step's own. Where it has a method
+        `finish()`, that is called when what it gave was stored, or it failed: it removes what it worked in, and
+        gives notes for people. Where it has `reads()`, that is called when it has returned: what it read beside
+        its inputs ("file data/shop.db", see `worker.world`), which then counts.
+        """
         ...

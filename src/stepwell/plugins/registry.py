@@ -4,6 +4,7 @@ registry.codecs            name -> Codec
 registry.codec_types       full name of a class -> name of its codec
 registry.readers           all readers, the last registered first
 registry.engine("local")   a function that makes an engine
+registry.kind("shell")     what steps of a kind do
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from stepwell.errors import BadOption
 from stepwell.plugins import builtin
-from stepwell.plugins.hookspecs import Codec, Reader
+from stepwell.plugins.hookspecs import Codec, Kind, Reader
 
 
 class Registry:
@@ -25,6 +26,7 @@ class Registry:
         self._types: dict[str, str] = {}
         self._readers: list[Reader] = []
         self._engines: dict[str, Callable[..., Any]] = {}
+        self._kinds: dict[str, Any] = {}
         self._loaded: set[str] = set()
 
     def _load(self, kind: str, modules: Iterable[str]) -> None:
@@ -60,6 +62,17 @@ class Registry:
             )
         return self._engines[name]
 
+    def kind(self, name: str) -> Kind:
+        """What steps of this kind do; its module is imported now. Raises `BadOption`."""
+        self._load("kinds", builtin.KINDS)
+        if name not in self._kinds:
+            raise BadOption(
+                f"no kind of step is named `{name}`", fixes=[f"one of: {', '.join(sorted(self._kinds))}"]
+            )
+        if isinstance(self._kinds[name], str):
+            self._kinds[name] = import_module(self._kinds[name])
+        return self._kinds[name]  # type: ignore[no-any-return]
+
     def register_codec(self, codec: Codec, types: Iterable[str] = ()) -> None:
         """Add a codec, for the classes with these full names ("pandas.DataFrame") and their subclasses.
 
@@ -77,6 +90,10 @@ class Registry:
     def register_engine(self, name: str, make: Callable[..., Any]) -> None:
         """Add an engine under a name."""
         self._engines[name] = make
+
+    def register_kind(self, name: str, kind: Kind | str) -> None:
+        """Add a kind of step under a name; the name of a module is imported only when such a step is met."""
+        self._kinds[name] = kind
 
 
 registry = Registry()

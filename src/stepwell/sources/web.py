@@ -16,13 +16,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from stepwell.errors import DiskFull, EmptySource, Offline, SourceRefused, StoreReadOnly
 from stepwell.sources.address import Address, name_of, printable, shown, without_user
 from stepwell.sources.content import digest_of
 from stepwell.sources.files import Found, fields
 from stepwell.sources.memo import Memo, key_for
+from stepwell.sources.servers import NoAnswer, ask
 from stepwell.version import VERSION
 
 if TYPE_CHECKING:
@@ -193,34 +194,24 @@ def _redirected(text: str, url: str, location: str) -> str:
 
 def _ask(text: str, url: str, headers: dict[str, str], user: str | None, known: Copy | None) -> HTTPResponse:
     """The answer of one server, whatever its status. Raises if there is none."""
-    from http.client import HTTPException
-    from ssl import SSLCertVerificationError
-    from urllib.error import URLError
-    from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
+    from urllib.request import Request
 
     request = Request(url, headers=headers)
     if user is not None:
         from base64 import b64encode
 
         request.add_unredirected_header("Authorization", "Basic " + b64encode(user.encode()).decode())
-    opener = OpenerDirector()
-    for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler()):
-        opener.add_handler(handler)
     try:
-        response = opener.open(request, timeout=TIMEOUT)
-    except URLError as error:
-        if isinstance(error.reason, SSLCertVerificationError):
+        return ask(request, TIMEOUT)
+    except NoAnswer as none:
+        if none.kind == "certificate":
             raise SourceRefused(
                 f"the certificate of `{text}` is not trusted",
-                why=printable(error.reason.verify_message or str(error.reason)),
+                why=printable(str(none)),
                 fixes=["SSL_CERT_FILE=your-authority.pem stepwell …, if a company's proxy stands between"],
             ) from None
-        raise _offline(text, error.reason, known) from None
-    except (OSError, HTTPException) as error:
-        raise _Passing(_offline(text, error, known)) from None
-    if response is None:
-        raise _offline(text, "the proxy that the environment names speaks neither http nor https", known)
-    return cast("HTTPResponse", response)
+        error = _offline(text, none.cause, known)
+        raise (_Passing(error) if none.kind == "broken" else error) from None
 
 
 def _headers(address: Address, known: Copy | None) -> dict[str, str]:

@@ -54,12 +54,13 @@ DEFAULT = Policy(10, 14 * DAY)
 
 
 class RunFact(NamedTuple):
-    """A run; `ended` in seconds since 1970."""
+    """A run; `ended` in seconds since 1970, `group` the number of the sweep that it is a point of (0: none)."""
 
     number: int
     pipeline: str
     status: str
     ended: float
+    group: int = 0
 
 
 class ResultFact(NamedTuple):
@@ -195,7 +196,9 @@ def judged_runs(
     for runs in pipelines.values():
         runs.sort(reverse=True)
         whole = next((run.number for run in runs if run.status == "succeeded"), 0)
-        for place, run in enumerate(runs):
+        units: dict[int, int] = {}  # a sweep, all of its points, counts as one run
+        for run in runs:
+            place = units.setdefault(run.group or -run.number, len(units))
             if run.number in living:
                 yield run.number, "going on"
             elif place == 0:
@@ -269,7 +272,9 @@ def look(store: LocalStore, root: Path | None, policy: Policy = DEFAULT, now: fl
 def look_at_rows(store: LocalStore, facts: Facts, policy: Policy = DEFAULT) -> Facts:
     """The facts again, as far as they are rows of the database: cheap enough to do under the lock."""
     database = store.database
-    rows = database.rows("SELECT id, pipeline, status, started + coalesce(seconds, 0) FROM runs ORDER BY id")
+    rows = database.rows(
+        'SELECT id, pipeline, status, started + coalesce(seconds, 0), coalesce("group", 0) FROM runs ORDER BY id'
+    )
     ended = {f"r{row[0]}": row[3] for row in rows}
     driven = frozenset(run for run, _ in living(database))
     agreed = None if facts.shown is None else set(facts.shown.runs)

@@ -16,7 +16,7 @@ from stepwell.kernel.plan import Reason
 from stepwell.kernel.ports import Artifact, Failure, Result
 from stepwell.stores.database import Database
 from stepwell.stores.leases import Origin, here, is_alive
-from stepwell.stores.record import merged
+from stepwell.stores.record import GONE, merged
 from stepwell.stores.results import Results
 from stepwell.stores.rows import unpack_outputs, unpack_pairs
 
@@ -39,6 +39,11 @@ class RunRow(NamedTuple):
     dirty: bool
     argv: tuple[str, ...]
     counts: Mapping[str, int]
+    group: str = ""
+    """The sweep that it is a point of ("g3"), and `point`, the values that vary in that."""
+    point: Mapping[str, object] = {}
+    origins: Mapping[str, Mapping[str, str]] = {}
+    """Where each parameter came from: its `layer`, and `where` in it."""
 
 
 class StepRow(NamedTuple):
@@ -89,7 +94,10 @@ class Point(NamedTuple):
     step: int | None
 
 
-_RUN = 'SELECT id, pipeline, status, started, seconds, params, metrics, "commit", dirty, argv, driver, counts FROM runs'
+_RUN = (
+    'SELECT id, pipeline, status, started, seconds, params, metrics, "commit", dirty, argv, driver, counts,'
+    ' "group", point, origins FROM runs'
+)
 
 
 class Runs:
@@ -100,10 +108,15 @@ class Runs:
 
     # ------------------------------------------------------------------ runs
 
-    def runs(self, limit: int | None = None, pipeline: str | None = None) -> list[RunRow]:
-        """The newest runs, at most `limit`, of one pipeline or of all."""
-        clause = " WHERE pipeline = ?" if pipeline is not None else ""
-        parameters: tuple[object, ...] = (pipeline,) if pipeline is not None else ()
+    def runs(
+        self, limit: int | None = None, pipeline: str | None = None, group: str | None = None
+    ) -> list[RunRow]:
+        """The newest runs, at most `limit`, of one pipeline or of all, of one group ("g3") or of all. Raises `UnknownRun`."""
+        asked = [("pipeline", pipeline)] if pipeline is not None else []
+        if group is not None:
+            asked.append(('"group"', self._group(group)))  # type: ignore[arg-type]
+        clause = " WHERE " + " AND ".join(f"{column} = ?" for column, _ in asked) if asked else ""
+        parameters: tuple[object, ...] = tuple([value for _, value in asked])
         found = self._database.rows(
             f"{_RUN}{clause} ORDER BY id DESC LIMIT ?", (*parameters, -1 if limit is None else limit)
         )
@@ -124,6 +137,19 @@ class Runs:
         if row is None:
             raise self._removed(number) or self._unknown(name)
         return self._run(row)
+
+    def _group(self, name: str) -> int:
+        """The number of a group ("g3", or "last" for the newest one). Raises `UnknownRun`."""
+        (newest,) = self._database.rows('SELECT max("group") FROM runs')[0]
+        if name == "last" and newest:
+            return int(newest)
+        digits = name.removeprefix("g")
+        number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else 0
+        if not number or self._database.row('SELECT 1 FROM runs WHERE "group" = ?', (number,)) is None:
+            why = f"the newest is g{newest}" if newest else "there is no sweep yet"
+            fixes = ["stepwell runs"] if newest else ["stepwell run --sweep NAME=VALUES"]
+            raise UnknownRun(f"there is no sweep `{name}`", why=why, fixes=fixes)
+        return number
 
     def _removed(self, number: int) -> UnknownRun | None:
         """The error for a run that `gc` took away, or None where it did not."""
@@ -152,7 +178,10 @@ class Runs:
         return UnknownRun(f"there is no run `{name}`", why=why, fixes=[*fixes, "stepwell runs"])
 
     def _run(self, row: tuple[Any, ...]) -> RunRow:
-        number, pipeline, status, started, seconds, params, metrics, commit, dirty, argv, driver, counts = row
+        number, pipeline, status, started, seconds, params, metrics, commit, dirty, argv, driver, counts = (
+            row[:12]
+        )
+        group, point, origins = row[12:]
         if status == "running" and not self._driven(driver):
             status = "interrupted"
         with _readable(number):
@@ -160,6 +189,7 @@ class Runs:
             return RunRow(
                 f"r{number}", pipeline, status, started, seconds, dict(loads(params)), dict(shown),
                 commit, bool(dirty), tuple(loads(argv)), dict(loads(counts)) if counts else {},
+                f"g{group}" if group else "", dict(loads(point)) if point else {}, dict(loads(origins)),
             )  # fmt: skip
 
     def _driven(self, driver: int) -> bool:
@@ -196,6 +226,8 @@ class Runs:
         unreached = "running" if found.status == "running" else "interrupted"
         out = []
         for node, named in enumerate(nodes):
+            if tuple(named) == GONE:
+                continue
             if node in made:  # it comes first: a step whose result was found lost was reused before it ran
                 seq, reasons, notes = made[node]
                 told = tuple(Reason(*reason) for reason in reasons)

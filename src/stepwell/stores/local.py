@@ -10,6 +10,7 @@ from stepwell.kernel.plan import Plan
 from stepwell.stores.accepted import Accepted
 from stepwell.stores.blobs import Blobs
 from stepwell.stores.database import Database, connect
+from stepwell.stores.group import GroupRecord
 from stepwell.stores.history import Runs
 from stepwell.stores.leases import Leases
 from stepwell.stores.memo import Memo
@@ -61,6 +62,10 @@ class LocalStore:
             else facts_of(plan, started=started, commit=commit, dirty=dirty, argv=argv)
         )
         return Record.begin(self.database, self.results, self.leases, facts)
+
+    def begin_group(self, facts: Sequence[Facts], group: int = 0) -> GroupRecord:
+        """Begin the records of runs that are driven as one, in a group of this number (0: a new one). Raises `StoreReadOnly`."""
+        return GroupRecord.begin(self.database, self.results, self.leases, facts, group)
 
     def commit(self, *, now: bool = False) -> None:
         """Write what is buffered if it is time, or `now`."""

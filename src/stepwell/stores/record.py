@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from stepwell.kernel.events import (
@@ -21,6 +22,7 @@ from stepwell.kernel.events import (
     StepBlocked,
     StepFailed,
     StepFinished,
+    StepGrew,
     StepInterrupted,
     StepRetried,
     StepReused,
@@ -36,6 +38,9 @@ from stepwell.stores.rows import encode, pack_outputs, pack_pairs
 
 LONGEST_LOG = 16 << 20
 """Bytes of log that are kept of one step in one run."""
+
+GONE = ("", "", "")
+"""In place of the names of a dynamic call that has become steps."""
 
 Metrics = dict[int, tuple[tuple[str, float], ...]]
 
@@ -56,6 +61,10 @@ class Facts(NamedTuple):
     commit: str = ""
     dirty: bool = False
     argv: Sequence[str] = ()
+    point: Mapping[str, object] | None = None
+    """Of a point of a sweep: the values that vary, as plain JSON."""
+    origins: Mapping[str, object] = MappingProxyType({})
+    """Where each parameter came from, as plain JSON."""
 
 
 def facts_of(
@@ -108,6 +117,7 @@ class Record:
         self._statuses: dict[int, str] = {}
         self._tries: dict[int, tuple[str, ...]] = {}
         self._ending: RunFinished | None = None
+        self._grew = False
 
     @staticmethod
     def begin(database: Database, results: Results, leases: Leases, facts: Facts) -> Record:
@@ -117,19 +127,11 @@ class Record:
         shape = encode([list(node) for node in facts.nodes])
 
         def write(connection: sqlite3.Connection) -> int:
-            (number,) = connection.execute("SELECT value + 1 FROM counters WHERE name = 'run'").fetchone()
-            connection.execute("UPDATE counters SET value = ? WHERE name = 'run'", (number,))
+            number = take_number(connection, "run")
             leases.enter(connection, number)
             results.begin(connection)
-            connection.execute(
-                'INSERT INTO runs (id, pipeline, status, started, params, "commit", dirty, argv, driver, nodes,'
-                " skipped) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    number, facts.pipeline, facts.started, encode(facts.params), facts.commit, int(facts.dirty),
-                    encode(list(facts.argv)), leases.driver, put_text(connection, shape), encode(list(facts.skipped)),
-                ),
-            )  # fmt: skip
-            return int(number)
+            insert_run(connection, number, facts, shape, leases.driver)
+            return number
 
         record = Record(database, results, leases, facts, database.write(write, durable=False))
         if leases.unclean:
@@ -159,13 +161,31 @@ class Record:
             self._step(event.node, "blocked", event.decision)
         elif isinstance(event, StepInterrupted):
             self._step(event.node, "interrupted", event.decision)
+        elif isinstance(event, StepGrew):
+            self._grow(event)
         elif isinstance(event, RunFinished):
             self._end(event)
+
+    def grow(self, node: int, nodes: Iterable[tuple[str, str, str]], skipped: Iterable[int] = ()) -> None:
+        """Note that a node became others, which stand behind all before; it is none itself any more."""
+        known = list(self._facts.nodes)
+        known[node] = GONE
+        self._facts = self._facts._replace(nodes=[*known, *nodes], skipped=[*self._facts.skipped, *skipped])
+        self._grew = True
+        self._database.touch()
 
     def abandon(self, seconds: float = 0.0) -> None:
         """End the record of a run that is given up before its last event; nothing where it has ended."""
         if not self.ended:
             self._end(RunFinished("interrupted", seconds))
+
+    def _grow(self, event: StepGrew) -> None:
+        graph = event.plan.graph
+        new = graph.nodes[event.first :]
+        steps = [graph.steps[node.step] for node in new]
+        names = [(node.id, step.name, step.full_name) for node, step in zip(new, steps, strict=True)]
+        skipped = [d.node for d in event.plan.decisions[event.first :] if d.verb == "skip"]
+        self.grow(event.node, names, skipped)
 
     def _reuse(self, event: StepReused) -> None:
         node, _, result = event
@@ -225,6 +245,11 @@ class Record:
         self._lines += 1
         return self._lines
 
+    def settle(self, event: RunFinished) -> None:
+        """Note how the run came out; more events may follow, and another end. For runs of a group, which ends as a whole."""
+        self._ending = event
+        self._database.touch()
+
     def _end(self, event: RunFinished) -> None:
         self._ending = event
         self._database.write(self._leases.leave, durable=False)
@@ -265,6 +290,10 @@ class Record:
                 "INSERT OR REPLACE INTO reused (run, part, text) VALUES (?, ?, ?)",
                 (self._number, self._parts, text),
             )
+        if self._grew:
+            shape = put_text(connection, encode([list(node) for node in self._facts.nodes]))
+            values = (shape, encode(list(self._facts.skipped)), self._number)
+            connection.execute("UPDATE runs SET nodes = ?, skipped = ? WHERE id = ?", values)
         if self._ending is not None:
             self._write_end(connection, self._ending)
 
@@ -294,6 +323,7 @@ class Record:
     def written(self) -> None:
         """Forget what is in the database now."""
         self._parts += bool(self._made or self._reused)
+        self._grew = False
         self._made.clear()
         self._reused.clear()
         self._stopped.clear()
@@ -314,6 +344,34 @@ def merged(steps: Iterable[tuple[str, Iterable[tuple[str, float]]]]) -> dict[str
         else:
             out.update((f"{step}.{name}", value) for step, value in found)
     return out
+
+
+def take_number(connection: sqlite3.Connection, counter: str, count: int = 1) -> int:
+    """The first of the next `count` numbers of a counter, inside a transaction."""
+    (number,) = connection.execute("SELECT value + 1 FROM counters WHERE name = ?", (counter,)).fetchone()
+    connection.execute("UPDATE counters SET value = ? WHERE name = ?", (number + count - 1, counter))
+    return int(number)
+
+
+def insert_run(
+    connection: sqlite3.Connection,
+    number: int,
+    facts: Facts,
+    shape: str,
+    driver: int,
+    group: int | None = None,
+) -> None:
+    """The row of a run that begins, inside a transaction. `shape` are its nodes as JSON."""
+    point = None if facts.point is None else encode(dict(facts.point))
+    connection.execute(
+        'INSERT INTO runs (id, pipeline, status, started, params, "commit", dirty, argv, driver, nodes,'
+        " skipped, \"group\", point, origins) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number, facts.pipeline, facts.started, encode(facts.params), facts.commit, int(facts.dirty),
+            encode(list(facts.argv)), driver, put_text(connection, shape), encode(list(facts.skipped)), group, point,
+            encode(dict(facts.origins)),
+        ),
+    )  # fmt: skip
 
 
 def put_text(connection: sqlite3.Connection, text: str) -> str:

@@ -119,6 +119,17 @@ MIGRATIONS: tuple[str, ...] = (
     -- Of a step that failed: what is told of the attempts before, as JSON.
     ALTER TABLE stopped ADD COLUMN notes TEXT NOT NULL DEFAULT '[]';
     """,
+    """
+    -- Runs that are points of one sweep share the number of a group (`gN`). `point`: the values that vary, as JSON.
+    ALTER TABLE runs ADD COLUMN "group" INTEGER;
+    ALTER TABLE runs ADD COLUMN point TEXT;
+    CREATE INDEX runs_by_group ON runs ("group") WHERE "group" IS NOT NULL;
+    INSERT INTO counters VALUES ('group', 0);
+    """,
+    """
+    -- Where each parameter of a run came from, as JSON: {name: {"layer": ..., "where": ...}}.
+    ALTER TABLE runs ADD COLUMN origins TEXT NOT NULL DEFAULT '{}';
+    """,
 )
 """Migration number n brings a store from version n-1 to n."""
 

@@ -17,6 +17,12 @@ import ctypes
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
+
+from stepwell.worker.secrets import forms
+
+if TYPE_CHECKING:
+    from stepwell.worker.masking import Masking
 
 END = 16
 """Bytes of an `end`."""
@@ -27,6 +33,8 @@ class Capture:
 
     def __init__(self, out: int, err: int, end: bytes) -> None:
         self._out, self._err, self._end = out, err, end
+        self._masking: Masking | None = None
+        forms.learned.append(self.hide)
         self._flush_c = ctypes.CDLL(None).fflush
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -48,13 +56,31 @@ class Capture:
         self._stderr.flush()
         self._flush_c(None)
         self._attach()
+        if self._masking is not None:
+            if self._masking.finish():
+                return closed
+            self._masking.close()  # it was killed: what goes to nobody shows nothing
+            self._masking = self._start_masking()
+            self._attach()
         os.write(self._out, self._end)
         os.write(self._err, self._end)
         return closed
 
+    def hide(self) -> None:
+        """There is a secret whose value is to be taken out of everything that is printed from now on (`worker.masking`)."""
+        if self._masking is None or not self._masking.learn(forms.texts):
+            self._masking = self._start_masking()
+        self._attach()
+
+    def _start_masking(self) -> Masking:
+        from stepwell.worker.masking import Masking  # most workers know no secret
+
+        return Masking(self._out, self._err, self._end)
+
     def _attach(self) -> None:
-        os.dup2(self._out, 1)
-        os.dup2(self._err, 2)
+        out, err = (self._out, self._err) if self._masking is None else self._masking.writers
+        os.dup2(out, 1)
+        os.dup2(err, 2)
 
     def _renew(self) -> None:
         if self._stdout.closed:

@@ -17,19 +17,24 @@ from time import monotonic
 from typing import Any
 
 from stepwell import log
-from stepwell.errors import InputChanged, InputUnreadable, StepwellError
+from stepwell.errors import InputChanged, InputUnreadable, ServiceFailed, StepwellError
 from stepwell.kernel.graph import StepDef
 from stepwell.kernel.ports import Done, Failure, Made, Task
+from stepwell.plugins.registry import registry
 from stepwell.stores.blobs import Blobs
-from stepwell.worker import failures, judges
+from stepwell.worker import failures, judges, secrets
+from stepwell.worker.failures import secret_returned
 from stepwell.worker.inputs import Inputs
+from stepwell.worker.kinds import is_made, spec_of
 from stepwell.worker.meter import Meter
 from stepwell.worker.modules import FirstParty
 from stepwell.worker.observe import Observed, is_zoned
-from stepwell.worker.outputs import Declared, claimed, keep
+from stepwell.worker.outputs import Declared, claimed, keep, published
 from stepwell.worker.patches import LONG, Core
+from stepwell.worker.places import runs_command_in_image
 from stepwell.worker.state import Restorer
 from stepwell.worker.watch import Watch
+from stepwell.worker.world import World
 
 Logged = Callable[[int, str, float, int | None], None]
 """What takes a metric: node, name, value, place in a series."""
@@ -76,6 +81,10 @@ class Context:
         self.seen = Observed()
         """What the step of the current task was seen to read and to write."""
         self.covered = covered or {}
+        self.keep = keep
+        """What encodes the outputs of a step."""
+        self.peak = 0
+        """Bytes that the process of a step with a place of its own (`worker.places`) had at its peak; 0 of others."""
         self.modules = 0
         """How many first-party modules there were when it was called."""
         importer.observer.settle(blobs.folder, lent)
@@ -93,7 +102,7 @@ class Context:
         """The loaded code of a step. Raises whatever importing its module raises."""
         call = self._calls.get(step)
         if call is None:
-            call = self._calls[step] = Call(step, self.importer)
+            call = self._calls[step] = Call(step, self.importer, self.root)
             files = self.covered.get(f"{step.module}:{step.qualname}")
             if files is not None:
                 root = self.importer.observer.root
@@ -106,23 +115,37 @@ class Context:
             self.core.settle()
         return call
 
+    def finished(self, step: StepDef) -> tuple[str, ...]:
+        """Let a step that is no Python function remove what it worked in; notes of it for people."""
+        call = self._calls.get(step) if is_made(step) else None
+        finish = getattr(call.function, "finish", None) if call is not None else None
+        return tuple(f"step `{step.name}`: {note}" for note in finish()) if finish is not None else ()
+
     def changes_libraries(self, step: StepDef) -> tuple[str, ...]:
         """What the code of a step changes of libraries, as far as that was seen before it ran."""
         return self.alone.get(f"{step.module}:{step.qualname}", ()) if self.alone else ()
 
 
 class Call:
-    """The code of one step, ready to be called."""
+    """The code of one step, ready to be called; steps run in the folder `root`."""
 
-    def __init__(self, step: StepDef, importer: FirstParty) -> None:
+    def __init__(self, step: StepDef, importer: FirstParty, root: Path) -> None:
         self.covered: frozenset[str] | None = None
         """The source files that its fingerprint is taken of; None where that is not known."""
         self.zoned = False
         """Whether one of them may reckon with local time."""
-        found: Any = importer.load(step.module)
-        for part in step.qualname.split("."):
-            found = getattr(found, part)
-        function = getattr(found, "function", found)
+        function: Any
+        if runs_command_in_image(step):
+            from stepwell.worker.places.boxes import Command  # most steps are executed here
+
+            function = Command(step, root)
+        elif is_made(step):
+            function = registry.kind(step.kind).call(spec_of(step.spec), root)
+        else:
+            found: Any = importer.load(step.module)
+            for part in step.qualname.split("."):
+                found = getattr(found, part)
+            function = getattr(found, "function", found)
         self.function: Callable[..., Any] = function
         self.declared = Declared(step, function)
         self.is_async = inspect.iscoroutinefunction(function)
@@ -157,8 +180,10 @@ def execute(task: Task, context: Context) -> Done:
     """Carry one task out. Raises nothing but what `context.stops`."""
     outputs: tuple[Made, ...] = ()
     failed: Failure | None = None
-    context.seen, context.patched = Observed(), []
-    before = log.record_with(lambda name, value, step: context.logged(task.node, name, value, step))
+    context.seen, context.patched, context.peak = Observed(), [], 0
+    before = log.record_with(
+        lambda name, value, step: context.logged(task.node, secrets.masked(name), value, step)
+    )
     context.meter.start()
     try:
         outputs, failed = copy_context().run(_attempt, task, context)
@@ -167,15 +192,41 @@ def execute(task: Task, context: Context) -> Done:
         log.record_with(before)
         log.enter(log.OUTSIDE)
         context.inputs.forget()
-        notes = _tidy(task.step, context)
+        notes = (*context.finished(task.step), *_tidy(task.step, context))
     seen = context.seen
     observed = seen.observed if failed is None else ()
-    cost_of = (cost.seconds, cost.cpu, cost.memory)
-    return Done(task.node, outputs, failed, *cost_of, (*notes, *seen.notes), observed, seen.wrote)
+    cost_of = (cost.seconds, cost.cpu, context.peak or cost.memory)
+    notes, wrote = (*notes, *seen.notes), seen.wrote
+    if secrets.forms:
+        failed = None if failed is None else secrets.masked_failure(failed)
+        notes, wrote = tuple(map(secrets.masked, notes)), tuple(map(secrets.masked, wrote))
+        observed = secrets.masked_pairs(observed)
+    return Done(task.node, outputs, failed, *cost_of, notes, observed, wrote)
 
 
 def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | None]:
+    if not task.step.services:
+        return _executed(task, context, {})
+    from stepwell.worker import services  # few steps need one
+
+    try:
+        with services.running(task.step.services) as reached:
+            if not task.step.place:
+                return _executed(task, context, reached)
+            with services.exported(reached):
+                return _executed(task, context, reached)
+    except (StepwellError, OSError) as error:
+        return (), _raised(task.step, error, context)
+
+
+def _executed(
+    task: Task, context: Context, services: Mapping[str, log.RunningService]
+) -> tuple[tuple[Made, ...], Failure | None]:
     step, root, is_own = task.step, context.root, context.importer.is_first_party
+    if step.place and not runs_command_in_image(step):
+        from stepwell.worker.places import launch  # most steps are executed here
+
+        return _safely(launch.attempt, task, context)
     try:
         call = context.call_of(step)
     except context.stops:
@@ -184,7 +235,7 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
         return (), failures.not_loaded(step.name, step.module, error, root, is_own)
     if context.importer.moved:
         return (), _moved(step.name, context)
-    log.enter(log.CurrentStep(task.id, task.key, task.run, task.attempt))
+    log.enter(log.CurrentStep(task.id, task.key, task.run, task.attempt, services))
     values, failed = _values(task, context)
     if failed is not None:
         return (), failed
@@ -194,16 +245,17 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
     except context.stops:
         raise
     except BaseException as error:  # whatever a step raises is its failure, `sys.exit` too  # noqa: BLE001
-        return (), failures.of_step(step.name, error, root, is_own)
+        return (), _raised(step, error, context)
     del values
     if context.importer.moved:
         return (), _moved(step.name, context)
     try:
         context.inputs.held_are_unchanged()
+        value = _published(task, value, root)
         parts = call.declared.split(value)
         if task.out and (wrong := claimed(step.name, task.out, value, root)) is not None:
             raise wrong
-        made = keep(parts, context.blobs)
+        made = _kept(step.name, value, parts, context)
         return made, _judged(task, value, context) if step.validate or step.done else None
     except StepwellError as error:
         return (), _named(step.name, error)
@@ -213,6 +265,18 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
         return (), failures.of_step(step.name, error, root, is_own)
 
 
+def _raised(step: StepDef, error: BaseException, context: Context) -> Failure:
+    """The failure of a step that raised. What a kind of step, or a service, says of itself is told as it is."""
+    if isinstance(error, StepwellError) and (is_made(step) or isinstance(error, ServiceFailed)):
+        return _named(step.name, error)
+    return failures.of_step(step.name, error, context.root, context.importer.is_first_party)
+
+
+def _published(task: Task, value: Any, root: Path) -> Any:
+    """What a step gave; a command that claims a file knows nothing of that, and gets a copy put there."""
+    return published(value, root / task.out) if task.out and is_made(task.step) else value
+
+
 ATTEMPT = _attempt.__code__
 """Whose frame is on the stack while what the user wrote is called: who interrupts a task does it only then."""
 
@@ -220,8 +284,17 @@ ATTEMPT = _attempt.__code__
 def _observed(call: Call, values: dict[str, Any], step: StepDef, context: Context) -> Any:
     """Call the step, and see what it reads and writes: nothing else of a task counts.
 
-    What it replaced of Python's own libraries is put back at once: what follows needs them.
+    What it replaced of Python's own libraries is put back at once: what follows needs them. A step that is
+    no Python function is not looked at: what it does happens elsewhere, and what is done for it here is ours;
+    it says itself what it has read.
     """
+    if is_made(step):
+        value = call(values)
+        reads = getattr(call.function, "reads", None)
+        if reads is not None:
+            world = World(context.root, context.importer.observer.memory)
+            context.seen = Observed(tuple((what, world.token(what)) for what in reads()))
+        return value
     observer = context.importer.observer
     context.modules = len(context.importer.modules)
     returned, since = False, monotonic()
@@ -248,6 +321,30 @@ def _moved(step: str, context: Context) -> Failure:
     return failures.failure(error)
 
 
+def _safely(
+    attempt: Callable[[Task, Context], tuple[tuple[Made, ...], Failure | None]], task: Task, context: Context
+) -> tuple[tuple[Made, ...], Failure | None]:
+    """An attempt in another process: what it prints is masked here, and a secret in what it gave refused."""
+    try:
+        secrets.prepare([given for _, given in task.inputs])
+        made, failed = attempt(task, context)
+        if failed is None and (clause := secrets.returned(None, made)):
+            raise secret_returned(task.step.name, clause)
+    except StepwellError as error:
+        return (), _named(task.step.name, error)
+    return made, failed
+
+
+def _kept(step: str, value: object, parts: list[tuple[str, str, Any]], context: Context) -> tuple[Made, ...]:
+    """The outputs, encoded. Raises as `outputs.keep` does, and `SecretReturned`, before anything is kept."""
+    if clause := secrets.returned(value, ()):
+        raise secret_returned(step, clause)
+    made = context.keep(parts, context.blobs)
+    if clause := secrets.returned(None, made):
+        raise secret_returned(step, clause)
+    return made
+
+
 def _judged(task: Task, value: Any, context: Context) -> Failure | None:
     """What the step's own judges say of what it gave, if that speaks against it."""
     step, importer = task.step, context.importer
@@ -272,6 +369,10 @@ def _values(task: Task, context: Context) -> tuple[dict[str, Any], Failure | Non
                 why="the input is there, but it is not what its reader expects",
             )
             return {}, failures.failure(unreadable, failures.user_traceback(error, lambda _: True))
+    try:
+        secrets.prepare(values)
+    except StepwellError as error:
+        return {}, _named(task.step.name, error)
     return values, None
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from stepwell.errors import (
     ReferenceReturned,
+    SecretReturned,
     StepError,
     StepExited,
     StepNotLoaded,
@@ -27,6 +28,7 @@ from stepwell.errors import (
 )
 from stepwell.kernel.ports import Failure
 from stepwell.worker.hiding import blamed
+from stepwell.worker.secrets import masked, masked_failure
 
 LONGEST = 300
 """Characters of an exception's own words that a one-line message repeats."""
@@ -43,7 +45,7 @@ IsOwn = Callable[[str], bool]
 
 def failure(error: StepwellError, traceback: str = "") -> Failure:
     """The failure that an error of ours describes."""
-    return Failure(error.code, error.what, error.why, error.fixes, error.docs, traceback)
+    return masked_failure(Failure(error.code, error.what, error.why, error.fixes, error.docs, traceback))
 
 
 def of_step(name: str, error: BaseException, root: Path, is_own: IsOwn) -> Failure:
@@ -101,6 +103,15 @@ def wrong_output(name: str, clause: str, *, fixes: Iterable[str] = ()) -> Stepwe
     )
 
 
+def secret_returned(name: str, clause: str) -> StepwellError:
+    """The error of a step in whose result a secret was found; `clause` says how ("returned the value of a secret")."""
+    return SecretReturned(
+        f"step `{name}` {clause}",
+        why="results are kept in the store, and shown; secrets are neither",
+        fixes=["return what was made with it", "or return the Secret itself, which only says where it is"],
+    )
+
+
 def reference_returned(name: str, where: str) -> StepwellError:
     """The error of a step that returned a reference; `where` names the output."""
     return ReferenceReturned(
@@ -113,7 +124,7 @@ def reference_returned(name: str, where: str) -> StepwellError:
 def say(error: BaseException) -> str:
     """An exception as one line: `KeyError: 'speceis'`."""
     try:
-        words = _one_line(str(error))
+        words = _one_line(masked(str(error)))
     except Exception:  # a __str__ that raises must not hide the failure  # noqa: BLE001
         words = "(its message cannot be shown)"
     kind = type(error).__name__
@@ -163,7 +174,7 @@ def user_traceback(error: BaseException, is_own: IsOwn) -> str:
     try:
         told = traceback.TracebackException.from_exception(error, limit=None, lookup_lines=True)
         _strip(told, is_own, set())
-        text = _LEFT_OUT.sub(r"  … \1\n", "".join(told.format()))
+        text = masked(_LEFT_OUT.sub(r"  … \1\n", "".join(told.format())))
     except Exception:  # see the top: a hostile exception  # noqa: BLE001
         text = f"{say(error)}\n"
     if len(text) > LONGEST_TRACEBACK:

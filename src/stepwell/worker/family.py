@@ -19,6 +19,9 @@ from time import monotonic, sleep
 MARK = "STEPWELL_WORKER"
 """Environment variable of everything that an engine starts; its value is the engine's own."""
 
+CARETAKER = "STEPWELL_CARETAKER"
+"""Environment variable of those that put something away which is no process (`worker.places.images`): they get to the end of it."""
+
 _PDEATHSIG, _SUBREAPER = 1, 36
 _LINUX = sys.platform == "linux"
 
@@ -76,6 +79,7 @@ def end(pid: int, grace: float, limit: float) -> None:
     """Wait for the descendants of `pid` to end, kill them after `grace` seconds, give up after `limit`.
 
     For the parent itself: it reaps them. Processes that others start meanwhile are found as well.
+    Caretakers are waited for, and not killed.
     """
     begun = monotonic()
     while monotonic() - begun < limit:
@@ -86,7 +90,7 @@ def end(pid: int, grace: float, limit: float) -> None:
         if not left:
             return
         if monotonic() - begun >= grace:
-            kill(left)
+            kill(each for each in left if not _is_caretaker(each))
         sleep(0.002)
 
 
@@ -97,6 +101,12 @@ def kill_marked(value: str) -> None:
         with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
             if needle in file.read().split(b"\0") and pid != os.getpid():
                 kill([pid])
+
+
+def _is_caretaker(pid: int) -> bool:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+        return f"{CARETAKER}=".encode() in file.read()
+    return False
 
 
 def _processes() -> Iterator[tuple[int, int, int]]:

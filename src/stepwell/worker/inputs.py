@@ -93,11 +93,18 @@ class Inputs:
             return record(**dict(zip(pack.names, values, strict=True)))
         return record(*values)
 
-    def _outside(self, outside: Outside) -> Any:
-        from stepwell.sources import pin, read  # most tasks read no source
+    def hold(self, outside: Outside) -> Any:
+        """A source that is about to be read, as it was planned (`sources.pin.Pinned`). Raises `InputChanged`."""
+        from stepwell.sources import pin  # most tasks read no source
 
         found = pin.hold(outside.uri, outside.digest, root=self._root, shelf=self._shelf())
         self._held.append((outside, found))
+        return found
+
+    def _outside(self, outside: Outside) -> Any:
+        from stepwell.sources import read  # most tasks read no source
+
+        found = self.hold(outside)
         return read.load(outside.uri, outside.type, dict(outside.options), root=self._root, files=found.files)
 
     def _shelf(self) -> Any:

@@ -37,7 +37,7 @@ from urllib.parse import unquote
 
 from stepwell.kernel import identity
 from stepwell.sources.memo import Memory
-from stepwell.worker import hooks, zones
+from stepwell.worker import hooks, secrets, zones
 from stepwell.worker import world as worlds
 from stepwell.worker.seen import (
     LOG,
@@ -104,6 +104,8 @@ class Observer:
         self._lent: Mapping[str, str] = {}
         self._base: dict[bytes, bytes] | None = None
         self.memory = Memory()
+        self.world: type[worlds.World] = worlds.World
+        """What says what a thing that was seen comes to."""
         self._pinned: frozenset[str] = frozenset()
         self._pinned_folders: tuple[str, ...] = ()
         self._covered: Container[str] | None = None
@@ -229,6 +231,8 @@ class Observer:
     def _classify(self, filename: str) -> int:
         if filename.startswith("<") or any(part in filename for part in PLUMBING_PARTS):
             kind = OTHERS if filename.startswith("<") else PLUMBING
+        elif filename == secrets.__file__:  # where a secret is read is known, and what it is must not be
+            kind = PLUMBING
         elif filename.startswith(zones.PACKAGE):  # Stepwell's own, wherever it lies
             kind = OTHERS
         else:
@@ -707,7 +711,8 @@ class Observer:
     def _token(self, name: str, value: bytes | None) -> str:
         """The token of a variable in the driver."""
         text = None if value is None else os.fsdecode(value)
-        return identity.variable_token(name, None if self._lent.get(name) == text else text)
+        known = None if text is None or self._lent.get(name) == text else secrets.masked(text)
+        return identity.variable_token(name, known)
 
     def spell(self, path: str) -> str:
         """A path as people and other machines know it: from the project's root where it lies below it."""

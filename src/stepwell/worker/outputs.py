@@ -182,6 +182,24 @@ class Tray:
         return self._sink
 
 
+def published(value: Any, target: Path) -> Any:
+    """What a command gave, where a call claims a file: a copy of its own there, unless it lies there. Raises `OSError`."""
+    if not isinstance(value, Path) or os.path.realpath(value) == os.path.realpath(target):
+        return value
+    import shutil  # few steps claim a file
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name[:100]}.{os.getpid()}")
+    if value.is_dir():
+        shutil.copytree(value, beside, dirs_exist_ok=True)
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+    else:
+        shutil.copy(value, beside)
+    beside.replace(target)
+    return target
+
+
 def claimed(step: str, out: str, value: Any, root: Path) -> StepwellError | None:
     """What is wrong with the file that a call claims (`options(out=...)`), if anything is."""
     wanted = os.path.join(root, out)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from stepwell.kernel import identity
 from stepwell.kernel.ports import MOVING
 from stepwell.worker import world as worlds
-from stepwell.worker.world import SEPARATOR, World
+from stepwell.worker.secrets import variable_token
+from stepwell.worker.world import SEPARATOR
 
 if TYPE_CHECKING:
     from stepwell.worker.observe import Observer
@@ -114,7 +115,7 @@ class Report:
     def __init__(self, observer: Observer, seen: Seen) -> None:
         self.observer, self.seen = observer, seen
         self.marks = dict(seen.marks)
-        self.world = World(observer.root, observer.memory)
+        self.world = observer.world(observer.root, observer.memory)
         self.moved: list[str] = []
         for path, before in seen.databases.items():
             if mark_of(worlds.status_of(path)) != before:  # most likely by this step
@@ -203,7 +204,8 @@ class Report:
         """One observed thing as text, and its token."""
         kind, path = thing
         if kind == "$":
-            return f"${printable(path)}", str(mark) if printable(path) == path else MOVING
+            token = variable_token(path, str(mark))
+            return f"${printable(path)}", token if printable(path) == path else MOVING
         what = f"{'file' if kind == 'code' else kind} {self.observer.spell(path)}"
         if SEPARATOR in path or printable(path) != path:
             return printable(what).replace(SEPARATOR, "?"), MOVING

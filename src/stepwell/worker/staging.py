@@ -25,6 +25,8 @@ from typing import Any, NamedTuple
 from stepwell.errors import StepwellError
 from stepwell.kernel.graph import Pack
 from stepwell.kernel.ports import Outside, Task
+from stepwell.plugins.registry import registry
+from stepwell.worker.kinds import is_made, spec_of
 from stepwell.worker.modules import FirstParty
 from stepwell.worker.namespaces import World
 
@@ -172,10 +174,14 @@ def outsides(task: Task) -> Iterator[Outside]:
 def _declared(task: Task, root: Path) -> Iterator[str]:
     """The files and folders of a task's sources; a folder with links that lead out of it also gives what these lead to.
 
+    Of a step that is no Python function also the files that it executes.
     What cannot be found is left out: the worker says so when it reads its inputs.
     """
     from stepwell.sources import address, files  # most tasks read no source
 
+    if is_made(task.step):
+        files_of = getattr(registry.kind(task.step.kind), "files", None)
+        yield from files_of(spec_of(task.step.spec), root) if files_of is not None else ()
     for outside in outsides(task):
         place = address.parse(outside.uri)
         if place.kind == "web":  # its copy is in the store

@@ -28,6 +28,7 @@ from stepwell.errors import EmptySource, UnreadableSource
 from stepwell.kernel import identity
 from stepwell.kernel.ports import MOVING
 from stepwell.sources.memo import Memo, Memory
+from stepwell.worker import secrets
 
 ABSENT, FOLDER, OTHER, UNREADABLE = "absent", "folder", "other", "unreadable"
 
@@ -95,6 +96,8 @@ class World:
         if "\0" in place:
             return MOVING
         if kind == "file":
+            if secrets.is_named_file(place):
+                return kind_of(status_of(place)).partition(" ")[0]
             return content(place, self._memo)
         if kind == "kind":
             return kind_of(status_of(place))
@@ -107,7 +110,13 @@ class World:
 
 def variable(name: str) -> str:
     """The token of an environment variable; empty for `*`, which stands for all of them."""
-    return "" if name == "*" else identity.variable_token(name, os.environ.get(name))
+    if name == "*":
+        return ""
+    value = os.environ.get(name)
+    if value is not None and secrets.any_made():
+        secrets.prepare(())
+        value = secrets.masked(value)
+    return secrets.variable_token(name, identity.variable_token(name, value))
 
 
 def status_of(place: str) -> os.stat_result | str:

@@ -46,6 +46,9 @@ FORMAT = "stepwell code 1"
 _ANNOTATIONS = frozenset({"__annotations__", "get_type_hints", "get_annotations", "return_annotation"})
 _DOCSTRINGS = frozenset({"__doc__", "getdoc"})
 
+NOT_HERE = "is provided by nothing that is installed"
+"""What a note says of a module that code imports and that is of no distribution."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -437,9 +440,7 @@ class Project:
             providers = self._places.installed.providers(module)
             found.update(p for p in providers if p[0] != "stepwell")
             if not providers and not guarded:
-                closure.notes.add(
-                    f"`{module.split('.', 1)[0]}` is provided by nothing that is installed; it does not count"
-                )
+                closure.notes.add(f"`{module.split('.', 1)[0]}` {NOT_HERE}; it does not count")
         return tuple(sorted(found))
 
     def _probed(self, closure: _Closure) -> tuple[str, ...]:

@@ -1,0 +1,711 @@
+"""A `pipeline.py` for stages that were found, as a person would have written it.
+
+A stage that calls one script with its files as words becomes `script(...)`, all others `shell(...)` in the
+project's folder, so that outputs lie where they lay. What a command reads without having been given its name
+stands in a line that begins with `:`, the shell's command that does nothing. Loops stay loops.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import keyword
+import os
+import re
+import shlex
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from stepwell.app.adopt.dvc import overlap
+from stepwell.app.adopt.facts import Found, Pattern, Setting, Stage
+
+_TAKEN = frozenset(
+    ("Path", "json", "main", "pipeline", "script", "settings", "shell", "source", "tomllib", "yaml", "out")
+)
+_HOLE = re.compile(r"(?<!\$)\{[^\W\d]\w*(?::[^{}\s]*|![rsa])?\}")
+_SHELL_SIGNS = re.compile(r"[|&;<>()$`\\*?\[\]{}#~!\n]")
+_PLAIN = re.compile(r"[\w.+:@%,/=-]*")
+_INTERPRETERS = re.compile(r"(?:\S*/)?(?:python[\d.]*|Rscript|node|julia|perl|ruby)$")
+_PYTHON = re.compile(r"(?:\S*/)?python[\d.]*$")
+_WIDTH = 100
+_SHORT = 60
+"""Characters up to which the items of a loop stand where it is written."""
+
+
+class Text(NamedTuple):
+    """The text of a pipeline file, and the name of the step that each stage became, by the stage's id."""
+
+    text: str
+    steps: Mapping[str, str]
+
+
+def compose(found: Found, root: Path) -> Text:
+    """The pipeline of what was found in a project."""
+    return _Writer(found, root).text()
+
+
+class _Group(NamedTuple):
+    """Stages that are written as one: a single one, or the instances of a loop. `name` is the step's."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    pattern: Pattern | None = None
+
+    @property
+    def first(self) -> Stage:
+        """The stage, or the first instance."""
+        return self.stages[0]
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands, with what the loop leaves open."""
+        return self.pattern.commands if self.pattern else self.first.commands
+
+    @property
+    def outs(self) -> tuple[str, ...]:
+        """The outputs, with what the loop leaves open."""
+        return self.pattern.outs if self.pattern else self.first.outs
+
+    @property
+    def deps(self) -> tuple[str, ...]:
+        """The dependencies, with what the loop leaves open."""
+        return self.pattern.deps if self.pattern else self.first.deps
+
+
+class _Input(NamedTuple):
+    """An input of a step: the placeholder, what the call passes, the path that it stands for ("" for none)."""
+
+    name: str
+    passed: str
+    path: str = ""
+    format: str = ""
+
+
+class _Names:
+    """Identifiers, each given once."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set(_TAKEN)
+
+    def new(self, *candidates: str) -> str:
+        """The first candidate that is free, as an identifier; else the last one with a number."""
+        for text in candidates:
+            name = identifier(text)
+            if name not in self._given:
+                self._given.add(name)
+                return name
+        number = 2
+        while (name := f"{identifier(candidates[-1])}_{number}") in self._given:
+            number += 1
+        self._given.add(name)
+        return name
+
+
+def identifier(text: str) -> str:
+    """A Python name for a text; none of Python's own."""
+    name = re.sub(r"\W+", "_", text).strip("_").lower() or "made"
+    if not name.isidentifier():
+        name = f"n{name}" if f"n{name}".isidentifier() else "made"
+    return (
+        f"{name}_"
+        if keyword.iskeyword(name) or keyword.issoftkeyword(name) or hasattr(builtins, name)
+        else name
+    )
+
+
+def short_names(path: str) -> list[str]:
+    """Names for a file, the best first: of `data/raw.csv` it is `raw`, then `raw_csv`; of a loop its folder comes first."""
+    parts = [part for part in re.sub(r"\$\{[^}]*\}", "", path).split("/") if part.strip("._-")]
+    last = parts[-1] if parts else "made"
+    if last.startswith(".") and len(parts) > 1:  # the loop's own value was all of its name
+        return [identifier(parts[-2]), identifier(parts[-2] + last)]
+    names = [identifier(Path(last).stem.strip("_-")), identifier(last)]
+    return sorted(names, key=lambda name: name.endswith("_"))
+
+
+class _Writer:
+    """Writes the parts of the file: sources, steps, the pipeline."""
+
+    def __init__(self, found: Found, root: Path) -> None:
+        self._found, self._root = found, root
+        self._names = _Names()
+        self._steps: dict[str, str] = {}
+        self._groups = list(self._grouped())
+        self._makers = {out: stage for stage in found.stages for out in stage.outs}
+        self._group_of = {stage.id: group for group in self._groups for stage in group.stages}
+        self._results = {group.name: self._result_name(group) for group in self._groups}
+        self._sources: dict[str, str] = {}
+        self._varying: dict[str, tuple[str, _Group]] = {}
+        self._params: dict[str, tuple[str, Setting]] = {}
+        self._kinds: set[str] = set()
+        self._helper: set[str] = set()
+        self._used: set[str] = set()
+        self._constants: dict[str, tuple[str, str]] = {}
+
+    def text(self) -> Text:
+        """The file."""
+        steps, calls = [], []
+        for group in self._groups:
+            step, call = self._step(group)
+            steps.append(step)
+            calls.append(call)
+        body = [*calls, *self._returned()]
+        source_lines = list(self._source_lines())
+        parts = [
+            self._head(),
+            self._imports(),
+            *([self._settings_helper()] if self._helper else []),
+            "\n".join(text for _, text in self._constants.values()),
+            "\n".join(source_lines),
+            "\n\n".join(steps),
+            self._pipeline(body),
+        ]
+        return Text("\n\n".join(part for part in parts if part) + "\n", self._steps)
+
+    # ------------------------------------------------------------------ what belongs together
+
+    def _grouped(self) -> Iterator[_Group]:
+        """Loops that can be written as loops, and every other stage by itself."""
+        outs = {out: stage for stage in self._found.stages for out in stage.outs}
+        for name, several in groupby(self._found.stages, key=lambda stage: stage.name):
+            stages = tuple(several)
+            pattern = stages[0].pattern
+            if pattern is not None and len(stages) > 1 and self._is_loop(stages, pattern, outs):
+                step = self._names.new(name)
+                self._steps.update((stage.id, f"{step}-{stage.key}") for stage in stages)
+                yield _Group(step, stages, pattern)
+                continue
+            for stage in stages:
+                step = self._names.new(f"{name}_{stage.key}" if stage.key else name)
+                self._steps[stage.id] = step
+                yield _Group(step, (stage,))
+
+    def _is_loop(self, stages: Sequence[Stage], pattern: Pattern, outs: Mapping[str, Stage]) -> bool:
+        """Whether instances differ in nothing but the values of the loop, and what they take in can be written so."""
+        keys = [stage.key for stage in stages]
+        same = all(
+            stage.pattern == pattern
+            and stage.settings == stages[0].settings
+            and stage.reads == stages[0].reads
+            and len(stage.deps) == len(pattern.deps)
+            for stage in stages
+        )
+        if (
+            not same
+            or len(set(keys)) < len(keys)
+            or not all(re.fullmatch(r"\w+(?:[-.]\w+)*", key) for key in keys)
+        ):
+            return False
+        for place, dep in enumerate(pattern.deps):
+            if "${" not in dep:
+                continue
+            makers = [outs.get(stage.deps[place]) for stage in stages]
+            below = [any(overlap(out, stage.deps[place]) for out in outs) for stage in stages]
+            loops = {maker.name if maker else "" for maker in makers}
+            if any(below) and (
+                None in makers or len(loops) > 1 or [maker.key for maker in makers if maker] != keys
+            ):
+                return False
+        return all("${" in out for out in pattern.outs)
+
+    def _result_name(self, group: _Group) -> str:
+        """The variable that holds what a step gave."""
+        if len(group.outs) == 1:
+            return self._names.new(*short_names(group.outs[0]), f"{group.name}_made")
+        return self._names.new(f"{group.name}_made")
+
+    # ------------------------------------------------------------------ one step
+
+    def _step(self, group: _Group) -> tuple[str, str]:
+        """The text of a step's definition, and that of its call."""
+        outputs = self._outputs(group)
+        inputs = list(self._inputs(group, set(outputs)))
+        definition, words = self._as_script(group, inputs, outputs) or self._as_shell(group, inputs, outputs)
+        looped = [name for name, _ in self._loop_values(group)]
+        inputs = [
+            one for one in inputs
+            if one.name not in looped or re.search(rf"\{{{one.name}(:raw)?\}}", words)
+        ]  # fmt: skip
+        comments = [*textwrap.wrap(group.first.about, _WIDTH - 2), *group.first.notes]
+        if any("<<" in one and _HOLE.search(one) for one in group.commands):
+            comments.append("look at the braces in its here-document: they may be taken for placeholders")
+        if not group.first.commands or not group.outs:
+            comments.append(
+                "it makes nothing that is declared: what it does is done once, and again when something changes"
+            )
+        lines = [f"# {comment}" for comment in comments]
+        return "\n".join([*lines, definition]), self._call(group, inputs)
+
+    def _outputs(self, group: _Group) -> dict[str, str]:
+        """The outputs by the names of their placeholders."""
+        if len(group.outs) == 1:
+            return {"out": group.outs[0]}
+        names: dict[str, str] = {}
+        for path in group.outs:
+            stem = short_names(path)[0]
+            name, number = stem, 2
+            while name in names or name in ("out", "stdout"):
+                name, number = f"{stem}_{number}", number + 1
+            names[name] = path
+        return names
+
+    def _inputs(self, group: _Group, taken: set[str]) -> Iterator[_Input]:
+        """What a step takes in, each with what its call passes."""
+        for place, dep in enumerate(group.deps):
+            for name, passed, path in self._given(group, place, dep):
+                free = name
+                while free in taken:
+                    free = f"{free}_in"
+                taken.add(free)
+                yield _Input(free, passed, path)
+        for setting in group.first.settings:
+            name = self._param(setting)
+            yield _Input(name, name)
+        files = dict.fromkeys(one.file for one in group.first.reads)
+        for file in files:
+            names = [one.name for one in group.first.reads if one.file == file]
+            if "" in names:
+                name = self._source(file)
+                yield _Input(name, f"{name}()")
+                continue
+            name = "values" if len(files) == 1 else identifier(f"values_{Path(file).stem}")
+            self._helper.add(Path(file).suffix)
+            yield _Input(name, f"settings({', '.join(map(quoted, (file, *names)))})", format=":json")
+        for name, value in self._loop_values(group):
+            yield _Input(name, value)
+
+    def _given(self, group: _Group, place: int, dep: str) -> Iterator[tuple[str, str, str]]:
+        """Name, what is passed and the path, for each thing that a dependency comes to."""
+        own = group.first.deps[place] if place < len(group.first.deps) else dep
+        makers = [out for out in self._makers if overlap(out, own)]
+        if group.pattern is not None and "${" in dep:
+            if makers:
+                other = self._group_of[self._makers[own].id]
+                result = self._results[other.name]
+                item = f"{result}[{self._key(group)}]"
+                yield result, self._part(other, item, own), dep
+            else:
+                name = self._varying_source(group, dep)
+                yield identifier(name), f"{name}[{self._key(group)}]()", dep
+            return
+        if not makers:
+            name = self._source(own)
+            yield name, f"{name}()", own
+            return
+        seen = set()
+        for out in makers:
+            other = self._group_of[self._makers[out].id]
+            result = self._results[other.name]
+            self._used.add(out)
+            if other.pattern is not None:
+                key = self._makers[out].key
+                passed = self._part(other, f"{result}[{quoted(key)}]", out)
+                name = identifier(f"{result}_{key}")
+            else:
+                passed, name = self._part(other, result, out), result
+            if len(other.outs) > 1:
+                name = next((one for one, path in self._outputs(other).items() if path == out), name)
+            if passed not in seen:
+                seen.add(passed)
+                yield name, passed, own if out == own else ""
+
+    def _part(self, other: _Group, result: str, out: str) -> str:
+        """The part of what a step gave that is one of its files."""
+        self._used.add(out)
+        if len(other.outs) == 1:
+            return result
+        maker = self._makers[out]
+        place = maker.outs.index(out)
+        return f"{result}[{quoted(list(self._outputs(other))[place])}]"
+
+    def _loop_values(self, group: _Group) -> Iterator[tuple[str, str]]:
+        """The values of a loop that its command needs: placeholder, and what the call passes."""
+        if group.pattern is None:
+            return
+        text = "\n".join(group.commands)
+        for name, _ in group.first.values:
+            if f"${{{name}}}" in text:
+                short = self._loop_name(name)
+                yield short, "item" if self._is_list(group) else f"row[{quoted(short)}]"
+
+    def _loop_name(self, name: str) -> str:
+        return identifier(name.rpartition(".")[2]) if name not in ("item", "key") else name
+
+    def _is_list(self, group: _Group) -> bool:
+        """Whether a loop goes over texts that are its keys."""
+        return len(group.first.values) == 1 and all(stage.values[0][1] == stage.key for stage in group.stages)
+
+    def _key(self, group: _Group) -> str:
+        return "item" if self._is_list(group) else "key"
+
+    def _source(self, path: str) -> str:
+        """The variable of a source."""
+        if path not in self._sources:
+            names = [Path(path).name] if path.endswith(".py") else short_names(path)
+            self._sources[path] = self._names.new(*names, path)
+        return self._sources[path]
+
+    def _varying_source(self, group: _Group, dep: str) -> str:
+        if dep not in self._varying:
+            stem = re.sub(r"\$\{[^}]*\}", "", dep)
+            folder = os.path.basename(os.path.dirname(stem)) or Path(stem).suffix.strip(".") or group.name
+            self._varying[dep] = (self._names.new(folder, f"{group.name}_{folder}"), group)
+        return self._varying[dep][0]
+
+    def _param(self, setting: Setting) -> str:
+        """The pipeline's parameter for a setting."""
+        known = f"{setting.file}:{setting.name}"
+        if known not in self._params:
+            name = self._names.new(setting.name.rpartition(".")[2], setting.name)
+            self._params[known] = (name, setting)
+        return self._params[known][0]
+
+    # ------------------------------------------------------------------ commands
+
+    def _as_script(
+        self, group: _Group, inputs: Sequence[_Input], outputs: Mapping[str, str]
+    ) -> tuple[str, str] | None:
+        """The step as `script(...)`, where it calls one Python script of the project with all its files as words."""
+        stage = group.first
+        folders = not stage.kept and any(self._is_folder(path) for one in group.stages for path in one.outs)
+        if len(group.commands) != 1 or stage.folder or stage.reads or folders:
+            return None
+        bare = self._without_holes(group, group.commands[0])
+        if _SHELL_SIGNS.search(bare) or "'" in bare or '"' in bare:
+            return None
+        words = group.commands[0].split()
+        if len(words) < 2 or not _PYTHON.fullmatch(words[0]) or not words[1].endswith(".py"):
+            return None
+        covered = self._modules(words[1])
+        if not (self._root / words[1]).is_file() or words[1] not in group.deps:
+            return None
+        looped = [name for name, _ in self._loop_values(group)]
+        left = [one for one in inputs if one.path not in covered]
+        args = [self._words(group, word, left, outputs) for word in words[2:]]
+        needed = [one.name for one in left if one.name not in looped]
+        if not all(any(f"{{{name}}}" in arg for arg in args) for name in needed):
+            return None
+        self._kinds.add("script")
+        for one in inputs:
+            if one.path in covered:
+                self._sources.pop(one.path, None)
+        given = [quoted(words[1]), *map(quoted, args)]
+        return self._called(group, "script", given, outputs, in_project=False), "\n".join(args)
+
+    def _modules(self, path: str) -> set[str]:
+        """The files of the project whose text counts where a script does: itself, and what it imports."""
+        from stepwell.worker.kinds.script import modules  # imports nothing heavy; needed by few
+
+        try:
+            files = modules(self._root / path, self._root)[0]
+        except (OSError, SyntaxError, ValueError):
+            return {path}
+        return {path, *(os.path.relpath(file, self._root) for file in files)}
+
+    def _as_shell(
+        self, group: _Group, inputs: Sequence[_Input], outputs: Mapping[str, str]
+    ) -> tuple[str, str]:
+        """The step as `shell(...)` in the project's folder."""
+        self._kinds.add("shell")
+        stage = group.first
+        lines = [self._line(group, one, inputs, outputs) for one in group.commands]
+        text = "\n".join(lines)
+        looped = [name for name, _ in self._loop_values(group)]
+        unnamed = [one for one in inputs if f"{{{one.name}}}" not in text and one.name not in looped]
+        before = []
+        if unnamed:
+            before.append(": " + " ".join(f"{{{one.name}{one.format}}}" for one in unnamed))
+        folders = [
+            name for name, path in outputs.items()
+            if not stage.kept and any(self._is_folder(self._path(group, one, path)) for one in group.stages)
+        ]  # fmt: skip
+        if folders:
+            before.append("rm -rf " + " ".join(f"{{{name}}}" for name in folders))
+        if stage.folder:
+            before.append(f"cd {shlex.quote(stage.folder)}")
+        if any("{{" in line for line in lines):
+            lines = [line if "{{" in line or not _has_brace(line) else _doubled(line) for line in lines]
+        given = [quoted(one) for one in (*before, *lines)]
+        return self._called(group, "shell", given, outputs, in_project=True), "\n".join(lines)
+
+    def _path(self, group: _Group, stage: Stage, path: str) -> str:
+        return stage.outs[group.outs.index(path)]
+
+    def _is_folder(self, path: str) -> bool:
+        return (self._root / path).is_dir() or any(path in stage.folders for stage in self._found.stages)
+
+    def _line(self, group: _Group, command: str, inputs: Sequence[_Input], outputs: Mapping[str, str]) -> str:
+        """A command with placeholders in it, as far as that cannot change what it does."""
+        marked = self._marked(group, command)
+        if _HOLE.search(marked) or "{{" in marked:
+            marked = _doubled(marked)
+        if not group.first.folder:
+            for name, path in sorted(outputs.items(), key=lambda pair: -len(pair[1])):
+                marked = _in_place(marked, self._marked(group, path), f"{{{name}}}")
+            program = command.split(maxsplit=1)[0] if command.split() else ""
+            is_call = bool(_INTERPRETERS.fullmatch(program)) and not _SHELL_SIGNS.search(
+                self._without_holes(group, command)
+            )
+            for one in sorted(inputs, key=lambda one: -len(one.path)):
+                if not one.path or one.path.endswith((".py", ".R", ".sh")):
+                    continue
+                path = self._marked(group, one.path)
+                if is_call:
+                    marked = _in_place(marked, path, f"{{{one.name}}}")
+                elif len(re.findall(re.escape(path), marked)) == len(
+                    re.findall(rf"<\s*{re.escape(path)}(?![\w./-])", marked)
+                ):
+                    marked = re.sub(rf"(<\s*){re.escape(path)}(?![\w./-])", rf"\1{{{one.name}}}", marked)
+        return self._unmarked(group, marked)
+
+    def _words(self, group: _Group, word: str, inputs: Sequence[_Input], outputs: Mapping[str, str]) -> str:
+        """A word of a script's command line with placeholders in it."""
+        marked = self._marked(group, word)
+        for name, path in [*outputs.items(), *[(one.name, one.path) for one in inputs if one.path]]:
+            marked = _in_place(marked, self._marked(group, path), f"{{{name}}}")
+        return self._unmarked(group, marked)
+
+    def _open(self, group: _Group) -> Iterator[tuple[str, str, bool]]:
+        """What a command leaves open: its name there, the placeholder, and whether any value needs quotes."""
+        for setting in group.first.settings:
+            yield setting.name, self._param(setting), False
+        if group.pattern is not None:
+            for place, (name, _) in enumerate(group.first.values):
+                plain = all(_PLAIN.fullmatch(stage.values[place][1]) for stage in group.stages)
+                yield name, self._loop_name(name), not plain
+
+    def _marked(self, group: _Group, text: str) -> str:
+        """A text in which what is open stands between marks that no shell has."""
+        for name, _, _ in self._open(group):
+            text = text.replace(f"${{{name}}}", f"\1{name}\2")
+        return text
+
+    def _unmarked(self, group: _Group, text: str) -> str:
+        for name, short, raw in self._open(group):
+            text = text.replace(f"\1{name}\2", f"{{{short}:raw}}" if raw else f"{{{short}}}")
+        return text
+
+    def _without_holes(self, group: _Group, text: str) -> str:
+        return re.sub("\1[^\2]*\2", "", self._marked(group, text))
+
+    # ------------------------------------------------------------------ text
+
+    def _called(
+        self, group: _Group, kind: str, given: Sequence[str], outputs: Mapping[str, str], *, in_project: bool
+    ) -> str:
+        """`name = shell(...)`, or a dict of them for a loop."""
+        arguments = list(given)
+        if in_project:
+            arguments.append('cwd="project"')
+        paths = {name: self._loop_text(group, path) for name, path in outputs.items()}
+        if list(paths) == ["out"]:
+            arguments.append(f"out={paths['out']}")
+        elif paths:
+            arguments.append(
+                "outputs={" + ", ".join(f"{quoted(name)}: {path}" for name, path in paths.items()) + "}"
+            )
+        if group.first.always:
+            arguments.append("cache=False")
+        if group.pattern is None:
+            return _wrapped(f"{group.name} = {kind}(", arguments, ")")
+        arguments.append(f'name=f"{group.name}-{{{self._key(group)}}}"')
+        inner = textwrap.indent(_wrapped(f"{self._key(group)}: {kind}(", arguments, ")", narrow=True), "    ")
+        return f"{group.name} = {{\n{inner}\n    for {self._over(group)}\n}}"
+
+    def _over(self, group: _Group) -> str:
+        """What stands behind `for` where a loop is defined. What is long is written once, as a constant."""
+        if self._is_list(group):
+            items = f"[{', '.join(quoted(stage.key) for stage in group.stages)}]"
+            if len(items) <= _SHORT:
+                return f"item in {items}"
+            rows = [quoted(stage.key) for stage in group.stages]
+            return f"item in {self._constant(group, '[', rows, ']')}"
+        rows = [f"{quoted(stage.key)}: {self._row(stage)}" for stage in group.stages]
+        return f"key, row in {self._constant(group, '{', rows, '}')}.items()"
+
+    def _constant(self, group: _Group, head: str, rows: Sequence[str], tail: str) -> str:
+        """The name of the constant that holds what a loop goes over."""
+        if group.name not in self._constants:
+            name = f"{group.name}s".upper()
+            self._constants[group.name] = (name, _wrapped(f"{name} = {head}", rows, tail))
+        return self._constants[group.name][0]
+
+    def _row(self, stage: Stage) -> str:
+        return (
+            "{"
+            + ", ".join(f"{quoted(self._loop_name(name))}: {quoted(value)}" for name, value in stage.values)
+            + "}"
+        )
+
+    def _loop_text(self, group: _Group, text: str) -> str:
+        """A path with what the loop fills in, as a Python text."""
+        if group.pattern is None or "${" not in text:
+            return quoted(text)
+        literal = json.dumps(text.replace("{", "{{").replace("}", "}}"), ensure_ascii=False)
+        for name, _ in group.first.values:
+            value = "item" if self._is_list(group) else f"row['{self._loop_name(name)}']"
+            literal = literal.replace(f"${{{{{name}}}}}", f"{{{value}}}")
+        return f"f{literal}"
+
+    def _call(self, group: _Group, inputs: Sequence[_Input]) -> str:
+        """The line of the pipeline that calls a step, or all of a loop."""
+        definition = self._definition_inputs(group, inputs)
+        arguments = [f"{one.name}={one.passed}" for one in definition]
+        result = self._results[group.name]
+        if group.pattern is None:
+            return _wrapped(f"{result} = {group.name}(", arguments, ")")
+        head = f"{self._key(group)}: {group.name}[{self._key(group)}]("
+        inner = textwrap.indent(_wrapped(head, arguments, ")"), "    ")
+        return f"{result} = {{\n{inner}\n    for {self._over_again(group)}\n}}"
+
+    def _over_again(self, group: _Group) -> str:
+        """What stands behind `for` where a loop is called."""
+        if any(value.startswith("row[") for _, value in self._loop_values(group)):
+            return self._over(group)
+        return f"{self._key(group)} in {group.name}"
+
+    def _definition_inputs(self, group: _Group, inputs: Sequence[_Input]) -> list[_Input]:
+        """The inputs that the definition has placeholders for: a script's own text is none."""
+        return [one for one in inputs if not one.path or self._is_passed(one)]
+
+    def _is_passed(self, one: _Input) -> bool:
+        """Whether an input is still passed: sources that a script's text stands for are not."""
+        name = one.passed.removesuffix("()")
+        return not one.passed.endswith("()") or "[" in name or name in self._sources.values()
+
+    def _returned(self) -> Iterator[str]:
+        """What the pipeline gives: every file that no step takes."""
+        entries = []
+        for group in self._groups:
+            result = self._results[group.name]
+            if group.pattern is not None:
+                if not all(out in self._used for stage in group.stages for out in stage.outs):
+                    entries.append(f"{quoted(result)}: {result}")
+                continue
+            left = [out for out in group.outs if out not in self._used]
+            entries += [f"{quoted(out)}: {self._part(group, result, out)}" for out in left]
+        if entries:
+            yield _wrapped("return {", entries, "}")
+
+    def _pipeline(self, body: Sequence[str]) -> str:
+        params = [
+            f"{name}: {type(setting.value).__name__} = {setting.value!r}"
+            for name, setting in self._params.values()
+        ]
+        lines = textwrap.indent("\n".join(body) or "return None", "    ")
+        head = _wrapped("def main(", [one.replace("'", '"') for one in params], "):")
+        return f"\n@pipeline\n{head}\n{lines}"
+
+    def _source_lines(self) -> Iterator[str]:
+        for path, name in self._sources.items():
+            told = self._found.tracked.get(path)
+            yield f"{name} = source({quoted(path)}, Path)" + (f"  # {told}" if told else "")
+        for dep, (name, group) in self._varying.items():
+            inner = f"{self._key(group)}: source({self._loop_text(group, dep)}, Path)"
+            yield f"{name} = {{{inner} for {self._over(group)}}}"
+
+    def _imports(self) -> str:
+        from_path = ["from pathlib import Path", ""] if self._sources or self._varying or self._helper else []
+        names = sorted({"pipeline", *self._kinds, *(["source"] if self._sources or self._varying else [])})
+        plain = {".toml": "tomllib", ".json": "json"}
+        own = sorted({plain[suffix] for suffix in self._helper if suffix in plain})
+        yaml = ["import yaml"] if self._helper & {".yaml", ".yml"} else []
+        return "\n".join(
+            [*[f"import {one}" for one in own], *from_path, *yaml, f"from stepwell import {', '.join(names)}"]
+        )
+
+    def _settings_helper(self) -> str:
+        """The function that reads single values of a file of parameters."""
+        loaders = {".toml": "tomllib.loads", ".json": "json.loads"}
+        suffixes = sorted(self._helper)
+        load = next((loaders[one] for one in suffixes if one in loaders), "yaml.safe_load")
+        if len({loaders.get(one, "yaml.safe_load") for one in suffixes}) > 1:
+            table = ", ".join(f"{quoted(one)}: {loaders.get(one, 'yaml.safe_load')}" for one in suffixes)
+            load = f"{{{table}}}[Path(file).suffix]"
+        return "\n".join(
+            [
+                "",
+                "def settings(file, *names):",
+                '    """Values of a file of parameters: a step that gets them runs again when one of these changes."""',
+                f"    values = {load}(Path(file).read_text())",
+                "    found = {}",
+                "    for name in names:",
+                "        value = values",
+                '        for part in name.replace("[", ".").replace("]", "").split("."):',
+                "            value = value[int(part) if isinstance(value, list) else part]",
+                "        found[name] = value",
+                "    return found",
+                "",
+            ]
+        )
+
+    def _head(self) -> str:
+        """The docstring, and what could not be carried over."""
+        origin = self._found.origin
+        lines = [
+            f'"""Adopted from {origin} by `stepwell adopt`. From now on this file says what is done.',
+            "",
+        ]
+        lines += [
+            "`stepwell plan` shows what would run, `stepwell run` runs it. Files are written where they were written before."
+        ]
+        if "shell" in self._kinds:
+            lines += [
+                "A line `: {name}` does nothing: it says what the command reads without being given its name."
+            ]
+        lines.append('"""')
+        notes = []
+        if self._params:
+            names = ", ".join(f"`{setting.name}`" for _, setting in self._params.values())
+            files = ", ".join(sorted({setting.file for _, setting in self._params.values()}))
+            notes.append(f"now parameters of the pipeline, with the values that they had: {names} of {files}")
+        notes += self._found.notes
+        if notes:
+            lines += ["", *[f"# {note}".rstrip() for note in notes]]
+        return "\n".join(lines)
+
+
+# --------------------------------------------------------------------------- small texts
+
+
+def quoted(text: str) -> str:
+    """A text as Python writes it, in double quotes; of several lines in three."""
+    if "\n" in text and '"""' not in text and "\\" not in text and not text.endswith('"'):
+        return '"""\n' + textwrap.indent(text, "    ") + '\n"""'
+    if '"' in text and "'" not in text and "\\" not in text and text.isprintable():
+        return f"'{text}'"
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _wrapped(head: str, arguments: Sequence[str], tail: str, *, narrow: bool = False) -> str:
+    """A call on one line, or with a line for each argument."""
+    line = f"{head}{', '.join(arguments)}{tail}"
+    if len(line) <= _WIDTH - (4 if narrow else 0) and "\n" not in line:
+        return line
+    inner = ",\n".join(textwrap.indent(one, "    ") if "\n" not in one else _deeper(one) for one in arguments)
+    return f"{head}\n{inner},\n{tail}"
+
+
+def _deeper(text: str) -> str:
+    """A text of several lines as an argument; `shell` takes the common indentation away."""
+    return textwrap.indent(text, "    ")
+
+
+def _in_place(text: str, path: str, hole: str) -> str:
+    """A path replaced where it is a word, or behind a `=`."""
+    return re.sub(rf"(?<![\w./~$-]){re.escape(path)}(?![\w./-])", lambda _: hole, text) if path else text
+
+
+def _has_brace(text: str) -> bool:
+    return "{" in _HOLE.sub("", text)
+
+
+def _doubled(text: str) -> str:
+    """Braces doubled, but those of the shell's own `${...}`."""
+    parts = re.split(r"(\$\{[^}]*\})", text)
+    return "".join(
+        one if place % 2 else one.replace("{", "{{").replace("}", "}}") for place, one in enumerate(parts)
+    )

@@ -1,0 +1,66 @@
+"""A run that has ended, as people are told of it and as Python programs see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from stepwell.app.documents import Progress, run_document
+from stepwell.app.places import stored
+from stepwell.app.session import Work
+from stepwell.app.values import returned
+from stepwell.author.notebook import own_classes, own_constants
+from stepwell.author.project import Loaded
+from stepwell.author.runs import Run, StepView
+from stepwell.errors import StepError, StepwellError
+from stepwell.kernel.ports import Failure
+
+VIEW = "stepwell.cli.view"
+"""The module that draws plans and runs for people, a layer above; named, so that nothing here imports it."""
+
+
+def say(notes: Iterable[str]) -> None:
+    """Notes on what follows a run, as people are told them."""
+    for text in notes:
+        import_module(VIEW).note(text)
+
+
+def finished_run(loaded: Loaded, work: Work, run: str, progress: Progress, result: Any) -> Run[Any]:
+    """A run that has ended, as Python programs see it."""
+    graph, digests = progress.plan.graph, [pin.digest for pin in progress.plan.known.pins]
+    steps = {}
+    for node, outcome in sorted(progress.outcomes.items()):
+        call = graph.nodes[node]
+        steps[call.id] = StepView(
+            call.id,
+            graph.steps[call.step].name,
+            outcome.decision.verb,
+            outcome.status,
+            tuple(reason.text for reason in outcome.decision.reasons),
+            outcome.decision.key,
+            outcome.seconds,
+            {artifact.name: artifact.digest for artifact in outcome.outputs},
+            dict(outcome.metrics),
+        )
+
+    def load() -> Any:
+        looking = stored(loaded.target.root, looking=True)
+        with loaded.importer.present(), looking as store:
+            mine = graph._replace(result=own_constants(loaded.module, graph.result))
+            with own_classes(loaded.module):
+                return returned(mine, progress.outputs, digests, store, loaded.target.root)
+
+    failures = [outcome.failure for outcome in progress.outcomes.values() if outcome.failure is not None]
+    document = run_document(progress, run, result, work.origins)
+    error = error_of(failures[0]) if failures else None
+    return Run(run, progress.status, progress.seconds, steps, progress.metrics, document, load, error)
+
+
+def error_of(failure: Failure) -> StepwellError:
+    """The error that a step's failure describes; the user's traceback is its note."""
+    error = StepError(failure.what, why=failure.why, fixes=failure.fixes)
+    error.code = failure.code
+    if failure.traceback:
+        error.add_note(failure.traceback)
+    return error

@@ -1,0 +1,101 @@
+"""What is known of a graph's steps and sources: pins, places and identities, also of those that come later.
+
+learning = Learning(loaded, store, ghost=ghost, refresh=False, strict=False)
+news = learning.settled(graph, pinned)     the graph as it was traced
+news = learning.learn(more)                 what a dynamic call adds to it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from stepwell.app.accepting import applied
+from stepwell.app.ghost import Ghost
+from stepwell.app.places import at
+from stepwell.app.placing import placed
+from stepwell.author.fingerprint import Project
+from stepwell.author.identities import Identified, identify
+from stepwell.author.project import Loaded
+from stepwell.author.settings import settings_of, text
+from stepwell.kernel.graph import Graph, SourceDef
+from stepwell.kernel.plan import Identity, Pin
+from stepwell.sources.pin import Pinned, pin
+from stepwell.sources.web import Shelf
+from stepwell.stores.local import LocalStore
+
+if TYPE_CHECKING:
+    from stepwell.sources.memo import Memo  # what goes in as bytes comes out as bytes
+
+
+class News(NamedTuple):
+    """A graph with its places resolved and its samples chosen, and what its steps and sources come to."""
+
+    graph: Graph
+    identities: tuple[Identity, ...]
+    pins: tuple[Pin, ...]
+
+
+class Learning:
+    """Finds out what is to be known of steps and sources, and keeps all of it.
+
+    `whole` is what identifies every step so far, `pinned` every source in the order of the graph's.
+    A ghost run pins samples, `refresh` asks again what was remembered.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        store: LocalStore,
+        *,
+        ghost: Ghost | None = None,
+        refresh: bool = False,
+        strict: bool = False,
+    ) -> None:
+        self._loaded, self._store, self._ghost = loaded, store, ghost
+        self._refresh, self._strict = refresh, strict
+        self._root = loaded.target.root
+        self._memo = cast("Memo", store.memo)
+        self._shelf = Shelf(store.blobs.folder)
+        self.pinned: list[Pinned] = []
+        self.digests: list[str] = []
+        self.whole = Identified((), {}, ())
+
+    def pin(self, source: SourceDef) -> Pinned:
+        """Pin one source. Raises what is wrong with it."""
+        if self._ghost is not None:
+            return self._ghost.pin(source, self._memo)
+        return pin(source.uri, root=self._root, memo=self._memo, shelf=self._shelf, refresh=self._refresh)
+
+    def placed(self, graph: Graph) -> Graph:
+        """The graph with the places of its steps resolved. Raises what is wrong with them."""
+        return placed(graph, self._root, self._store.memo, refresh=self._refresh, strict=self._strict)[0]
+
+    def settled(self, graph: Graph, pinned: Sequence[Pinned]) -> News:
+        """What a graph's steps and sources come to, its places being resolved; noted with all before."""
+        graph = graph if self._ghost is None else self._ghost.graph(graph)
+        snapshot = self._loaded.importer.snapshot
+        found = identify(
+            graph,
+            Project(self._root, read=snapshot.read, held=snapshot),
+            level=text(settings_of(self._root), "environment", "default"),
+            memo=self._store.memo,
+            reads=self._loaded.importer.reads,
+        )
+        self.pinned.extend(pinned)
+        self.digests.extend(one.digest for one in pinned)
+        before = self.whole
+        self.whole = Identified(
+            (*before.identities, *found.identities),
+            {**before.sources, **found.sources},
+            tuple(dict.fromkeys((*before.notes, *found.notes))),
+            {**before.patches, **found.patches},
+            {**before.files, **found.files},
+        )
+        identities = applied(found.identities, graph, self._store.accepted.in_force())
+        return News(graph, identities, tuple(Pin(one.digest, one.changed, one.size) for one in pinned))
+
+    def learn(self, graph: Graph) -> News:
+        """The same for steps and sources that come later. Raises what is wrong with them."""
+        with at(self._root):
+            return self.settled(self.placed(graph), [self.pin(source) for source in graph.sources])

@@ -1,0 +1,258 @@
+"""`stepwell adopt` on projects that real DVC and make have made: what is written, taken over, and runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+
+from cli_projects import Project
+
+HERE = Path(__file__).parent
+OUTS = {
+    "dvc": ["data/features.csv", "models", "metrics.json", "parts"],
+    "dvc-loops": ["clean", "sub/models", "said", "unpacked.txt", "clock.txt", "after.txt"],
+}
+
+
+def project_of(name: str, folder: Path) -> Project:
+    project = Project(folder)
+    shutil.rmtree(project.root)
+    shutil.copytree(HERE / name, project.root)
+    return project
+
+
+@pytest.fixture(params=["dvc", "dvc-loops"])
+def adopted(request, tmp_path):
+    """A project with its pipeline, and everything taken over."""
+    project = project_of(request.param, tmp_path)
+    project.name = request.param
+    project.document = project("adopt", "--json").json
+    return project
+
+
+def remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = folder.rglob("*") if folder.is_dir() else [folder]
+    return {os.path.relpath(path, folder): path.read_bytes() for path in found if path.is_file()}
+
+
+def test_everything_is_taken_over_and_nothing_runs(adopted):
+    assert all(stage["taken"] for stage in adopted.document["stages"])
+    assert {stage["why"] for stage in adopted.document["stages"]} == {"taken over from dvc.lock"}
+    decisions = adopted("plan", "--json").decisions
+    always = {"clock": "run", "after": "maybe"} if adopted.name == "dvc-loops" else {}
+    assert decisions == {**dict.fromkeys(decisions, "cached"), **always}
+    shown = adopted("show", "last", "--json").json
+    assert all("taken over from dvc.lock" in step["notes"] for step in shown["steps"])
+    assert adopted.document["text"] == (adopted.root / "pipeline.py").read_text()
+
+
+def test_what_runs_gives_what_dvc_gave(adopted):
+    for out in OUTS[adopted.name]:
+        remove(adopted.root / out)
+    done = adopted("run", "--json", "--force", "*").json
+    assert done["status"] == "succeeded"
+    assert done["counts"]["cached"] == 0
+    for out in OUTS[adopted.name]:
+        assert files(adopted.root / out) == files(HERE / adopted.name / out)
+
+
+def test_files_that_are_gone_are_put_back(adopted):
+    for out in OUTS[adopted.name]:
+        remove(adopted.root / out)
+    adopted("run")
+    for out in OUTS[adopted.name]:
+        assert files(adopted.root / out) == files(HERE / adopted.name / out)
+
+
+def ran(project: Project) -> list[str]:
+    return [name for name, verb in project("plan", "--json").decisions.items() if verb == "run"]
+
+
+def test_edits_run_what_they_should(tmp_path):
+    project = project_of("dvc", tmp_path)
+    project("adopt")
+    assert ran(project) == []
+    project.edit("other: 1", "other: 2", "params.yaml")
+    assert ran(project) == [], "no stage reads it"
+    project.edit("rate: 0.5", "rate: 0.25", "params.yaml")
+    assert ran(project) == ["train"]
+    assert project("plan", "rounds=4", "--json").decisions["train"] == "run"
+    project.edit("rate: 0.25", "rate: 0.5", "params.yaml")
+    project.edit("import csv", "import csv  # rows", "src/featurize.py")
+    assert ran(project) == []
+    project.edit("** 2", "** 3", "src/featurize.py")
+    assert ran(project) == ["featurize"]
+    project("run")
+    assert ",27.0" in (project.root / "data/features.csv").read_text()
+    project.edit("** 3", "** 2", "src/featurize.py")
+    project("run")  # all of it is in the store still
+    assert (project.root / "models/model.json").read_bytes() == (HERE / "dvc/models/model.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "left"),
+    [
+        ("data/raw.csv", "5,7", "5,8", {"featurize": "`data/raw.csv` is another"}),
+        ("data/features.csv", "9.0", "9.1", {"featurize": "`data/features.csv` is another"}),
+        ("params.yaml", "0.5", "0.6", {"train": "`train.rate` of params.yaml is another"}),
+        ("params.yaml", "rounds: 3", "rounds: 4", {"train": "its command is another"}),
+        ("models/model.json", "0.7", "0.8", {"train": "`models` is another"}),
+        ("src/split.py", "* 4", "* 5", {f"split@{key}": "`src/split.py` is another" for key in ("small", "large")}),
+        ("dvc.lock", "featurize:", "featurise:", {"featurize": "it is not in dvc.lock"}),
+    ],
+)  # fmt: skip
+def test_what_does_not_hold_is_not_taken_over(file, old, new, left, tmp_path):
+    project = project_of("dvc", tmp_path)
+    project.edit(old, new, file)
+    stages = {stage["stage"]: stage for stage in project("adopt", "--json").json["stages"]}
+    for stage, why in left.items():
+        assert (stages[stage]["taken"], stages[stage]["why"]) == (False, why)
+    if "featurize" in left:  # all others take in what it gives
+        assert not any(stage["taken"] for stage in stages.values())
+    else:
+        assert {name for name, stage in stages.items() if not stage["taken"]} == set(left)
+
+
+def test_the_text_is_one_that_a_person_would_have_written(tmp_path):
+    for name in ("dvc", "dvc-loops", "make"):
+        folder = tmp_path / name
+        folder.mkdir()
+        project = project_of(name, folder)
+        told = project("adopt", "--dry-run")
+        assert told.out == (HERE / f"{name}.txt").read_text(), f"tests/adopt/{name}.txt is another"
+        assert not (project.root / "pipeline.py").exists()
+        assert not (project.root / ".stepwell").exists()
+
+
+def test_nothing_is_overwritten(tmp_path):
+    project = project_of("dvc", tmp_path)
+    project.write("mine = 1\n")
+    assert project.refused("adopt", code=2)["code"] == "E110"
+    assert (project.root / "pipeline.py").read_text() == "mine = 1\n"
+    told = project("adopt", "-o", "adopted.py").out
+    assert told.startswith("wrote adopted.py: 4 steps from dvc.yaml\n")
+    assert told.endswith("now: stepwell plan adopted.py\n")
+    assert set(project("plan", "adopted.py", "--json").decisions.values()) == {"cached"}
+    for wrong in ("not-a-name.py", "sub/x.py", "x.txt"):
+        assert project.refused("adopt", "-o", wrong, code=2)["code"] == "E100"
+
+
+def test_a_missing_source_is_told_and_the_pipeline_is_there(tmp_path):
+    project = project_of("dvc", tmp_path)
+    (project.root / "data/raw.csv").unlink()
+    done = project("adopt")
+    assert "E301" in done.err
+    assert "kept by DVC and not here: dvc pull data/raw.csv" in (project.root / "pipeline.py").read_text()
+
+
+def test_what_cannot_be_adopted(tmp_path):
+    project = Project(tmp_path)
+    assert project.refused("adopt", code=2)["code"] == "E127"
+    assert project.refused("adopt", "nothing.mk", code=2)["code"] == "E127"
+    project.write("stages: {a: {cmd: [", "dvc.yaml")
+    refused = project.refused("adopt", code=3)
+    assert refused["code"] == "E370"
+    assert refused["where"] == "dvc.yaml:1"
+    project.write("stages: {}", "dvc.yaml")
+    assert project.refused("adopt", code=2)["code"] == "E127"
+    project.write("what is this\n", "Makefile")
+    assert project.refused("adopt", "Makefile", code=3)["code"] == "E371"
+    project.write("a: b\n\ttouch a\nb: a\n\ttouch b\n", "Makefile")
+    assert project.refused("adopt", "Makefile", code=3)["code"] == "E371"
+    (project.root / "sub").mkdir()
+    project.write("", "stepwell.toml")
+    project.write("stages: {a: {cmd: x}}", "sub/dvc.yaml")
+    refused = project.refused("adopt", code=2, cwd=project.root / "sub")
+    assert "touch stepwell.toml" in refused["fixes"][0]
+
+
+# ------------------------------------------------------------------ commands of all sorts
+
+COMMANDS = {
+    "quotes": """echo "a  b" 'c $X' it\\'s > quotes""",
+    "braces": """echo {plain} {a,b} '{"x": 1}' ${{HOME:+home}} > braces""".replace("${{", "\\${").replace(
+        "}}", "}"
+    ),
+    "awk": "printf '1 2\\n3 4\\n' | awk '{print $2} END {print NR}' > awk",
+    "script": '|\n      for i in 1 2; do\n        echo "n $i"\n      done > script\n      cat <<END >> script\n      x $((1 + 2))\n      END',
+    "substitution": "echo $(basename /a/b.c) `echo tick` > substitution",
+    "names": "wc -c in/put.txt > names; md5sum in/put.txt >> names",
+    "hash": "echo a#b # comment {x} > nothing\n",
+    "glob": "cat in/*.txt > glob",
+}
+
+
+def test_commands_do_what_they_did(tmp_path):
+    project = Project(tmp_path)
+    project.write("one\ntwo\n", "in/put.txt")
+    stages = []
+    for name, command in COMMANDS.items():
+        written = command if command.startswith("|") else "|\n      " + command
+        stages.append(
+            f"  {name}:\n    cmd: {written}\n    deps: [in]\n    outs: [{name if name != 'hash' else 'hashed'}]\n"
+        )
+    text = "stages:\n" + "".join(stages)
+    text = text.replace("> nothing", "").replace("echo a#b #", "echo a#b > hashed #")
+    project.write(text, "dvc.yaml")
+    import yaml
+
+    other = tmp_path / "other"
+    shutil.copytree(project.root, other)
+    for stage in yaml.safe_load(text)["stages"].values():
+        command = stage["cmd"].replace("\\${", "${")
+        subprocess.run(["bash", "-c", command], cwd=other, env=project.env, check=True)
+    project("adopt")
+    project("run")
+    made = {name: data for name, data in files(other).items() if name != "dvc.yaml"}
+    assert len(made) == len(COMMANDS) + 1
+    for name, data in made.items():
+        assert (project.root / name).read_bytes() == data, name
+
+
+# ------------------------------------------------------------------ Makefiles
+
+
+def make(project: Project, *words: str) -> None:
+    subprocess.run(["make", *words], cwd=project.root, env=project.env, check=True, capture_output=True)
+
+
+def test_a_makefile_runs_and_gives_what_make_gives(tmp_path):
+    project = project_of("make", tmp_path)
+    other = tmp_path / "other"
+    shutil.copytree(project.root, other)
+    subprocess.run(["make"], cwd=other, env=project.env, check=True, capture_output=True)
+    project("adopt")
+    assert project("run", "--json").json["status"] == "succeeded"
+    assert files(project.root / "build") == files(other / "build")
+    assert set(project("plan", "--json").decisions.values()) == {"cached"}
+    project.edit("four", "four five", "src/b.txt")
+    assert [name for name, verb in project("plan", "--json").decisions.items() if verb == "run"] == [
+        "build_count-b"
+    ]
+
+
+def test_times_are_believed_only_where_somebody_says_so(tmp_path):
+    project = project_of("make", tmp_path)
+    make(project)
+    assert not any(stage["taken"] for stage in project("adopt", "--json").json["stages"])
+    (project.root / "pipeline.py").unlink()
+    source = project.root / "src/a.txt"
+    newer = (project.root / "build/total.txt").stat().st_mtime + 10
+    os.utime(source, (newer, newer))
+    stages = project("adopt", "--trust-times", "--json").json["stages"]
+    told = {stage["stage"]: (stage["taken"], stage["why"]) for stage in stages}
+    assert told["build_count@a"] == (False, "it is older than what it is made of")
+    assert told["build_count@b"] == (True, "taken over by the times of its files (Makefile)")
+    assert told["total.txt"] == (False, "what it takes in was not taken over")
+    assert project("plan", "--json").decisions["build_count-b"] == "cached"

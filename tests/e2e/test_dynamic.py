@@ -1,0 +1,330 @@
+"""Control flow on values that exist only while a pipeline runs, with the real command."""
+
+from __future__ import annotations
+
+import pytest
+
+MAPPED = """
+    from pathlib import Path
+    import numpy as np
+    from stepwell import FailedStep, pipeline, source, step, when
+
+    files = source("data/*.txt")
+
+    @step
+    def slices(n: int) -> list[str]:
+        return [f"s{i}" for i in range(n)]
+
+    @step
+    def evaluate(name: str, scale: int = 1) -> int:
+        if name == "s13":
+            raise ValueError("unlucky")
+        return int(name[1:]) * scale
+
+    @step
+    def total(scores: list[int]) -> int:
+        return sum(scores)
+
+    @step
+    def words(file: Path) -> int:
+        return len(file.read_text().split())
+
+    @step
+    def arrays(n: int, last: int = 0) -> list[np.ndarray]:
+        return [np.full(3, i) for i in range(n)] + [np.full(3, last)]
+
+    @step
+    def area(one: np.ndarray) -> int:
+        return int(one.sum())
+
+    @pipeline
+    def main(n: int = 3) -> int:
+        return total(evaluate.map(slices(n), scale=2))
+
+    @pipeline
+    def counted() -> int:
+        return total(words.map(files()))
+
+    @pipeline
+    def arrayed(n: int = 2, last: int = 0) -> int:
+        return total(area.map(arrays(n, last)))
+
+    @pipeline
+    def written() -> int:
+        return total(evaluate.map(["s1", "s2"]))
+
+    @pipeline
+    def grid(n: int = 2) -> int:
+        return total(evaluate.product(name=slices(n), scale=[1, 10])())
+
+    @pipeline
+    def lenient(n: int = 20, share: float = 0.9) -> int:
+        return total(evaluate.options(share=share).map(slices(n)))
+"""
+
+
+def test_a_map_over_what_a_step_gives(project):
+    project.write(MAPPED)
+    first = project("run", "main", "--json").json
+    assert first["result"] == 6
+    assert [step["id"] for step in first["steps"]] == [
+        "slices",
+        "evaluate",
+        "evaluate[2]",
+        "evaluate[3]",
+        "total",
+    ]
+    planned = project("plan", "main", "--json").json
+    assert planned["counts"]["cached"] == 5
+    assert planned["counts"]["run"] == 0
+    more = project("run", "main", "n=4", "--json")
+    assert more.json["result"] == 12
+    assert [name for name, step in more.steps.items() if step["decision"] == "run"] == [
+        "slices",
+        "evaluate[4]",
+        "total",
+    ]
+    open_plan = project("plan", "main", "n=5", "--json")
+    assert open_plan.decisions == {"slices": "run", "evaluate.map": "dynamic", "total": "maybe"}
+    assert "last time it became 4 × evaluate" in open_plan.steps["evaluate.map"]["reasons"][0]["text"]
+    shown = project("show", "last", "--json").json
+    assert [step["id"] for step in shown["steps"] if step["step"] == "evaluate"] == [
+        "evaluate", "evaluate[2]", "evaluate[3]", "evaluate[4]",
+    ]  # fmt: skip
+
+
+def test_a_map_over_the_files_of_a_source_runs_for_the_file_that_changed(project):
+    project.write(MAPPED)
+    for name in ("a", "b", "c"):
+        project.write("one two", f"data/{name}.txt")
+    assert project("run", "counted", "--json").json["result"] == 6
+    project.write("one two three", "data/b.txt")
+    again = project("run", "counted", "--json")
+    assert again.json["result"] == 7
+    assert list(again.decisions.values()) == ["cached", "run", "cached", "run"]
+    project.write("four", "data/d.txt")
+    assert project("run", "counted", "--json").json["counts"] == {"run": 2, "cached": 3}
+
+
+def test_items_that_are_no_plain_data_are_known_by_their_content(project):
+    project.write(MAPPED)
+    assert project("run", "arrayed", "--json").json["result"] == 3
+    again = project("run", "arrayed", "last=5", "--json")
+    assert again.json["result"] == 18
+    assert again.decisions == {
+        "arrays": "run",
+        "area": "cached",
+        "area[2]": "cached",
+        "area[3]": "run",
+        "total": "run",
+    }
+
+
+def test_lists_that_are_written_down_are_not_dynamic(project):
+    project.write(MAPPED)
+    plan = project("plan", "written", "--json")
+    assert plan.decisions == {"evaluate": "run", "evaluate[2]": "run", "total": "run"}
+    assert project("run", "grid", "--json").json["result"] == 11
+
+
+def test_a_share_of_a_map_must_succeed(project):
+    project.write(MAPPED)
+    done = project("run", "lenient", "--json")
+    assert done.json["status"] == "succeeded"
+    assert done.json["result"] == sum(range(20)) - 13
+    assert done.steps["evaluate[14]"]["status"] == "failed"
+    assert project("run", "lenient", "share=0.99", "--json", code=1).json["status"] == "failed"
+
+
+ROUNDS = """
+    from stepwell import pipeline, step, when
+
+    @step
+    def start() -> float:
+        return 0.1
+
+    @step
+    def improve(x: float) -> float:
+        return x + 0.3
+
+    @step
+    def good(x: float) -> bool:
+        return x > 0.8
+
+    @step
+    def ship(x: float) -> str:
+        return f"shipped {x:.1f}"
+
+    @step
+    def complain(x: float) -> str:
+        return f"only {x:.1f}"
+
+    @pipeline(dynamic=True)
+    def until_good(x: float, rounds: int) -> float:
+        while x <= 0.8 and rounds:
+            return until_good(improve(x), rounds - 1)
+        return x
+
+    @pipeline
+    def main(rounds: int = 5) -> str:
+        x = until_good(start(), rounds)
+        return when(good(x), lambda: ship(x), lambda: complain(x))
+"""
+
+
+def test_rounds_until_it_is_good_and_a_branch(project):
+    project.write(ROUNDS)
+    done = project("run", "--json")
+    assert done.json["result"] == "shipped 1.0"
+    assert [name for name in done.steps if "improve" in name] == [
+        "until_good/improve", "until_good[2]/improve", "until_good[3]/improve",
+    ]  # fmt: skip
+    assert "complain" not in done.steps
+    short = project("run", "rounds=1", "--json")
+    assert short.json["result"] == "only 0.4"
+    assert short.decisions["until_good/improve"] == "cached"
+    assert project("plan", "rounds=1", "--json").json["counts"]["run"] == 0
+
+
+def test_a_plan_resolves_what_is_cached_and_says_what_waits(project):
+    project.write(ROUNDS)
+    text = project("plan").out
+    assert "known when `until_good` is" not in text
+    assert "known when `start` is" in text
+    assert "when" in text
+    assert "dynamic" in text
+
+
+BROKEN = """
+    from stepwell import pipeline, step, when
+
+    @step
+    def flag() -> bool:
+        return True
+
+    @step
+    def one(x: int = 1) -> int:
+        return x
+
+    @step
+    def text() -> str:
+        return ""
+{body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        (
+            """
+    @pipeline
+    def main() -> int:
+        kept = []
+        when(flag(), lambda: kept.append(one()) or one(), lambda: one(2))
+        return one(kept[0])
+""",
+            "E260",
+            "may not be taken",
+        ),
+        (
+            "\n    @pipeline\n    def main():\n        return when(text(), one, one)\n",
+            "E204",
+            "True or False",
+        ),
+        (
+            "\n    @pipeline\n    def main():\n        return when(flag(), one(), one())\n",
+            "E262",
+            "no function",
+        ),
+        ("\n    @pipeline\n    def main():\n        return one.map(text())\n", "E262", "no list"),
+        ("\n    @pipeline\n    def main():\n        return one.map('abc')\n", "E262", "a text"),
+        ("\n    @pipeline\n    def main():\n        return [one(x) for x in text()]\n", "E206", "step.map"),
+        (
+            "\n    @pipeline\n    def main():\n        return when(flag(), lambda: one(y=1), one)\n",
+            "E204",
+            "no parameter `y`",
+        ),
+    ],
+)
+def test_mistakes_are_told_when_it_is_planned(project, body, code, says):
+    project.write(BROKEN.replace("{body}", body))
+    error = project.refused("plan", code=3)
+    assert error["code"] == code
+    assert says in f"{error['what']} {error['why']} {error['fixes']}"
+    assert error["where"].startswith("pipeline.py:")
+
+
+def test_a_dynamic_pipeline_that_never_ends_is_stopped(project):
+    project.write(
+        """
+        from stepwell import pipeline, step
+
+        @step
+        def more(x: int) -> int:
+            return x
+
+        @pipeline(dynamic=True)
+        def forever(x: int) -> int:
+            return forever(more(x))
+
+        @pipeline
+        def main() -> int:
+            return forever(more(1))
+        """
+    )
+    done = project("run", "--json", code=1)
+    failed = [step for step in done.json["steps"] if step["status"] == "failed"]
+    assert failed[0]["error"]["code"] == "E261"
+
+
+ENDINGS = """
+    from pathlib import Path
+    from stepwell import FailedStep, pipeline, step
+
+    @step
+    def load(ok: bool) -> int:
+        if not ok:
+            raise KeyError("no data")
+        return 1
+
+    @step
+    def use(x: int) -> int:
+        return x
+
+    @step(optional=True)
+    def thumbnail(ok: bool) -> str:
+        if not ok:
+            raise RuntimeError("no screen")
+        return "picture"
+
+    @step
+    def page(x: int, picture: str | None) -> str:
+        return f"{x} {picture}"
+
+    @step(always=True)
+    def clean(failed: list[FailedStep], last: int | None) -> str:
+        return ", ".join(one.id for one in failed) + f" {last}"
+
+    @pipeline
+    def main(ok: bool = True, picture: bool = True) -> str:
+        used = use(load(ok))
+        clean(last=used)
+        return page(used, thumbnail(picture))
+"""
+
+
+def test_optional_steps_and_steps_that_always_run(project):
+    project.write(ENDINGS)
+    good = project("run", "--json")
+    assert good.json["result"] == "1 picture"
+    assert list(good.steps)[-1] == "clean"
+    assert good.steps["clean"]["status"] == "succeeded"
+    without = project("run", "picture=false", "--json")
+    assert without.json["status"] == "succeeded"
+    assert without.json["result"] == "1 None"
+    broken = project("run", "ok=false", "--json", code=1)
+    assert broken.json["status"] == "failed"
+    assert broken.steps["clean"]["status"] == "succeeded"
+    assert project("get", "last", "clean", "--json").json["value"] == "load None"
+    assert broken.steps["use"]["status"] == "blocked"
