@@ -6,13 +6,13 @@ from stepwell import pipeline, shell, source, sql, step
 
 houses = source("houses.csv", Path)
 
-sold = sql("select area, price from {houses} where price is not null order by area", list[dict])
+sold = sql("select area, price from {houses} where price is not null order by area", list[dict[str, float]])
 
 towns = shell("tally 1 {houses} > {out}", out="towns.txt", image="localhost/tally:1")
 
 
 @step(packages=["scikit-learn==1.5.2"])
-def fit(sold: list[dict]) -> list[float]:
+def fit(sold: list[dict[str, float]]) -> list[float]:
     """What each house should have cost."""
     from sklearn.linear_model import LinearRegression
 
@@ -22,15 +22,18 @@ def fit(sold: list[dict]) -> list[float]:
 
 
 @step
-def figure(sold: list[dict], fitted: list[float], towns: Path) -> Path:
-    from matplotlib import pyplot
+def figure(sold: list[dict[str, float]], fitted: list[float], towns: Path) -> Path:
+    """The prices with the line through them, and how many houses each town has."""
+    from matplotlib.figure import Figure
 
+    areas = [house["area"] for house in sold]
     counts = [line.split() for line in towns.read_text().splitlines()]
-    _, (left, right) = pyplot.subplots(1, 2)
-    left.scatter([house["area"] for house in sold], [house["price"] for house in sold])
-    left.plot([house["area"] for house in sold], fitted)
+    drawing = Figure(figsize=(8, 4))
+    left, right = drawing.subplots(1, 2)
+    left.scatter(areas, [house["price"] for house in sold])
+    left.plot(areas, fitted)
     right.bar([town for _, town in counts], [int(count) for count, _ in counts])
-    pyplot.savefig("houses.svg")
+    drawing.savefig("houses.svg")
     return Path("houses.svg")
 
 

@@ -17,7 +17,7 @@ def quarter(months: list[list[float]]) -> list[float]:
 
 
 @step
-def year(quarters: list[list[float]]) -> list[float]:
+def readings(quarters: list[list[float]]) -> list[float]:
     return [r for quarter in quarters for r in quarter]
 
 
@@ -45,5 +45,5 @@ class Clean(NamedTuple):
 def etl(months: int = 12) -> Clean:
     fetched = [fetch(n) for n in range(months)]
     quarters = [quarter(fetched[n : n + 3]) for n in range(0, months, 3)]
-    readings, names = year(quarters), calendar(months)
-    return Clean(readings, catalogue(readings, names, busiest(readings, names)))
+    year, names = readings(quarters), calendar(months)
+    return Clean(year, catalogue(year, names, busiest(year, names)))

@@ -83,6 +83,7 @@ __all__ = [
     "Check",
     "Columns",
     "Endpoint",
+    "FailedStep",
     "Pipeline",
     "PlanView",
     "PlannedSource",

@@ -219,6 +219,8 @@ def test_two_hundred_points(swept):
 
 
 def test_two_sweeps_at_once_do_the_work_once(swept):
+    swept.edit('mark("load")', 'mark("load"), time.sleep(0.4)')  # long enough for the other one to see it
+    swept.edit('mark(f"train {depth} {lr}")', 'mark(f"train {depth} {lr}"), time.sleep(0.2)')
     words = ["run", "--sweep", "depth=2..7", "-j", "1", "--json"]
     both = [swept.start(*words) for _ in range(2)]
     for process in both:

@@ -94,7 +94,7 @@ def test_a_run_of_every_status_is_shown_whole(folder, store):
         assert row == (
             "r2", "delays", "failed", 2000.0, 4.5, {"depth": 6, "name": "é"}, {"rows": 336776.0, "auc": 0.9},
             "9f3c1e", True, ("run", "depth=6"),
-            {"cached": 1, "succeeded": 1, "failed": 1, "blocked": 1, "interrupted": 1, "skipped": 1}, "", {},
+            {"cached": 1, "succeeded": 1, "failed": 1, "blocked": 1, "interrupted": 1, "skipped": 1}, "", {}, {},
         )  # fmt: skip
         steps = reader.runs.steps("r2")
         assert [step.id for step in steps] == [f"inner/{name}" for name in STEPS]

@@ -106,7 +106,7 @@ def test_a_store_without_groups_gets_them(tmp_path, monkeypatch):
 def test_a_sweep_counts_as_one_run_for_what_stays():
     points = [RunFact(number, "delays", "succeeded", 0.0, 7) for number in range(10, 40)]
     runs = [RunFact(number, "delays", "failed", 0.0) for number in (5, 6, 8, 9, 45, 50)]
-    why = dict(judged_runs([*points, *runs], frozenset(), 1e12, Policy(keep=4)))
+    why = dict(judged_runs([*points, *runs], frozenset(), 1e12, Policy(keep=4, grace=1.0)))
     assert all(why[one.number] for one in points)
     assert {run.number: bool(why[run.number]) for run in runs} == {
         5: False,

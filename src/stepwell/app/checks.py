@@ -45,7 +45,6 @@ from stepwell.plugins.registry import registry
 from stepwell.sources.address import parse
 from stepwell.sources.memo import Memo
 from stepwell.sources.pin import Pinned
-from stepwell.worker import services
 from stepwell.worker.kinds import claims, is_made, spec_of
 from stepwell.worker.secrets import Secret, any_made, check, inside
 
@@ -227,6 +226,8 @@ def kinds(facts: Facts) -> Iterator[Finding]:
                 yield error
     for i, step in enumerate(facts.traced.graph.steps):
         for definition in step.services:
+            from stepwell.worker import services  # few pipelines have any
+
             for error in services.check(definition):
                 error.where = error.where or facts.line_of(i)
                 yield error

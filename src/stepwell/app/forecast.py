@@ -68,7 +68,8 @@ def forecast(plan: Plan, jobs: int = 0, learnt: Learnt | None = None) -> Forecas
 def _cost(plan: Plan, decision: Decision, learnt: Learnt | None) -> Cost:
     last = _last(plan, decision)
     reads = _reads(plan, decision.node, learnt)
-    if learnt is not None and reads is not None and decision.verb not in IDLE:
+    same = last is not None and bool(decision.site) and last.site == decision.site  # it got just this
+    if learnt is not None and reads is not None and decision.verb not in IDLE and not same:
         found = learnt.estimate(plan.graph.step_of(decision.node).full_name)
         if found is not None:
             return Cost(found.seconds(reads), found.memory(reads), reads)

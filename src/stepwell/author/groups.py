@@ -29,7 +29,7 @@ class Sweep(Generic[R]):
         self.id = group
         self.status = status
         self.seconds = seconds
-        self.runs = list(runs)
+        self.runs: list[Run[R]] = list(runs)
         self.document = document
 
     def __len__(self) -> int:

@@ -250,13 +250,15 @@ PARTS = (
 MANY = (
     "to call a step with each item: step.map(items)",
     "or put the loop into a @pipeline(dynamic=True), which is traced when the list is there",
+    "or do it inside a step, which gets the value itself",
 )
 """Ways out for who iterates over what is not there yet."""
 
 _REMEDIES = {
     "testing the truth of": (
         "when(condition, then, otherwise) calls one of two functions, once the condition is known",
-        "or decide inside a step, which gets the value itself, or on a parameter of the pipeline",
+        "or decide inside a step, which gets the value itself",
+        "or decide on a parameter of the pipeline: those are known",
     ),
     "comparing": ("compare inside a step, which gets the value itself",),
     "arithmetic with": ("calculate inside a step, which gets the value itself",),

@@ -42,7 +42,7 @@ class Service:
         self._spec, self._name, self._fallback = spec, name, fallback
         self._modules, _ = callers()
         self.needs = needs
-        self.where = user_line()
+        self.where: str = user_line()
 
     @property
     def name(self) -> str:

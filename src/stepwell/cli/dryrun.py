@@ -10,7 +10,7 @@ from stepwell.app.causes import named
 from stepwell.app.documents import plan_document
 from stepwell.app.parameters import origins_line
 from stepwell.app.pictures import MARKS, lanes, tally
-from stepwell.cli.text import clean, columns, cut, paint, pairs, seconds, size, table, wide, wrapped
+from stepwell.cli.text import clean, columns, cut, given, paint, seconds, size, table, wide, wrapped
 from stepwell.kernel.plan import Plan
 
 Document = Mapping[str, Any]
@@ -62,7 +62,7 @@ def plan_text(plan: Plan, document: Document | None = None) -> str:
 
 def heading(document: Document) -> str:
     """The pipeline and its parameters on one line; on a second one where these came from, if that is not plain to see."""
-    params, came = pairs(document["params"]), origins_line(document["params_from"])
+    params, came = given(document["params"]), origins_line(document["params_from"])
     first = paint(clean(document["pipeline"]), "bold") + (f"  {params}" if params else "")
     return "\n".join([first, *([paint(f"  {clean(came)}", "dim")] if came else [])])
 

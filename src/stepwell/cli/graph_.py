@@ -16,7 +16,7 @@ from stepwell.author.project import Loaded
 from stepwell.author.trace import trace
 from stepwell.cli.dryrun import COLOUR
 from stepwell.cli.options import loaded, params_argument, selection, selection_arguments, words
-from stepwell.cli.text import clean, columns, cut, paint, pairs, print_json, wide
+from stepwell.cli.text import clean, columns, cut, given, paint, print_json, wide
 from stepwell.errors import NothingSelected, StepwellError, UsageError
 from stepwell.kernel.graph import Graph
 
@@ -92,7 +92,7 @@ def text(document: Document) -> str:
     width = columns()
     lines = pictures.lanes(document)
     room = max((wide(line.drawn) for line in lines), default=0)
-    params = pairs(document["params"])
+    params = given(document["params"])
     out = [paint(clean(document["pipeline"]), "bold") + (f"  {params}" if params else "")]
     path: tuple[str, ...] = ()
     for line in lines:

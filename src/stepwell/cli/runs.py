@@ -8,7 +8,7 @@ from datetime import datetime
 
 from stepwell.app.values import number, plain
 from stepwell.cli.looking import positive, project_root, stored
-from stepwell.cli.text import clean, paint, pairs, print_json, seconds, table
+from stepwell.cli.text import clean, given, paint, pairs, print_json, seconds, table
 from stepwell.errors import UnknownPipeline, nearest
 from stepwell.stores.history import RunRow
 
@@ -74,7 +74,7 @@ def _cells(row: RunRow) -> list[str]:
     when = datetime.fromtimestamp(row.started).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     commit = f"{row.commit[:7]}{'+' if row.dirty else ''}" if row.commit else ""
     metrics = dict(list(row.metrics.items())[:4])
-    told = "  ".join(part for part in (paint(pairs(row.params), "dim"), pairs(metrics)) if part)
+    told = "  ".join(part for part in (paint(given(row.params), "dim"), pairs(metrics)) if part)
     return [
         f"{row.run} {paint(row.group, 'dim')}" if row.group else row.run,
         clean(row.pipeline),

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TextIO
 
 from stepwell.app.documents import Outcome, Progress
 from stepwell.app.values import plain
-from stepwell.cli.text import clean, last_words, number, paint, pairs, seconds, short, silence, table
+from stepwell.cli.text import clean, given, last_words, number, paint, pairs, seconds, short, silence, table
 from stepwell.kernel.events import (
     Event,
     StepBlocked,
@@ -42,7 +42,7 @@ MANY = 40
 def title(plan: Plan, stream: TextIO | None = None) -> str:
     """The pipeline and its parameters on one line; painted if the stream (stdout) shows colours."""
     graph = plan.graph
-    params = pairs({name: plain(value) for name, value, _ in graph.params})
+    params = given({name: plain(value) for name, value, _ in graph.params})
     return paint(clean(graph.pipeline), "bold", stream) + (f"  {params}" if params else "")
 
 
@@ -97,7 +97,7 @@ class Lines:
     def end(self, run: str, progress: Progress, result: Any) -> None:
         """Print the summary."""
         if self.reused:
-            self.put(f"  · {self.reused:,} steps are up to date")
+            self.put(f"  · {self.reused:,} {'step is' if self.reused == 1 else 'steps are'} up to date")
         for line in summary(run, progress, result, self.stream, quiet=self.quiet):
             self.put(line)
 

@@ -13,7 +13,7 @@ from stepwell.cli.looking import project_root, stored
 from stepwell.cli.runs import COLOUR, run_row
 from stepwell.cli.screen import failure_lines
 from stepwell.cli.sweep_words import Row, points_table
-from stepwell.cli.text import clean, columns, cut, paint, pairs, print_json, seconds, size, table, wide
+from stepwell.cli.text import clean, columns, cut, given, paint, pairs, print_json, seconds, size, table, wide
 from stepwell.stores.history import RunRow, StepRow
 
 
@@ -101,7 +101,7 @@ def _head(row: RunRow) -> list[str]:
         f"{paint(row.run, 'bold')}  {clean(row.pipeline)}  {paint(row.status, COLOUR[row.status])}  {seconds(row.seconds)}{commit}"
     ]
     if row.params:
-        lines.append(f"  {pairs(row.params)}")
+        lines.append(f"  {given(row.params)}")
     if came := origins_line(row.origins):
         lines.append(paint(f"  {clean(came)}", "dim"))
     if row.metrics:

@@ -12,7 +12,7 @@ from stepwell.app.session import Settings
 from stepwell.app.values import number as number_json
 from stepwell.author.project import Loaded
 from stepwell.cli.looking import positive
-from stepwell.cli.text import clean, number, paint, print_json, seconds, short, table
+from stepwell.cli.text import clean, number, paint, print_json, seconds, short, table, typed
 from stepwell.errors import UsageError
 from stepwell.stores.local import LocalStore
 
@@ -171,7 +171,7 @@ def points_table(rows: Sequence[Row], group: str = "") -> list[str]:
     ends = {name: _ends([row.metrics[name] for row in rows if name in row.metrics]) for name in metrics}
     body = []
     for row in rows[:MOST_ROWS]:
-        cells = [paint(row.run, "dim"), *[short(_text(row.point.get(name)), 24) for name in varying]]
+        cells = [paint(row.run, "dim"), *[short(typed(row.point.get(name, "")), 24) for name in varying]]
         cells.append(paint(row.status, COLOUR[row.status]))
         cells += [_marked(row.metrics.get(name), ends[name]) for name in metrics]
         cells += [short(_text(row.result), 40)] if results else []

@@ -157,6 +157,16 @@ def pairs(values: Any) -> str:
     )
 
 
+def given(values: Any) -> str:
+    """`name=value` for each parameter, numbers as one types them: `year=2026`, where `pairs` has `2,026`."""
+    return "  ".join(f"{clean(str(name))}={typed(value)}" for name, value in values.items())
+
+
+def typed(value: object) -> str:
+    """A parameter's value on one line, shortened; a number as one types it."""
+    return f"{value:.12g}" if isinstance(value, float) else short(value)
+
+
 def wide(text: str) -> int:
     """Columns that text takes on a terminal, colours not counted, East Asian wide characters counted twice."""
     bare = re.sub(r"\x1b\[[0-9;]*m", "", text)

@@ -10,7 +10,6 @@ nothing is left afterwards. What it says goes to a file, whose last lines are to
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import shlex
@@ -178,6 +177,8 @@ class _Started:
             with contextlib.suppress(OSError), socket.create_connection((HOST, self.reached.port), 1):
                 return self._process.poll() is None
             return False
+        import http.client  # few services are asked in this way, and it takes 40 ms
+
         connection = http.client.HTTPConnection(HOST, self.reached.port, timeout=5)
         try:
             connection.request("GET", rest)

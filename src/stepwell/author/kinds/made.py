@@ -36,14 +36,19 @@ class Made:
     ) -> None:
         self.kind = kind
         self.spec = spec
-        self.where = user_line()
-        self.modules, self._file = callers()
-        self.is_bound = False
+        self.where: str = user_line()
+        found = callers()
+        self.modules: tuple[str, ...] = found[0]
+        self._file = found[1]
+        self.is_bound: bool = False
         self._advice = advice
         self._fallback = fallback
-        self.__signature__ = inspect.Signature(parameters, return_annotation=returns)
-        self.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": returns}
-        self.__name__ = self.__qualname__ = fallback
+        self.__signature__: inspect.Signature = inspect.Signature(parameters, return_annotation=returns)
+        self.__annotations__: dict[str, Any] = {one.name: one.annotation for one in parameters} | {
+            "return": returns
+        }
+        self.__name__: str = fallback
+        self.__qualname__ = fallback
         self.__module__ = self.modules[0] if self.modules else "__main__"
         self.__doc__ = about
 

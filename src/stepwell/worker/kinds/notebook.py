@@ -50,7 +50,7 @@ def code(spec: Mapping[str, Any], root: Path) -> dict[str, str]:
     text = "\n\n".join(cellsof.code_of(cell.source) for cell in cells if cell.source.strip())
     texts[spec["notebook"]] = f"{text}\n\nparameters after cell {tagged}" if spec["parameters"] else text
     for file in _reached(path, root, cells)[0]:
-        texts[os.path.relpath(file, root)] = script._python_text(file)
+        texts[os.path.relpath(file, root)] = script.python_text(file)
     return texts
 
 
@@ -74,11 +74,11 @@ def _reached(path: Path, root: Path, cells: list[cellsof.Cell]) -> tuple[list[Pa
     files: set[Path] = set()
     others: set[str] = set()
     trees = [found for cell in cells if (found := cellsof.tree(cell.source)) is not None]
-    places = list(dict.fromkeys([root, root / "src", *script._places(path, root)]))
+    places = list(dict.fromkeys([root, root / "src", *script.places_of(path, root)]))
     whole = ast.Module([node for one in trees for node in one.body], [])
-    for name in script._imported(whole, ""):
-        found = script._files_of(name, places)
-        if not found and not script._files_of(name.partition(".")[0], places):
+    for name in script.imported(whole, ""):
+        found = script.files_of(name, places)
+        if not found and not script.files_of(name.partition(".")[0], places):
             others.add(name)
         for file, _ in found:
             own, rest = script.modules(file, root)

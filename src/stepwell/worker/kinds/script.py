@@ -45,7 +45,7 @@ def code(spec: Spec, root: Path) -> dict[str, str]:
         texts[spec["script"]] = _any_text(path)
     else:
         for file in modules(path, root)[0]:
-            texts[os.path.relpath(file, root)] = _python_text(file)
+            texts[os.path.relpath(file, root)] = python_text(file)
     return texts
 
 
@@ -154,7 +154,8 @@ def _python(path: Path) -> tuple[str, ast.Module]:
     return _texts[place]
 
 
-def _python_text(path: Path) -> str:
+def python_text(path: Path) -> str:
+    """The canonical text of a Python file: comments and formatting do not count; of one that does not parse its bytes as text."""
     try:
         return _python(path)[0]
     except (SyntaxError, ValueError):  # it is imported somewhere, perhaps never
@@ -169,7 +170,7 @@ def modules(script: Path, root: Path) -> tuple[list[Path], list[str]]:
 
     What is imported by computed names is not seen.
     """
-    places = _places(script, root)
+    places = places_of(script, root)
     files: dict[Path, None] = {script: None}
     others: dict[str, None] = {}
     todo: list[tuple[Path, str]] = [(script, "")]
@@ -179,8 +180,8 @@ def modules(script: Path, root: Path) -> tuple[list[Path], list[str]]:
             tree = _python(path)[1]
         except (SyntaxError, ValueError, OSError):
             continue
-        for name in _imported(tree, package):
-            found = _files_of(name, places)
+        for name in imported(tree, package):
+            found = files_of(name, places)
             if not found and name.partition(".")[0] not in sys.stdlib_module_names:
                 others[name] = None
             for file, inner in found:
@@ -188,11 +189,11 @@ def modules(script: Path, root: Path) -> tuple[list[Path], list[str]]:
                     files[file] = None
                     todo.append((file, inner))
     own = list(files)
-    names = {name for name in others if not _files_of(name.partition(".")[0], places)}
+    names = {name for name in others if not files_of(name.partition(".")[0], places)}
     return [own[0], *sorted(own[1:])], sorted(names)
 
 
-def _places(script: Path, root: Path) -> list[Path]:
+def places_of(script: Path, root: Path) -> list[Path]:
     """Where a script finds modules of the project: its own folder, and what is on the path and no library."""
     listed = [*os.environ.get("PYTHONPATH", "").split(os.pathsep), *sys.path]
     below = [Path(one) for one in listed if one and os.path.isabs(one) and Path(one).is_relative_to(root)]
@@ -200,7 +201,7 @@ def _places(script: Path, root: Path) -> list[Path]:
     return list(dict.fromkeys([script.parent, *(one for one in own if one != root or script.parent == root)]))
 
 
-def _imported(tree: ast.Module, package: str) -> Iterator[str]:
+def imported(tree: ast.Module, package: str) -> Iterator[str]:
     """The dotted names that a module imports; of `from a import b` also `a.b`, which may be a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -216,7 +217,7 @@ def _imported(tree: ast.Module, package: str) -> Iterator[str]:
                 yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
 
 
-def _files_of(name: str, places: list[Path]) -> list[tuple[Path, str]]:
+def files_of(name: str, places: list[Path]) -> list[tuple[Path, str]]:
     """The project's files that importing a module executes, each with the package that its relative imports go out from."""
     found: list[tuple[Path, str]] = []
     parts = name.split(".")
