@@ -78,7 +78,7 @@ def test_sections_run_together_and_apart(sections):
 def test_what_is_kept_is_not_run_whatever_changed(sections):
     error = sections.refused("run", "--only", "score", code=2)
     assert error["code"] == "E122"
-    assert error["fixes"][0] == "stepwell run --until etl/split,training/train"
+    assert error["fixes"][0] == "stepwell run full --until etl/split,training/train"
     assert not list((sections.root / ".stepwell").rglob("runs/*"))
     sections("run", "--until", "training/")
     sections.edit("list(range(n))", "list(range(n + 2))")
@@ -96,7 +96,7 @@ def test_checks_and_steps_are_told_apart(sections):
     assert error["code"] == "E121"
     assert error["fixes"] == ["--only check:columns", "--only step:columns"]
     assert set(sections("plan", "--only", "check:columns", "--json").decisions.values()) <= {"run", "maybe"}
-    assert sections("plan", "--only", "step:columns", "--json").decisions["qa/columns"] == "blocked"
+    assert sections("plan", "--only", "step:columns", "--json", code=3).decisions["qa/columns"] == "blocked"
     error = sections.refused("plan", "--tag", "slw", code=2)
     assert (error["code"], error["fixes"][0]) == ("E120", "did you mean `tag:slow`?")
 

@@ -196,6 +196,7 @@ def test_a_plan_resolves_what_is_cached_and_says_what_waits(project):
 
 
 BROKEN = """
+    import pandas as pd
     from stepwell import pipeline, step, when
 
     @step
@@ -209,6 +210,14 @@ BROKEN = """
     @step
     def text() -> str:
         return ""
+
+    @step
+    def list_of() -> list[int]:
+        return [1]
+
+    @step
+    def table() -> pd.DataFrame:
+        return pd.DataFrame()
 {body}
 """
 
@@ -239,6 +248,17 @@ BROKEN = """
         ),
         ("\n    @pipeline\n    def main():\n        return one.map(text())\n", "E262", "no list"),
         ("\n    @pipeline\n    def main():\n        return one.map('abc')\n", "E262", "a text"),
+        (
+            "\n    @pipeline\n    def main():\n        return one.map(list_of(), z=1)\n",
+            "E204",
+            "no parameter `z`",
+        ),
+        (
+            "\n    @pipeline\n    def main():\n        return one.product(x=list_of(), z=[1])()\n",
+            "E204",
+            "no parameter `z`",
+        ),
+        ("\n    @pipeline\n    def main():\n        return one.map(table())\n", "E262", "no list"),
         ("\n    @pipeline\n    def main():\n        return [one(x) for x in text()]\n", "E206", "step.map"),
         (
             "\n    @pipeline\n    def main():\n        return when(flag(), lambda: one(y=1), one)\n",
@@ -328,3 +348,125 @@ def test_optional_steps_and_steps_that_always_run(project):
     assert broken.steps["clean"]["status"] == "succeeded"
     assert project("get", "last", "clean", "--json").json["value"] == "load None"
     assert broken.steps["use"]["status"] == "blocked"
+
+
+ORDER = """
+    import os
+    import time
+    from stepwell import FailedStep, Secret, pipeline, step, when
+
+    @step
+    def numbers(n: int) -> list[int]:
+        return list(range(n))
+
+    @step
+    def more(x: int) -> int:
+        return x + 1
+
+    @step
+    def total(xs: list[int]) -> int:
+        return sum(x * 10**i for i, x in enumerate(xs))
+
+    @step
+    def yes(x: int) -> bool:
+        return x > 0
+
+    @step(always=True)
+    def clean(failed: list[FailedStep]) -> int:
+        return len(failed)
+
+    @pipeline
+    def first() -> int:
+        clean()
+        return total(more.map(numbers(2)))
+
+    @pipeline
+    def looped() -> int:
+        return total([when(yes(i), lambda: more(i), lambda: more(0)) for i in (1, 2, 3)])
+
+    @pipeline(dynamic=True)
+    def inner(xs: list[int]) -> int:
+        return total([more(x) for x in xs])
+
+    @pipeline
+    def selected() -> int:
+        return more.named("last")(inner(numbers(3)))
+
+    @pipeline(dynamic=True)
+    def sleeps(x: int) -> int:
+        print("body begins", flush=True)
+        time.sleep(600)
+        return x
+
+    @pipeline
+    def endless() -> int:
+        return sleeps(more(1))
+
+    @pipeline(dynamic=True)
+    def tells(x: int, token: Secret) -> int:
+        raise ValueError(os.environ["CANARY"])
+
+    @pipeline
+    def leaky(token: Secret = Secret("CANARY")) -> int:
+        return tells(more(1), token)
+"""
+
+
+def test_an_always_step_may_be_called_first(project):
+    project.write(ORDER)
+    done = project("run", "first", "--json")
+    assert done.json["result"] == 21
+    assert done.steps["clean"]["status"] == "succeeded"
+    assert project("run", "first", "--json").json["counts"]["run"] == 1
+
+
+def test_branches_in_a_loop_see_the_variables_of_their_round(project):
+    project.write(ORDER)
+    assert project("run", "looped", "--json").json["result"] == 432
+
+
+def test_steps_of_dynamic_calls_can_be_selected_when_they_are_known(project):
+    project.write(ORDER)
+    project("run", "selected")
+    alone = project("run", "selected", "--only", "last", "--force", "last", "--json")
+    assert alone.decisions["last"] == "run"
+    assert alone.json["counts"]["run"] == 1
+    forced = project("run", "selected", "--force", "inner", "--json")
+    assert [name for name, verb in forced.decisions.items() if verb == "run"] == [
+        "inner/more", "inner/more[2]", "inner/more[3]", "inner/total",
+    ]  # fmt: skip
+
+
+def test_a_body_that_does_not_end_can_be_stopped(project):
+    project.write(ORDER)
+    process = project.start("run", "endless")
+    assert process.stdout is not None
+    assert any(b"body begins" in line for line in process.stdout)
+    process.terminate()
+    assert process.wait(timeout=10) == 130
+
+
+def test_what_a_body_raises_tells_no_secret(project):
+    project.write(ORDER)
+    done = project("run", "leaky", code=1, env={"CANARY": "canary-4711"})
+    assert "***" in done.out
+    assert "canary-4711" not in done.out + done.err
+    for file in (project.root / ".stepwell").rglob("*"):
+        assert not file.is_file() or b"canary-4711" not in file.read_bytes()
+
+
+def test_what_was_left_as_it_is_stays_told_so(project):
+    project.write(ORDER)
+    project("run", "selected")
+    project.edit("return x + 1", "return x + 2")
+    project("run", "selected", "--only", "last")
+    shown = {step["id"]: step for step in project("show", "last", "--json").json["steps"]}
+    assert "left as it is since run r1" in shown["inner/more"]["reasons"][0]["text"]
+    assert shown["inner/more"]["status"] == "cached"
+
+
+def test_steps_of_dynamic_calls_are_executed_again_by_themselves(project):
+    project.write(ORDER)
+    project("run", "selected")
+    again = project("replay", "inner/total", "r1", "--json").json
+    assert again["step"] == "inner/total"

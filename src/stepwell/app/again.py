@@ -39,7 +39,7 @@ from stepwell.errors import (
     UnknownStep,
     nearest,
 )
-from stepwell.kernel.graph import Constant, Graph
+from stepwell.kernel.graph import DYNAMIC, Constant, Graph
 from stepwell.kernel.identity import token
 from stepwell.kernel.ports import Failure, Made, Task
 from stepwell.stores.blobs import Blobs
@@ -100,7 +100,7 @@ def ready(store: LocalStore, wish: Wish) -> Ready:
         notes: list[str] = []
     else:
         loaded = _loaded(then, wish)
-        graph, notes = _traced(loaded, then)
+        graph, notes = _traced(loaded, then, store)
     inputs = Given(store, loaded.target.root, graph, then)
     node = inputs.node()
     call = graph.nodes[node]
@@ -233,8 +233,11 @@ def _loaded(then: Then, wish: Wish) -> Loaded:
     )
 
 
-def _traced(loaded: Loaded, then: Then) -> tuple[Graph, list[str]]:
-    """The pipeline traced with the parameters of a run, and what could not be restored of them."""
+def _traced(loaded: Loaded, then: Then, store: LocalStore) -> tuple[Graph, list[str]]:
+    """The pipeline traced with the parameters of a run, and what could not be restored of them.
+
+    Dynamic calls are the steps that they become, as far as that is known now.
+    """
     pipeline, notes = loaded.pipeline, []
     params: dict[str, object] = {}
     for name, value in then.params.items():
@@ -245,8 +248,12 @@ def _traced(loaded: Loaded, then: Then) -> tuple[Graph, list[str]]:
             params[name] = shaped(value, pipeline.hints.get(name))
         except ValueError:  # of a type that a record keeps as text; what it led to is compared below
             notes.append(f"parameter `{name}` of {then.run} cannot be read back; its default stands for it")
+    given = from_call(pipeline, (), params)
     with at(loaded.target.root):
-        return trace(pipeline, from_call(pipeline, (), params)), notes
+        graph = trace(pipeline, given)
+    if any(step.kind == DYNAMIC for step in graph.steps):
+        graph = prepare(loaded, given, store).graph
+    return graph, notes
 
 
 def _moved(moved: Sequence[str], then: Then) -> SourceMoved:

@@ -30,6 +30,7 @@ from stepwell.kernel.plan import Foreseen, Grown, standing
 from stepwell.kernel.ports import Artifact, Made, Outside, Stored
 from stepwell.stores.blobs import digest_of
 from stepwell.stores.local import LocalStore
+from stepwell.worker import secrets
 from stepwell.worker.inputs import Inputs
 
 ATOMS = (type(None), bool, int, float, complex, str, bytes)
@@ -48,10 +49,12 @@ class Growing:
         self, tracing: Trace, graph: g.Graph, learning: Learning, store: LocalStore, root: Path
     ) -> None:
         self._tracing, self._store, self._root, self._learning = tracing, store, root, learning
-        self._places = {node: node for node in range(len(graph.nodes))}
+        self._places = dict(tracing.places)
         """By a node's number in the trace, that in the graph."""
-        self._numbers = dict(self._places)
+        self._numbers = {place: mine for mine, place in self._places.items()}
         """By a node's number in the graph, that in the trace."""
+        self.busy = False
+        """Whether the user's body is running now, in this process: nothing else can stop it than an exception."""
         self._became: dict[int, g.Binding] = {}
         """By the number of a dynamic call in the trace, what its body gave."""
 
@@ -70,7 +73,14 @@ class Growing:
             for value, where in self._parts(values[name], self._as_traced(binding)):
                 given[id(value)] = Given(value, where)
         mine = self._numbers[node]
-        traced = self._tracing.grow(mine, values, given)
+        secrets.prepare(values)  # so that their values are in no text of what the body raises
+        self.busy = True
+        try:
+            traced = self._tracing.grow(mine, values, given)
+        except StepwellError as error:
+            raise _masked(error) from None
+        finally:
+            self.busy = False
         self._became[mine] = traced.result
         return self._settled(graph, node, traced)
 
@@ -173,6 +183,15 @@ class Growing:
         result = g.exchanged(traced.result, place)
         piece = g.Piece(nodes, result, news.graph.steps, news.graph.sources, ends)
         return Grown(piece, news.identities, news.pins, _told(self._tracing, traced))
+
+
+def _masked(error: StepwellError) -> StepwellError:
+    """An error without the values of secrets in its texts."""
+    if secrets.any_made():
+        for problem in (error, *getattr(error, "problems", ())):
+            problem.what, problem.why = secrets.masked(problem.what), secrets.masked(problem.why)
+            problem.fixes = tuple([secrets.masked(fix) for fix in problem.fixes])
+    return error
 
 
 class _Given:

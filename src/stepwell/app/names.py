@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stepwell.errors import UnknownOutput, UnknownStep, nearest
-from stepwell.kernel.graph import Graph
+from stepwell.kernel.graph import DYNAMIC, Graph
 from stepwell.kernel.ports import Artifact
 
 
@@ -13,8 +13,19 @@ def step_named(graph: Graph, name: str) -> tuple[int, ...]:
     """The nodes that `name` means: an id, or all calls of a step. Raises `UnknownStep`."""
     found = graph.find(name)
     if not found:
-        raise unknown_step(name, [node.id for node in graph.nodes], f"the pipeline `{graph.pipeline}`")
+        error = unknown_step(name, [node.id for node in graph.nodes], f"the pipeline `{graph.pipeline}`")
+        error.fixes = (*error.fixes, *later_steps(graph))
+        raise error
     return found
+
+
+def later_steps(graph: Graph) -> list[str]:
+    """What to say of steps that nobody knows yet, where a pipeline has dynamic calls."""
+    later = [node.id for node in graph.nodes if graph.steps[node.step].kind == DYNAMIC]
+    if not later:
+        return []
+    some = ", ".join(f"`{name}`" for name in later[:3])
+    return [f"what {some} will become can be named when its inputs are up to date: stepwell plan"]
 
 
 def unknown_step(name: str, ids: Sequence[str], place: str) -> UnknownStep:

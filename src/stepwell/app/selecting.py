@@ -16,9 +16,10 @@ skip X    not X, nor what needs it
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from stepwell.app.names import later_steps
 from stepwell.errors import NothingKept, NothingSelected, nearest
 from stepwell.kernel.graph import FromStep, Graph, dependencies, leaves
 from stepwell.kernel.plan import Plan, Wanted
@@ -158,13 +159,13 @@ def lacking(plan: Plan) -> tuple[str, ...]:
 
 def refuse_lacking(plan: Plan) -> None:
     """Raises `NothingKept` where a step could not run for want of a result of one that is not to run."""
-    missing = lacking(plan)
+    missing, graph_name = lacking(plan), plan.graph.pipeline
     if missing:
         some = ", ".join(f"`{one}`" for one in missing[:5]) + (" and others" if len(missing) > 5 else "")
         raise NothingKept(
             f"{some} {'is' if len(missing) == 1 else 'are'} not to run, and {'has' if len(missing) == 1 else 'have'} no result to take",
             why="what was asked for needs it, and only the steps that were named are to run",
-            fixes=[f"stepwell run --until {','.join(missing[:5])}", "or name it too"],
+            fixes=[_until(graph_name, missing), "or name it too"],
         )
 
 
@@ -172,7 +173,13 @@ def kept_notes(plan: Plan) -> Iterator[str]:
     """What is to be typed where a plan lacks a result of a step that is not to run."""
     missing = lacking(plan)
     if missing:
-        yield f"results that are not there, and are not to be made: stepwell run --until {','.join(missing[:5])}"
+        command = _until(plan.graph.pipeline, missing)
+        yield f"results that are not there, and are not to be made: {command}"
+
+
+def _until(pipeline: str, missing: Sequence[str]) -> str:
+    """The command that makes results which are missing."""
+    return f"stepwell run {pipeline} --until {','.join(missing[:5])}"
 
 
 def names_in(graph: Graph) -> list[str]:
@@ -197,6 +204,7 @@ def _nothing(graph: Graph, name: str, also: Iterable[str]) -> NothingSelected:
         fixes=[
             *([f"did you mean `{hint}`?"] if hint else []),
             f"there are: {shown}" if names else "it has no steps",
+            *later_steps(graph),
         ],
     )
     error.name = name

@@ -40,10 +40,10 @@ from stepwell.app.values import plain
 from stepwell.author.identities import Identified
 from stepwell.author.layers import Origin
 from stepwell.author.project import Loaded
-from stepwell.errors import ArtifactGone, NothingSelected, StepwellError, UnknownStep, UsageError
+from stepwell.errors import ArtifactGone, Interrupted, NothingSelected, StepwellError, UnknownStep, UsageError
 from stepwell.kernel.events import Event, RunFinished, StepGrew, StepReused
 from stepwell.kernel.graph import DYNAMIC, FromStep, Graph, leaves
-from stepwell.kernel.plan import Known, Plan, Wanted, decide
+from stepwell.kernel.plan import Growth, Known, Plan, Wanted, decide
 from stepwell.kernel.ports import Artifact, Engine, Store
 from stepwell.kernel.run import drive
 from stepwell.plugins.registry import registry
@@ -315,10 +315,11 @@ def _undisturbed() -> Iterator[None]:
 
 def _forced(graph: Graph, names: tuple[str, ...]) -> frozenset[int]:
     from stepwell.app.names import step_named  # names are looked up only where some were given
+    from stepwell.app.selecting import matching
 
     if "*" in names:
         return frozenset(range(len(graph.nodes)))
-    return frozenset(node for name in names for node in step_named(graph, name))
+    return frozenset(node for name in names for node in matching(graph, name) or step_named(graph, name))
 
 
 class Recording(Protocol):
@@ -383,7 +384,7 @@ def execute(
         if began is not None:
             began(record.run)
         files = OutFiles(latest, store, work.root)
-        with _signals(engine), presence.told():
+        with _signals(engine, work.plan.known.growth), presence.told():
             for event in drive(
                 work.plan,
                 engine=engine,
@@ -468,8 +469,8 @@ def _doubled(work: Work, settings: Settings, engine: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _signals(engine: Any) -> Iterator[None]:
-    """First Ctrl-C or SIGTERM: stop the run in order. Second: at once."""
+def _signals(engine: Any, growth: Growth | None = None) -> Iterator[None]:
+    """First Ctrl-C or SIGTERM: stop the run in order, also the body of a dynamic call. Second: at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -480,7 +481,10 @@ def _signals(engine: Any) -> Iterator[None]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        engine.interrupt("interrupted" if number == signal.SIGINT else signal.Signals(number).name)
+        why = "interrupted" if number == signal.SIGINT else signal.Signals(number).name
+        engine.interrupt(why)
+        if getattr(growth, "busy", False):
+            raise Interrupted(why)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in numbers}

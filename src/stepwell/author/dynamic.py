@@ -14,18 +14,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from itertools import product as combinations
-from types import GenericAlias
+from types import CellType, FunctionType, GenericAlias
 from typing import Any, TypeVar, cast, get_args, get_origin, overload
 
 from stepwell.author.annotations import fits, show
-from stepwell.author.arguments import brief
+from stepwell.author.arguments import brief, fitted
 from stepwell.author.bindings import Mapped
 from stepwell.author.references import Reference
 from stepwell.author.trace import Trace, current
 from stepwell.author.where import user_line
 from stepwell.errors import BadArguments, BadMap, EdgeType
-from stepwell.kernel.graph import DYNAMIC, StepDef
+from stepwell.kernel.graph import DYNAMIC, FromSource, StepDef
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -66,6 +67,7 @@ def mapped(call: Any, items: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     """A call for each item of a list, or of a reference to one. Raises `BadMap` for what has no items."""
     trace = current()
     call, least = _tolerant(call)
+    args, kwargs = tuple(map(_held, args)), {name: _held(value) for name, value in kwargs.items()}
 
     def calls(found: Iterable[Any]) -> list[Any]:
         results = Mapped([call(item, *args, **kwargs) for item in _listed(call, found)])
@@ -76,6 +78,8 @@ def mapped(call: Any, items: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
         return calls(items) if trace is not None else list(calls(items))
     if trace is None:
         raise _no_items(call, items)
+    if (wrong := _misfits(trace, call, (items, *args), kwargs)) is not None:
+        return cast("list[Any]", wrong)
     wanted = next(iter(_parameters(call)), None)
     item = _item_type(call, items)
     hint = None if wanted is None else call.hints.get(wanted.name)
@@ -103,6 +107,8 @@ def spread(call: Any, axes: Mapping[str, Any], args: tuple[Any, ...], kwargs: di
     """A call for each combination of the items of all axes, the last one varying fastest. Raises `BadMap`."""
     trace = current()
     call, least = _tolerant(call)
+    args, kwargs = tuple(map(_held, args)), {name: _held(value) for name, value in kwargs.items()}
+    axes = {name: _held(axis) for name, axis in axes.items()}
     names = list(axes)
 
     def calls(lists: Mapping[str, Any]) -> list[Any]:
@@ -120,6 +126,8 @@ def spread(call: Any, axes: Mapping[str, Any], args: tuple[Any, ...], kwargs: di
         return calls(axes) if trace is not None else list(calls(axes))
     if trace is None:
         raise _no_items(call, later[0][1])
+    if (wrong := _misfits(trace, call, args, {**axes, **kwargs})) is not None:
+        return cast("list[Any]", wrong)
     step = placeholder(
         f"{call.__name__}.product",
         call.__module__,
@@ -131,6 +139,13 @@ def spread(call: Any, axes: Mapping[str, Any], args: tuple[Any, ...], kwargs: di
         step, later, _list_of(call.hints.get("return")), lambda values: calls({**axes, **values})
     )
     return cast("list[Any]", reference)
+
+
+def _held(value: Any) -> Any:
+    """An argument as it is now: what the body does to a list or dict later does not reach the calls."""
+    if type(value) in (list, dict):
+        return copy(value)
+    return value
 
 
 def _tolerant(call: Any) -> tuple[Any, float]:
@@ -183,13 +198,36 @@ def _item_type(call: Any, items: Reference) -> object:
     if isinstance(origin, type) and issubclass(origin, LISTS):
         inner = [one for one in get_args(kind) if one is not Ellipsis]
         return inner[0] if len(inner) == 1 else None
-    if isinstance(origin, type) and (issubclass(origin, str | bytes | dict) or origin in (int, float, bool)):
-        raise BadMap(
-            f"`{call.__name__}.map(...)` gets `{items._stepwell_name}`, which gives {show(kind)}, no list",
-            why="it calls the step once for each item",
-            fixes=["let that step return a list: -> list[...]"],
-            where=user_line(),
-        )
+    if (
+        not isinstance(origin, type)
+        or origin is object
+        or (issubclass(origin, Iterable) and not _is_one(origin))
+    ):
+        return None
+    source = isinstance(items._stepwell_binding, FromSource)
+    raise BadMap(
+        f"`{call.__name__}.map(...)` gets `{items._stepwell_name}`, which gives {show(kind)}, no list",
+        why="it calls the step once for each item",
+        fixes=[
+            'for a call a file: source("data/*.csv") without a type gives their paths'
+            if source
+            else "let that step return a list: -> list[...]"
+        ],
+        where=user_line(),
+    )
+
+
+def _is_one(kind: type) -> bool:
+    """Whether what has items is one thing nevertheless: text, a mapping, a table."""
+    return issubclass(kind, str | bytes | Mapping) or kind.__name__ in ("DataFrame", "LazyFrame", "Table")
+
+
+def _misfits(trace: Trace, call: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Reference | None:
+    """What is wrong with the arguments of calls that will be made, noted now; else None."""
+    try:
+        fitted(f"the {call.__stepwell__} `{call.__name__}`", call.signature, args, kwargs)
+    except BadArguments as error:
+        return trace.unknown(error)
     return None
 
 
@@ -222,6 +260,7 @@ def when(condition: Any, then: Callable[[], Any], otherwise: Callable[[], Any] |
                 where=user_line(),
             )
     trace = current()
+    then, otherwise = _as_now(then), None if otherwise is None else _as_now(otherwise)
     if trace is None or not isinstance(condition, Reference):
         if not isinstance(condition, bool):
             raise _no_condition(brief(condition), type(condition))
@@ -250,6 +289,26 @@ def _branched(
         return then() if holds else otherwise() if otherwise is not None else None
 
     return trace.later(step, [("condition", condition)], _union(first, second), body)
+
+
+def _as_now(function: Callable[[], Any]) -> Callable[[], Any]:
+    """A function that sees the variables around it as they are now, whatever a loop makes of them later."""
+    if not isinstance(function, FunctionType) or function.__closure__ is None:
+        return function
+    cells = []
+    for cell in function.__closure__:
+        try:
+            value = cell.cell_contents
+        except ValueError:  # not bound yet
+            cells.append(cell)
+        else:
+            own = value is not function and isinstance(value, FunctionType)
+            cells.append(CellType(_as_now(value) if own and value.__closure__ else value))
+    made = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, tuple(cells)
+    )
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
 
 
 def _union(first: Any, second: Any) -> object:

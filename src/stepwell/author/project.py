@@ -285,7 +285,7 @@ def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:
         for name in _names_in(unwrap(other.function).__code__)
         if own.get(name) is not other
     }
-    called |= {name for other in own.values() for name, one in own.items() if one in _made_of(other)}
+    called |= {name for other in own.values() for name, one in own.items() if one in _parts_of(other)}
     tops = {id(p): name for name, p in own.items() if name not in called}
     if len(tops) == 1:
         return own[next(iter(tops.values()))]
@@ -297,11 +297,12 @@ def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:
     )
 
 
-def _made_of(pipeline: Any) -> list[object]:
-    """The pipelines that one is made of: those joined in it, and the one that it is a variant of."""
+def _parts_of(pipeline: Any) -> list[object]:
+    """The pipelines that are joined in one, and those that these are variants of."""
     sections = getattr(pipeline, "sections", None)
-    found = [getattr(pipeline, "base", None), *(sections.parts if sections is not None else ())]
-    return [part for one in found if one is not None for part in (one, *_made_of(one))]
+    found = list(sections.parts if sections is not None else ())
+    found += [base for one in found if (base := getattr(one, "base", None)) is not None]
+    return [part for one in found for part in (one, *_parts_of(one))]
 
 
 def _names_in(code: CodeType) -> Iterable[str]:

@@ -60,6 +60,9 @@ DEEPEST = 100
 ROUNDS = 1000
 """Dynamic calls inside dynamic calls that are surely without an end."""
 
+MOST_OF_ONE = 100_000
+"""Steps that one dynamic call becomes which are surely more than is meant."""
+
 MOST = 1_000_000
 """Steps of one pipeline that are surely more than is meant."""
 
@@ -253,6 +256,8 @@ class Trace:
         self._overrides = overrides or Overrides({})
         self.active = True
         self.problems = Problems()
+        self.places: dict[int, int] = {}
+        """By a node's number here, that in the graph, which has them in an execution order."""
         self.laters: dict[int, Later] = {}
         """By node what a dynamic call becomes when its inputs are known."""
         self.given: dict[int, Given] = {}
@@ -268,6 +273,7 @@ class Trace:
         self.swaps = Swaps()
         """What stands in for steps and pipelines, while that is in force."""
         self._depth = 0
+        self._limit = MOST
         self._placed_last: set[int] = set()
         self._optional = False
         """Whether a step is optional, so that inputs may be missing."""
@@ -336,15 +342,7 @@ class Trace:
         )
         if not self.problems:
             try:
-                graph = g.build(
-                    pipeline=name,
-                    nodes=self.nodes,
-                    steps=self.steps,
-                    sources=self.sources,
-                    params=params,
-                    result=result,
-                    endpoints=ends,
-                )
+                graph, self.places = g.ordered(graph)
             except StepwellError as error:
                 self.problems.add(error)
         broken = frozenset(self.broken)
@@ -387,7 +385,7 @@ class Trace:
     ) -> object:
         """Run the body of a pipeline on its arguments. Raises `BadPipeline`, `PipelineCycle`, `BadArguments`, `BadReference`."""
         if len(self._pipelines) >= DEEPEST:
-            raise _circle([*self._pipelines, pipeline])
+            raise _endless(pipeline.__name__) if pipeline.dynamic else _circle([*self._pipelines, pipeline])
         self.checked(pipeline, args, kwargs)
         self._pipelines.append(pipeline)
         first = len(self.nodes)
@@ -521,8 +519,9 @@ class Trace:
         """
         later = self.laters.pop(node)
         before = len(self.nodes), len(self.steps), len(self.sources), len(self.endpoints)
-        context, held = self._context, _current.set(self)
+        context, held, problems = self._context, _current.set(self), self.problems
         self._context, self.given, self.active = later.context, dict(given), True
+        self.problems, self._limit = Problems(), len(self.nodes) + MOST_OF_ONE
         what = f"the result of `{later.name}`"
         result: g.Binding = g.NOTHING
         try:
@@ -539,12 +538,13 @@ class Trace:
         finally:
             self._context, self.given, self.active = context, {}, False
             _current.reset(held)
-        if len(self.nodes) > MOST:
-            self.problems.add(_endless(later.name))
+            found, self.problems, self._limit = self.problems, problems, MOST
         for error in doubles(self.nodes):
-            self.problems.add(error)
-        if self.problems:
-            raise self.problems.error()
+            found.add(error)
+        for error in found.errors:
+            error.where = error.where or later.where
+        if found:
+            raise found.error()
         nodes, steps, sources, ends = before
         return Piece(
             self.nodes[nodes:], self.steps[steps:], self.sources[sources:], self.endpoints[ends:], result
@@ -628,6 +628,8 @@ class Trace:
             named = []
         called, self._called = self._called or (step.__name__, step.label), None
         node, node_id = len(self.nodes), self._id(*called)
+        if node >= self._limit:
+            raise _endless(self._pipelines[-1].__name__ if self._pipelines else step.__name__)
         if self._overrides:
             named = self._overrides.of_step(step, node_id, named, self.problems)
         inputs = tuple([(name, self._edge(step, known, name, value)) for name, value in named])
@@ -950,7 +952,7 @@ def _endless(name: str) -> EndlessPipeline:
     """The error of a dynamic pipeline without an end."""
     return EndlessPipeline(
         f"the dynamic pipeline `{name}` does not come to an end",
-        why=f"it has become {ROUNDS:,} calls inside each other, or {MOST:,} steps",
+        why=f"it has become hundreds of calls inside each other, or {MOST_OF_ONE:,} steps at once",
         fixes=["bound it: pass the number of rounds that are left, and stop at 0"],
         where=user_line(),
     )

@@ -49,9 +49,14 @@ def user_frame() -> FrameType | None:
 def user_line() -> str:
     """Where the user's code is now, as "pipeline.py:31"; "" if nowhere."""
     frame = user_frame()
-    if frame is None:
+    if frame is None or _is_command(frame):
         return ""
     return f"{short(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def _is_command(frame: FrameType) -> bool:
+    """Whether a frame is that of the script which starts the command."""
+    return frame.f_globals.get("__name__") == "__main__" and Path(frame.f_code.co_filename).stem == "stepwell"
 
 
 def line_of(function: Callable[..., Any]) -> str:

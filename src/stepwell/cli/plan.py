@@ -111,6 +111,8 @@ def run(options: Namespace) -> int:
         print(SHAPES[shape](document) if shape else plan_text(work.plan, document))
         for line in plan_points(document) if not shape else ():
             print(line)
+    if any(step["decision"] == "blocked" for step in document["steps"]):
+        return INVALID
     return WORK_TO_DO if getattr(options, "exit_code", False) and _has_work(document) else 0
 
 

@@ -187,7 +187,8 @@ def step_line(name: str, outcome: Outcome, width: int, stream: TextIO | None = N
     padded = clean(name).ljust(width)
     if outcome.status == "cached":
         since = outcome.decision.result.run if outcome.decision.result is not None else ""
-        when = f"cached{f' ({since})' if since else ''}"
+        word = "left as it is" if outcome.decision.reasons[0].kind == "kept" else "cached"
+        when = f"{word}{f' ({since})' if since else ''}"
     elif outcome.status in ("succeeded", "failed"):
         when = seconds(outcome.seconds)
     else:

@@ -301,7 +301,7 @@ def _decide_all(judge: Judge, wanted: Wanted) -> list[Decision]:
             decision = Decision(node, "skip", (left_out[node],))
         else:
             decision = judge.decide(node, foreseen)
-            if node in wanted.kept and decision.verb != "cached":
+            if node in wanted.kept and decision.verb not in ("cached", "dynamic"):
                 decision = judge.kept(decision)
         promise = foresee(decision)
         if decision.verb == "run" and judge.graph.step_of(node).cache:

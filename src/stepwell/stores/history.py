@@ -231,7 +231,8 @@ class Runs:
             if node in made:  # it comes first: a step whose result was found lost was reused before it ran
                 seq, reasons, notes = made[node]
                 told = tuple(Reason(*reason) for reason in reasons)
-                out.append(_of_result(node, named, "succeeded", "run", told, results.get(seq), tuple(notes)))
+                ways = ("cached", "cached") if told and told[0].kind == "kept" else ("succeeded", "run")
+                out.append(_of_result(node, named, *ways, told, results.get(seq), tuple(notes)))
             elif node in stopped:
                 out.append(_stopped(node, named, stopped[node]))
             elif node in reused:

@@ -188,8 +188,11 @@ class Record:
         self.grow(event.node, names, skipped)
 
     def _reuse(self, event: StepReused) -> None:
-        node, _, result = event
-        self._reused[node] = result
+        node, decision, result = event
+        if decision.reasons[0].kind == "kept":  # which is no "up to date"
+            self._made.append((node, result, decision.reasons, ()))
+        else:
+            self._reused[node] = result
         self._statuses[node] = "cached"
         if result.metrics:
             self._metrics[node] = result.metrics

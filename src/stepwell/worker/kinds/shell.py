@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
@@ -37,6 +38,9 @@ _SCRIPT = re.compile(r"^\S*/command\.sh: (?:line \d+: )?")
 """How a shell begins what it says; the line is not the user's."""
 
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict, "json": Any}
+
+_CLOSED = "the reader of a pipe ended first, as `head` does: `sed -n 1,10p` reads to the end, or ok=(0, 141)"
+"""What to say of exit code 141: in a pipeline every part has to succeed."""
 
 
 def code(spec: Spec, root: Path) -> dict[str, str]:
@@ -179,6 +183,7 @@ class Shell:
             why=_SCRIPT.sub("", last_line(ended.said)) or "it said nothing on its standard error",
             fixes=[
                 *(["a program that it calls was not found: is it installed?"] if ended.code == 127 else []),
+                *([_CLOSED] if ended.code == 128 + signal.SIGPIPE else []),
                 *([f"if {ended.code} is no failure: ok=(0, {ended.code})"] if 0 < ended.code < 126 else []),
             ],
         )
