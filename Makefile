@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: setup demo test test-others test-deep lint format lock bench docs clean help
+.PHONY: setup demo test test-others test-deep lint format lock bench bench-peers docs clean help
 
 setup: $(DEV_READY)  ## everything that is needed to work on Stepwell, into .venv
 
@@ -72,16 +72,19 @@ lock: $(UV_READY)  ## write uv.lock anew after a change of pyproject.toml
 bench: $(DEV_READY)  ## time and compare; numbers only mean something on a quiet machine
 	$(BIN)/python bench/run.py
 
+bench-peers: $(DEV_READY)  ## the tools that Stepwell is timed beside, each into an environment below bench/.peers
+	@$(BIN)/python bench/peers.py
+
 docs: $(DEV_READY)  ## write the generated pages of docs/reference anew
 	$(BIN)/python scripts/docs.py
 
 clean:  ## remove what make made: environments, caches, the stores of the examples
-	rm -rf .tools .venv .venv-* build dist .hypothesis .import_linter_cache .pyrefly_cache .pytest_cache .ruff_cache
+	rm -rf .tools .venv .venv-* bench/.peers build dist .hypothesis .import_linter_cache .pyrefly_cache .pytest_cache .ruff_cache
 	find examples -name .stepwell -type d -prune -exec rm -rf {} +
 	find src tests examples bench scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 help:
-	@awk 'match($$0, /^[a-z-]+:/) && / ## / { verb = substr($$0, 1, RLENGTH - 1); sub(/.* ## /, ""); printf "  make %-10s %s\n", verb, $$0 }' $(MAKEFILE_LIST)
+	@awk 'match($$0, /^[a-z-]+:/) && / ## / { verb = substr($$0, 1, RLENGTH - 1); sub(/.* ## /, ""); printf "  make %-12s %s\n", verb, $$0 }' $(MAKEFILE_LIST)
 
 $(UV_READY): scripts/bootstrap.py
 	@for python in $(PYTHON); do \

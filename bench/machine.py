@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = Path(__file__).resolve().parent / ".peers"
+PINS = Path(__file__).resolve().parent / "peers.toml"
 
 PYTHON = sys.executable
 STEPWELL = str(Path(sys.executable).with_name("stepwell"))
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def doit() -> str | None:
-    """A Python that can import doit: this one, or that of `bench/.peers/doit`."""
-    if importlib.util.find_spec("doit") is not None:
-        return PYTHON
-    peer = PEERS / "doit" / "bin" / "python"
-    return str(peer) if peer.exists() else None
 
 
 def describe(folder: Path) -> dict[str, str]:
@@ -48,10 +42,16 @@ def versions() -> dict[str, str]:
         "ninja": first_line("ninja", "--version"),
         "make": first_line("make", "--version").removeprefix("GNU Make "),
     }
-    python = doit()
-    if python is not None:
-        found["doit"] = first_line(python, "-c", "import doit; print('.'.join(map(str, doit.__version__)))")
+    found |= {name: peer_version(name, packages[0]) for name, packages in pinned().items()}
     return {name: version for name, version in found.items() if version}
+
+
+def peer_version(name: str, requirement: str) -> str:
+    """The version of a peer's package in its environment, or ""."""
+    package = re.split(r"[^\w.-]", requirement)[0]
+    places = [str(place) for place in (PEERS / name / "lib").glob("python*/site-packages")]
+    found = importlib.metadata.distributions(name=package, path=places)
+    return next((one.version for one in found), "")
 
 
 def processor() -> str:
@@ -97,3 +97,8 @@ def first_line(*command: str) -> str:
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = answer.stdout.splitlines() if answer.returncode == 0 else []
     return lines[0].strip() if lines else ""
+
+
+def pinned() -> dict[str, list[str]]:
+    """The packages of each peer, as bench/peers.toml pins them."""
+    return {name: peer["packages"] for name, peer in tomllib.loads(PINS.read_text()).items()}

@@ -6,7 +6,8 @@ for them itself, so they end up in `RUSAGE_CHILDREN` like all others. One comman
 
 Memory is sampled: the sum of the proportional set sizes (PSS) of the tree, in which a page that n
 processes share counts 1/n in each. A thread looks at `/proc` and rests 25 times as long as a look
-takes, so that it costs at most 4 % of one processor. Where there is no `/proc` (macOS), memory is
+takes, so that it costs at most 4 % of one processor. The driver's own memory is the peak of its resident
+set, which the kernel keeps, as of the last look. Where there is no `/proc` (macOS), both are those of
 the largest single process.
 """
 
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +46,8 @@ class Sample(NamedTuple):
 
     wall: float
     cpu: float
-    memory: int  # 0: it was over before it could be looked at
+    memory: int  # of the tree; 0: it was over before it could be looked at
+    driver: int  # of the first process alone
     others: float  # processors that were busy with something else meanwhile
     code: int
     output: str
@@ -64,8 +66,10 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def measured(command: Sequence[str], folder: Path, *, timeout: float) -> Sample:
-    """Run a command in a folder, to its end and that of all that it started."""
+def measured(
+    command: Sequence[str], folder: Path, *, timeout: float, variables: Mapping[str, str] | None = None
+) -> Sample:
+    """Run a command in a folder with these variables more, to its end and that of all that it started."""
     talk = folder.with_name(folder.name + ".talk")
     os.sync()  # what an earlier command left to be written is not this one's
     with talk.open("w+b") as out:
@@ -75,12 +79,13 @@ def measured(command: Sequence[str], folder: Path, *, timeout: float) -> Sample:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment(),
+            env={**environment(), **(variables or {})},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        watch.pid = process.pid
         watch.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
@@ -98,11 +103,11 @@ def measured(command: Sequence[str], folder: Path, *, timeout: float) -> Sample:
         out.seek(0)
         output = out.read().decode("utf-8", "replace")
     talk.unlink()
-    memory = watch.peak if watch.looks >= ENOUGH else 0
+    memory, driver = (watch.peak, watch.driver) if watch.looks >= ENOUGH else (0, 0)
     if not HAS_PROC:
-        memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        memory = driver = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     problem = "timeout" if watch.expired else left
-    return Sample(wall, cpu, memory, others, process.returncode, output, problem)
+    return Sample(wall, cpu, memory, driver, others, process.returncode, output, problem)
 
 
 def await_orphans() -> str:
@@ -138,7 +143,9 @@ class Watch(threading.Thread):
 
     def __init__(self, timeout: float) -> None:
         super().__init__(daemon=True)
+        self.pid = 0  # the command's, before the first look
         self.peak = 0
+        self.driver = 0
         self.looks = 0
         self.expired = False
         self._deadline = time.monotonic() + timeout
@@ -151,6 +158,7 @@ class Watch(threading.Thread):
             began = time.perf_counter()
             if HAS_PROC:
                 self.peak = max(self.peak, sum(map(proportional, descendants())))
+                self.driver = max(self.driver, highest(self.pid))
                 self.looks += 1
             if time.monotonic() > self._deadline:
                 self.expired = True
@@ -179,9 +187,19 @@ def descendants() -> Iterator[int]:
 
 def proportional(pid: int) -> int:
     """The proportional set size of a process in bytes; 0 where it is gone."""
+    return said(pid, "smaps_rollup", b"Pss:")
+
+
+def highest(pid: int) -> int:
+    """The highest resident set size of a process so far, in bytes; 0 where it is gone."""
+    return said(pid, "status", b"VmHWM:")
+
+
+def said(pid: int, file: str, name: bytes) -> int:
+    """What a file of `/proc` says in kB under a name, in bytes; 0 where the process is gone."""
     try:
-        for line in (PROC / str(pid) / "smaps_rollup").read_bytes().splitlines():
-            if line.startswith(b"Pss:"):
+        for line in (PROC / str(pid) / file).read_bytes().splitlines():
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         pass

@@ -10,19 +10,29 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import plot
 from measure import HAS_PROC, Sample
 from workloads.shape import Budget, Row, Workload
 
 HERE = Path(__file__).resolve().parent
 JSON = HERE / "results.json"
 MARKDOWN = HERE / "RESULTS.md"
+PLOT = HERE / "layered.svg"
+MANY = 6
+"""Contenders on one graph, above which a table of one line each comes first."""
+
+SHOWN = """\
+![CPU seconds of each tool on layered graphs of 100 to 100,000 steps](layered.svg)
+"""
 
 HEAD = """\
 # Results
 
 Written by `make bench`; `README.md` says how it is measured. Medians (lowest–highest). CPU is user and
-system time of all processes of a command, memory the peak of their sum. Compare only within a table:
-ratios hold on another machine, seconds do not. **CPU is the column to trust** where others were busy.
+system time of all processes of a command, memory the peak of their sum, driver the peak of the first of
+them alone. Compare only within a table: ratios hold on another machine, seconds do not. **CPU is the
+column to trust** where others were busy. "!" marks a tool that did not notice what was changed: its
+result is the old one, and its time that of doing nothing.
 """
 
 
@@ -35,6 +45,8 @@ class Measured:
     samples: list[Sample] = field(default_factory=list)
     facts: list[Mapping[str, float]] = field(default_factory=list)
     problem: str = ""
+    note: str = ""
+    steps: int = 0
 
     def row(self) -> Row:
         """The middle of it."""
@@ -44,14 +56,18 @@ class Measured:
             for name in fact
         }
         walls, cpus = zip(*((sample.wall, sample.cpu) for sample in self.samples), strict=True)
-        return Row(median(walls), median(cpus), facts)
+        memory = max(sample.memory for sample in self.samples)
+        return Row(median(walls), median(cpus), facts, memory, max(sample.driver for sample in self.samples))
 
 
 def document(
     workload: Workload, measured: Sequence[Measured], place: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
     """One workload's part of results.json."""
-    some = [one for one in measured if one.samples]
+    some = in_phases([one for one in measured if one.samples])
+    failed = [
+        f"{one.contender}, {one.phase}: {one.problem}" for one in measured if one.problem and not one.samples
+    ]
     sound = {(one.contender, one.phase): one.row() for one in some if not one.problem}
     return {
         "title": workload.title,
@@ -59,32 +75,49 @@ def document(
         **place,
         "baseline": workload.baseline,
         "steps": workload.steps,
-        "others": round(median(sample.others for one in some for sample in one.samples), 2),
+        "others": round(median([sample.others for one in some for sample in one.samples] or [0.0]), 2),
         "memory": "sum of PSS" if HAS_PROC else "largest process, RSS",
         "rows": [row(workload, one, sound) for one in some],
         "budgets": [held(budget, sound) for budget in workload.budgets],
+        "left_out": [*workload.left_out, *failed],
     }
 
 
+def in_phases(measured: Sequence[Measured]) -> list[Measured]:
+    """Phase by phase as they first come, the cheapest first: what is compared stands together."""
+    order = {phase: place for place, phase in enumerate(dict.fromkeys(one.phase for one in measured))}
+    return sorted(measured, key=lambda one: (order[one.phase], one.row().cpu))
+
+
 def row(workload: Workload, one: Measured, sound: Mapping[tuple[str, str], Row]) -> dict[str, Any]:
-    """One line of a table, with its samples."""
+    """One line of a table, with its samples; without ratios where its note begins with "!".
+
+    Ratios are of what a step takes where the graphs are not of the same size.
+    """
     middle, base = one.row(), sound.get((workload.baseline, one.phase))
+    base = None if one.note.startswith("!") else base or sound.get((workload.baseline, workload.base_phase))
+    own = {contender.name: contender.steps or workload.steps for contender in workload.contenders}
+    size = own.get(workload.baseline, 0) / one.steps if one.steps else 1.0
     return {
         "contender": one.contender,
         "phase": one.phase,
         "runs": len(one.samples),
         "wall": spread([sample.wall for sample in one.samples]),
         "cpu": spread([sample.cpu for sample in one.samples]),
-        "memory": max(sample.memory for sample in one.samples),
-        "cpu_ratio": round(middle.cpu / base.cpu, 3) if base and base.cpu else None,
-        "wall_ratio": round(middle.wall / base.wall, 3) if base else None,
+        "memory": middle.memory,
+        "driver": middle.driver,
+        "steps": one.steps,
+        "cpu_ratio": round(size * middle.cpu / base.cpu, 3) if base and base.cpu else None,
+        "wall_ratio": round(size * middle.wall / base.wall, 3) if base else None,
         "facts": {name: round(value, 6) for name, value in middle.facts.items()},
         "problem": one.problem,
+        "note": one.note,
         "samples": [
             {
                 "wall": round(sample.wall, 5),
                 "cpu": round(sample.cpu, 5),
                 "memory": sample.memory,
+                "driver": sample.driver,
                 "others": round(sample.others, 2),
             }
             for sample in one.samples
@@ -124,41 +157,91 @@ def read() -> dict[str, Any]:
 
 
 def write(workloads: Mapping[str, Any]) -> None:
-    """Write both files."""
-    JSON.write_text(json.dumps(workloads, indent=1, ensure_ascii=False) + "\n")
-    MARKDOWN.write_text("\n".join([HEAD, *(table(workload) for workload in workloads.values())]))
+    """Write all files; each is replaced as a whole, so that an interruption leaves the old or the new."""
+    replace(JSON, json.dumps(workloads, indent=1, ensure_ascii=False) + "\n")
+    picture = plot.layered(workloads)
+    if picture:
+        replace(PLOT, picture)
+    replace(MARKDOWN, "\n".join([HEAD, *([SHOWN] if picture else []), *map(table, workloads.values())]))
+
+
+def replace(file: Path, text: str) -> None:
+    """Write a file beside the old one, then over it."""
+    new = file.with_name(file.name + ".new")
+    new.write_text(text)
+    new.replace(file)
 
 
 def table(workload: Mapping[str, Any]) -> str:
     """One workload, as Markdown."""
-    base, steps = workload["baseline"], workload["steps"]
-    heads = ["tool", "phase", "runs", "wall s", "CPU s", "memory MB", f"CPU × {base}", f"wall × {base}"]
-    heads += ["steps/s", "CPU µs a step"] if steps else []
-    lines = [heads, ["---", "---", *["---:"] * (len(heads) - 2), "---"]]
-    lines[0] = [*heads, "result"]
-    for one in workload["rows"]:
-        cells = [
-            one["contender"],
-            one["phase"],
-            str(one["runs"]),
-            between(one["wall"]),
-            between(one["cpu"]),
-            f"{one['memory'] / 1e6:,.0f}" if one["memory"] else "–",
-            ratio(one["cpu_ratio"]),
-            ratio(one["wall_ratio"]),
-        ]
-        if steps:
-            cells += [
-                f"{steps / one['wall']['median']:,.0f}",
-                f"{1e6 * one['cpu']['median'] / steps:,.1f}",
-            ]
-        lines.append([*cells, f"**{one['problem']}**" if one["problem"] else "right"])
-    parts = [f"## {workload['title']}", about(workload), markdown(lines)]
+    parts = [f"## {workload['title']}", about(workload)]
     if workload["budgets"]:
         parts.append(
             markdown([["target", "", "measured", ""], ["---", "---:", "---:", "---"], *targets(workload)])
         )
+    long = markdown(every(workload))
+    if len({row["contender"] for row in workload["rows"]}) > MANY and workload["steps"]:
+        said = f"CPU seconds, and in brackets how many times those of {workload['baseline']}."
+        parts += [said, markdown(matrix(workload))]
+        long = f"<details><summary>Every figure</summary>\n\n{long}\n\n</details>"
+    parts.append(long)
+    if workload.get("left_out"):
+        parts.append("Not in it: " + "; ".join(workload["left_out"]) + ".")
     return "\n\n".join(parts) + "\n"
+
+
+def matrix(workload: Mapping[str, Any]) -> list[list[str]]:
+    """One line a tool, one column a phase; the cheapest when cold first."""
+    phases = list(dict.fromkeys(row["phase"] for row in workload["rows"]))
+    cells: dict[str, dict[str, str]] = {}
+    order: dict[str, float] = {}
+    for row in workload["rows"]:
+        name, cpu = row["contender"], row["cpu"]["median"]
+        order[name] = cpu if row["phase"] == "cold" else order.get(name, cpu)
+        cells.setdefault(name, {})[row["phase"]] = cell(row)
+    names = sorted(cells, key=order.__getitem__)
+    lines = [[name, *(cells[name].get(phase, "–") for phase in phases)] for name in names]
+    return [["tool", *phases], ["---", *["---:"] * len(phases)], *lines]
+
+
+def cell(row: Mapping[str, Any]) -> str:
+    """The figure of one phase in a matrix."""
+    if row["problem"]:
+        return f"**{row['problem']}**"
+    shown = figures(row["cpu"]["median"])
+    if row["cpu_ratio"] is not None:
+        shown += f" ({figures(row['cpu_ratio'])})"
+    return f"{shown} {row['note']}".rstrip()
+
+
+def every(workload: Mapping[str, Any]) -> list[list[str]]:
+    """One line a tool and phase, with all that was measured."""
+    base, steps = workload["baseline"], workload["steps"]
+    heads = ["phase", "tool", "runs", "wall s", "CPU s", "memory MB", "driver MB"]
+    heads += [f"CPU × {base}", f"wall × {base}", *(["steps/s", "CPU µs a step"] if steps else [])]
+    lines = [[*heads, "result"], ["---", "---", *["---:"] * (len(heads) - 2), "---"]]
+    for one in workload["rows"]:
+        cells = [
+            one["phase"],
+            one["contender"],
+            str(one["runs"]),
+            between(one["wall"]),
+            between(one["cpu"]),
+            megabytes(one["memory"]),
+            megabytes(one.get("driver", 0)),
+            ratio(one["cpu_ratio"]),
+            ratio(one["wall_ratio"]),
+        ]
+        if steps:
+            own = one.get("steps") or steps
+            cells += [f"{own / one['wall']['median']:,.0f}", f"{1e6 * one['cpu']['median'] / own:,.1f}"]
+        lines.append([*cells, f"**{one['problem']}**" if one["problem"] else one.get("note") or "right"])
+    return lines
+
+
+def megabytes(count: int) -> str:
+    """Bytes in MB, or a dash where they are not known."""
+    return f"{count / 1e6:,.0f}" if count else "–"
 
 
 def about(workload: Mapping[str, Any]) -> str:
@@ -197,6 +280,8 @@ def ratio(value: float | None) -> str:
 
 def figures(value: float) -> str:
     """Three significant figures, without an exponent."""
+    if not value:
+        return "0"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.4f}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,26 @@ def ran(result: object, *arguments: str, status: str, steps: int) -> Check:
         return Verdict("", {step["id"]: step["seconds"] for step in run["steps"][:10]} if steps <= 10 else {})
 
     return check
+
+
+def reran(result: object, *arguments: str, ran: int, steps: int) -> Check:
+    """Check that the newest run succeeded, ran so many of its steps, reused all others, and leads to that result."""
+
+    def check(folder: Path, _output: str) -> Verdict:
+        runs = asked(folder, "runs", "--json")["runs"]
+        run = asked(folder, "show", runs[0]["run"], "--json")
+        done = Counter(step["status"] for step in run["steps"])
+        if run["status"] != "succeeded" or done != Counter(succeeded=ran, cached=steps - ran):
+            return Verdict(f"{run['status']}; " + ", ".join(f"{n:,} steps {how}" for how, n in done.items()))
+        right = asked(folder, "run", "--json", *arguments)["result"] == result
+        return Verdict("" if right else "wrong result")
+
+    return check
+
+
+def printed(values: Sequence[object]) -> Check:
+    """Check that these were printed, and nothing else."""
+    return lambda _folder, output: Verdict("" if output.split() == [*map(str, values)] else "wrong result")
 
 
 def planned(*arguments: str, decision: str, steps: int) -> Check:

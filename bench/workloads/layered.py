@@ -1,55 +1,61 @@
-"""A layered graph of N trivial steps: √N layers of √N, each adding two of the layer before.
+"""A layered graph of N trivial steps, done by every tool in its own cheapest native way. `tools/graph.py` has the graph.
 
-What it measures is the tool, not the work. Every tool does it in its own cheapest native way and
-keeps what it keeps: ninja and make one small file a step, written by the shell; doit the value in
-its database, or a file; a bare loop nothing. Sums are taken modulo a prime that keeps values small
-and repeats no pair of inputs, which Stepwell would do only once.
+What it measures is the tool, not the work. Each keeps what it keeps: ninja and make one small file a
+step, written by the shell; doit the value in its database, or a file; a bare loop nothing.
 """
 
 from __future__ import annotations
 
-import math
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
-from machine import CORES, PYTHON, STEPWELL, doit
+from tools import TOOLS
+from tools.graph import STEP_CHANGED, Graph
+from tools.stepwell import large_values, loop
+from tools.stepwell import layered as stepwell
 
-from workloads.answers import planned, ran
-from workloads.shape import Budget, Check, Contender, Phase, Verdict, Workload, project
+from workloads.shape import Budget, Contender, Row, Workload
 
-PRIME = 1_000_000_007
+Rows = Mapping[tuple[str, str], Row]
 
-# In both languages a dollar sign is written as two.
-ADD = f"read a <$a && read b <$b && echo $$(((a + b) % {PRIME})) >$out"
+MEGABYTE = 1_000_000
+THOUSANDS = "stepwell, {:,}"
 
 
 def layered(steps: int, *, quick: bool) -> Workload:
-    """The graph of `steps` steps, for every tool that is here."""
-    width = round(math.sqrt(steps))
+    """The graph of about `steps` steps, for every tool that is here and goes so far."""
+    graph = Graph.of(steps)
     times = 2 if quick else 3
-    small = steps < 5_000
-    contenders = [stepwell(width, times), loop(width)]
-    if shutil.which("ninja"):
-        contenders.append(ninja(width, times))
-    if shutil.which("make"):
-        contenders.append(make(width, times))
-    if doit():
-        contenders += [doit_values(width, times), doit_files(width, times)]
+    contenders = loop(graph, times)
+    left_out = []
+    for tool in TOOLS:
+        if not tool.here:
+            left_out.append(f"{tool.name} is not installed")
+        elif steps > tool.largest:
+            left_out.append(f"{tool.name} is left out: {tool.why}")
+        else:
+            contenders += tool.layered(graph, times)
     return Workload(
         name=f"layered-{steps}",
-        title=f"Layered graph of {width:,} × {width:,} = {width * width:,} trivial steps",
+        title=f"Layered graph of {graph.width:,} × {graph.depth:,} = {graph.steps:,} trivial steps",
         baseline="ninja",
         contenders=tuple(contenders),
-        rounds=1 if quick else 5 if small else 3,
-        # 32 × 32 is mostly start-up: the targets are about the large graph.
-        budgets=() if small else budgets(width * width),
-        steps=width * width,
+        rounds=1 if quick else 3,
+        # The smaller ones are mostly start-up: the targets are about the large graph.
+        budgets=budgets(graph) if steps >= 10_000 else (),
+        steps=graph.steps,
+        timeout=300,
+        left_out=tuple(left_out),
     )
 
 
-def budgets(steps: int) -> tuple[Budget, ...]:
-    """What the large graph is held to."""
+def budgets(graph: Graph) -> tuple[Budget, ...]:
+    """What the graph of 10,000 is held to."""
+    steps, touched = graph.steps, graph.touched("step")
+
+    def changed(rows: Rows) -> float:
+        unchanged, cold = rows["stepwell", "unchanged"].cpu, rows["stepwell", "cold"].cpu
+        return rows["stepwell", STEP_CHANGED].cpu / (unchanged + touched * cold / steps)
+
     return (
         Budget(
             "plan of the unchanged graph against `ninja -n`, CPU",
@@ -80,158 +86,64 @@ def budgets(steps: int) -> tuple[Budget, ...]:
             lambda rows: 1e6 * (rows["stepwell", "cold"].cpu - rows["loop", "cold"].cpu) / steps,
             "µs",
         ),
-    )
-
-
-def last_row(width: int) -> list[int]:
-    """The values that must come out."""
-    row = list(range(width))
-    for _ in range(width - 1):
-        row = [(row[i] + row[(i + 1) % width]) % PRIME for i in range(width)]
-    return row
-
-
-def stepwell(width: int, times: int) -> Contender:
-    """Stepwell, in its worker processes."""
-    size, given, result = width * width, f"width={width}", last_row(width)
-    run, plan = (STEPWELL, "run", given), (STEPWELL, "plan", given)
-    return Contender(
-        "stepwell",
-        (
-            Phase("plan of nothing", plan, planned(given, decision="run", steps=size), fresh=True),
-            Phase("cold", run, ran(result, given, status="succeeded", steps=size), fresh=True),
-            Phase("unchanged", run, ran(result, given, status="cached", steps=size), times=times),
-            Phase("plan", plan, planned(given, decision="cached", steps=size), times=times),
+        Budget(
+            f"one step changed, against an unchanged run and {touched:,} steps at the cold price, CPU",
+            1,
+            changed,
         ),
-        lambda folder: project("layered", folder),
+        Budget("memory of the driver, the highest of all phases", 120, driver("stepwell"), "MB"),
     )
 
 
-def loop(width: int) -> Contender:
-    """The same functions in a bare Python loop."""
-    return Contender(
-        "loop",
-        (Phase("cold", (PYTHON, "loop.py", str(width)), printed(last_row(width)), fresh=True),),
-        lambda folder: project("layered", folder),
-    )
+def driver(contender: str) -> Callable[[Rows], float]:
+    """The highest peak of the first process alone, in MB; `KeyError` where it was not measured at all."""
+
+    def value(rows: Rows) -> float:
+        peaks = [row.driver for (name, _), row in rows.items() if name == contender]
+        if not any(peaks):
+            raise KeyError(contender)
+        return max(peaks) / MEGABYTE
+
+    return value
 
 
-def ninja(width: int, times: int) -> Contender:
-    """One shell command a step, as fast as ninja can start them."""
+def hundred_thousand(*, quick: bool) -> Workload:
+    """Stepwell on 100,000 steps beside itself on 10,000: what a step costs must not grow."""
+    sizes = [1_000, 10_000] if quick else [10_000, 100_000]
+    small, large = (THOUSANDS.format(size) for size in sizes)
+    graphs = [Graph.of(size) for size in sizes]
+    contenders: list[Contender] = []
+    for name, graph in zip((small, large), graphs, strict=True):
+        contenders += [one._replace(name=name, steps=graph.steps) for one in stepwell(graph, 1)]
 
-    def prepare(folder: Path) -> None:
-        lines = [f"rule start\n  command = echo $number >$out\nrule add\n  command = {ADD}"]
-        for out, inputs, number in nodes(width):
-            if inputs:
-                lines.append(f"build {out}: add {' '.join(inputs)}\n  a = {inputs[0]}\n  b = {inputs[1]}")
-            else:
-                lines.append(f"build {out}: start\n  number = {number}")
-        (folder / "build.ninja").write_text("\n".join(lines) + "\n")
+    def growth(phase: str) -> Budget:
+        what = f"CPU a step against that of {graphs[0].steps:,} steps: {phase}"
+        ratio = graphs[0].steps / graphs[1].steps
+        return Budget(what, 1.2, lambda rows: ratio * rows[large, phase].cpu / rows[small, phase].cpu)
 
-    return files(
-        "ninja", width, times, prepare, ("ninja", f"-j{CORES}"), ("ninja", "-n"), idle="no work to do"
-    )
-
-
-def make(width: int, times: int) -> Contender:
-    """One shell command a step, without make's implicit rules."""
-
-    def prepare(folder: Path) -> None:
-        (folder / "v").mkdir()
-        last = " ".join(f"v/{width - 1}_{i}" for i in range(width))
-        lines = [f"all: {last}\n.PHONY: all\n.SUFFIXES:"]
-        for out, inputs, number in nodes(width):
-            recipe = f"echo {number} >{out}"
-            if inputs:
-                a, b = inputs
-                recipe = ADD.replace("$a ", f"{a} ").replace("$b ", f"{b} ").replace(">$out", f">{out}")
-            lines.append(f"{out}: {' '.join(inputs)}\n\t@{recipe}")
-        (folder / "Makefile").write_text("\n".join(lines) + "\n")
-
-    command = ("make", "-rR", f"-j{CORES}")
-    return files("make", width, times, prepare, command, (*command, "-n"), idle="Nothing to be done")
-
-
-def doit_values(width: int, times: int) -> Contender:
-    """Python functions in doit's own process, values handed on through its database."""
-
-    def right(folder: Path, _output: str) -> Verdict:
-        return printed(last_row(width))(folder, (folder / "row.txt").read_text())
-
-    return by_doit("doit, values", "dodo_values.py", width, times, right)
-
-
-def doit_files(width: int, times: int) -> Contender:
-    """Python functions in doit's own process, a file a step."""
-    return by_doit("doit, files", "dodo_files.py", width, times, lambda folder, _: made(folder, width))
-
-
-def by_doit(name: str, file: str, width: int, times: int, right: Check) -> Contender:
-    """One way to say it in doit."""
-
-    def prepare(folder: Path) -> None:
-        project("layered", folder)
-        (folder / "v").mkdir()
-
-    python, given = str(doit()), f"width={width}"
-    run = (python, "-m", "doit", "run", "-f", file, given)
-    plan = (python, "-m", "doit", "list", "-f", file, "--all", "--status", "--quiet", given)
-    phases = (
-        Phase("cold", run, right, fresh=True),
-        Phase("unchanged", run, right, times=times),
-        Phase("plan", plan, right, times=times),
-    )
-    return Contender(name, phases, prepare)
-
-
-def files(
-    name: str,
-    width: int,
-    times: int,
-    prepare: Callable[[Path], None],
-    run: tuple[str, ...],
-    plan: tuple[str, ...],
-    *,
-    idle: str,
-) -> Contender:
-    """A tool that leaves a file a step; `idle` is what it says where there is nothing to do."""
-
-    def unchanged(folder: Path, output: str) -> Verdict:
-        return made(folder, width) if idle in output else Verdict("did something")
-
-    def all_planned(_folder: Path, output: str) -> Verdict:
-        lines = output.count("\n")
-        return Verdict("" if lines >= width * width else f"planned {lines:,} steps")
-
-    return Contender(
-        name,
-        (
-            Phase("plan of nothing", plan, all_planned, fresh=True),
-            Phase("cold", run, lambda folder, _: made(folder, width), fresh=True),
-            Phase("unchanged", run, unchanged, times=times),
-            Phase("plan", plan, unchanged, times=times),
+    return Workload(
+        name="layered-100000",
+        title=f"Layered graph of {graphs[1].width:,} × {graphs[1].depth:,} = {graphs[1].steps:,} trivial steps",
+        baseline=small,
+        contenders=tuple(contenders),
+        rounds=1 if quick else 2,
+        budgets=(
+            *map(growth, ("cold", "unchanged", "plan of nothing", "plan")),
+            Budget("memory of the driver, the highest of all phases", 400, driver(large), "MB"),
         ),
-        prepare,
+        steps=graphs[1].steps,
     )
 
 
-def nodes(width: int) -> Iterator[tuple[str, tuple[str, ...], int]]:
-    """Every step as a file: its name, those of its inputs, and the number of one that has none."""
-    for i in range(width):
-        yield f"v/0_{i}", (), i
-    for layer in range(1, width):
-        for i in range(width):
-            yield f"v/{layer}_{i}", (f"v/{layer - 1}_{i}", f"v/{layer - 1}_{(i + 1) % width}"), 0
-
-
-def made(folder: Path, width: int) -> Verdict:
-    """Whether there is a file for every step, and those of the last layer are right."""
-    count = sum(1 for _ in (folder / "v").iterdir())
-    last = [int((folder / "v" / f"{width - 1}_{i}").read_text()) for i in range(width)]
-    right = count == width * width and last == last_row(width)
-    return Verdict("" if right else f"wrong result, {count:,} files")
-
-
-def printed(row: list[int]) -> Check:
-    """Check that these numbers were printed."""
-    return lambda _folder, output: Verdict("" if output.split() == [*map(str, row)] else "wrong result")
+def of_16kb(*, quick: bool) -> Workload:
+    """The graph with values of 16 KB, for the memory of the driver: nothing is held that the store has."""
+    graph = Graph.of(1_000 if quick else 10_000)
+    return Workload(
+        name="layered-16kb",
+        title=f"Layered graph of {graph.width:,} × {graph.depth:,} = {graph.steps:,} steps, 16 KB each",
+        baseline="stepwell",
+        contenders=(large_values(graph),),
+        rounds=1 if quick else 3,
+        budgets=(Budget("memory of the driver, the highest of all phases", 120, driver("stepwell"), "MB"),),
+        steps=graph.steps,
+    )

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from machine import PYTHON, STEPWELL
+from tools import TOOLS
+from tools.tool import ALONE
 
 from workloads.answers import planned, ran
 from workloads.shape import Budget, Contender, Phase, Workload, project
 
 BARE = "python -c pass"
-COMMANDS = {
-    BARE: (PYTHON, "-c", "pass"),
-    "import stepwell": (PYTHON, "-c", "import stepwell"),
-    "stepwell --help": (STEPWELL, "--help"),
-    "stepwell version": (STEPWELL, "version"),
-}
 
 
 def startup(*, quick: bool) -> Workload:
-    """Bare Python beside what Stepwell adds to it."""
+    """Bare Python beside what the tools add to it: help, import, and the plan of two steps."""
     times = 3 if quick else 5
-    starts = [Contender(name, (Phase("start", command, times=times),)) for name, command in COMMANDS.items()]
+    here = [tool for tool in TOOLS if tool.here]
+    contenders = [Contender(BARE, (Phase("start", (PYTHON, "-c", "pass"), times=times),), tool="")]
+    contenders.append(two_steps(times))
+    for tool in here:
+        peer = tool.name != "stepwell"
+        for name, command in tool.starts.items():
+            start = Phase("start", command, times=3 if tool.heavy else 1 if peer else times)
+            one = Contender(name, (start,), tool=tool.name, environment=ALONE if peer else {})
+            contenders.append(one._replace(rounds=int(tool.heavy)))
+        if tool.small is not None:
+            contenders.append(tool.small()._replace(rounds=2 if tool.heavy else 0))
     return Workload(
         name="startup",
         title="Start-up, and a project of two steps",
         baseline=BARE,
-        contenders=(*starts, two_steps(times)),
+        contenders=tuple(contenders),
         rounds=2 if quick else 5,
         budgets=(
             Budget(
@@ -44,6 +50,9 @@ def startup(*, quick: bool) -> Workload:
                 "ms",
             ),
         ),
+        timeout=60,
+        base_phase="start",
+        left_out=tuple(f"{tool.name} is not installed" for tool in TOOLS if not tool.here),
     )
 
 
@@ -53,6 +62,7 @@ def two_steps(times: int) -> Contender:
     return Contender(
         "stepwell, two steps",
         (
+            Phase("plan of nothing", (STEPWELL, "plan"), planned(decision="run", steps=2), fresh=True),
             Phase("run, cold", (STEPWELL, "run"), ran(result, status="succeeded", steps=2), fresh=True),
             Phase("run, unchanged", (STEPWELL, "run"), ran(result, status="cached", steps=2), times=times),
             Phase("plan, unchanged", (STEPWELL, "plan"), planned(decision="cached", steps=2), times=times),

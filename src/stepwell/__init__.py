@@ -8,9 +8,7 @@ until one of these names is used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as type checkers know it; importing `typing` would cost more than all the rest
 if TYPE_CHECKING:
     from stepwell import log as log
     from stepwell.author.checks import Check as Check
@@ -118,6 +116,8 @@ def __getattr__(name: str) -> object:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'stepwell' has no attribute {name!r}")
+    from importlib import import_module
+
     module, _, attribute = home.partition(":")
     found = import_module(module)
     value: object = getattr(found, attribute) if attribute else found

@@ -18,7 +18,9 @@ docstrings are the reference page (`docs/reference/errors.md`), so they speak to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+TYPE_CHECKING = False  # as type checkers know it: this module imports nothing
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 DOCS = "docs/reference/errors.md"
 

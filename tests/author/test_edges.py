@@ -277,3 +277,21 @@ def main(two: bool = False):
     project.write(project.root.joinpath("pipeline.py").read_text().replace("talk()  #", "both()  #"), head="")
     error = project.refused(NoCodec)
     assert error.what.startswith("the output `1` of the step `both`: ")
+
+
+def test_what_fitted_before_says_nothing_of_what_comes_now(project):
+    for second in ("take_int(text())", "take_int('7')"):
+        error = project.refused(EdgeType, body(f"take_int(number()); take_int(7); {second}  # here"))
+        assert "takes int, and" in error.what or "is str" in error.what
+
+
+def test_constants_that_are_equal_and_not_the_same_stay_apart(project):
+    graph = project.graph(body("take_free(1); take_free(True); take_free(1.0); take_free('1'); take_free(1)"))
+    tokens = [binding.token for node in graph.nodes for _, binding in node.inputs]
+    assert tokens == ["1", "True", "1.0", '"1"', "1"]
+
+
+def test_each_way_to_write_a_call_binds_the_same(project):
+    graph = project.graph(body("strict(1, 2, key='k'); strict(1, key='k', b=2); strict(key='k', b=2, a=1)"))
+    bound = [[(name, binding.token) for name, binding in node.inputs] for node in graph.nodes]
+    assert bound == [[("a", "1"), ("b", "2"), ("key", '"k"')]] * 3

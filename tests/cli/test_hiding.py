@@ -43,6 +43,14 @@ def test_an_installed_module(project):
     assert project.refused("plan", code=3)["fixes"][0].startswith(INSTALLED)
 
 
+@pytest.mark.parametrize("words", [["plan"], ["run", "--in-process"]])
+def test_what_stepwell_itself_imports_late_is_not_hidden_from_it(project, words):
+    for name in ("difflib", "platform", "random", "signal", "statistics", "subprocess", "uuid"):
+        project.write("raise RuntimeError('not for Stepwell')\n", f"{name}.py")
+    project.write(USING.format(line="import calendar", call="n"))
+    assert project(*words, "--json").json["counts"]
+
+
 @pytest.mark.parametrize(
     "name", ["helpers.py", "helpers/__init__.py", "src/numbers_of_mine.py", "data/json.py"]
 )

@@ -50,6 +50,26 @@ def columns():
     yield "objects: dicts", column([{"a": 1}] * N)
     yield "objects: ints", column([1, 2**70, 3, 4, 5])
     yield "objects: vectors", column([np.arange(i, dtype="f4") for i in range(N)])
+    yield "objects: numbers", column([1, 2, -(2**63), 0, 2**63 - 1])
+    yield "objects: numbers and None", column([1, 2, None, 0, 7])
+    yield "objects: numbers and NA", column([1, 2, pd.NA, 0, 7])
+    yield "objects: numbers and nan", column([1, 2, np.nan, 0, 7])
+    yield "objects: a number too large, and NA", column([1, 2**64, pd.NA, 0, 7])
+    yield "objects: truth", column([True, False, True, True, False])
+    yield "objects: truth and None", column([True, False, None, True, False])
+    yield "objects: truth and numbers", column([True, 1, 0, False, 1.0])
+    yield "objects: floats", column([1.5, np.nan, -0.0, np.inf, 1e300])
+    yield "objects: floats and None", column([1.5, np.nan, None, np.inf, -0.0])
+    yield "objects: floats and NaT", column([1.5, 2.5, pd.NaT, np.inf, -0.0])
+    yield "objects: nan", column([np.nan] * N)
+    yield "objects: text and a float", column(["a", np.nan, 1.5, "b", "c"])
+    yield "objects: text of NumPy", column([np.str_("a"), "a", "b", "c", "d"])
+    yield (
+        "objects: dates and None",
+        column([dt.date(1, 1, 1), None, dt.date(9999, 12, 31)] + [dt.date.today()] * 2),
+    )
+    yield "objects: dates and NaT", column([dt.date(2024, 1, 1), pd.NaT, *[dt.date(1969, 12, 31)] * 3])
+    yield "objects: dates and times", column([dt.date(2024, 1, 1), dt.datetime(2024, 1, 1), None, None, None])
     yield "objects: None", column([None] * N)
     yield "objects: NaT", column([pd.NaT] * N)
     yield "objects: NA", column([pd.NA] * N)
@@ -255,6 +275,47 @@ def test_other_tools_open_it(box):
     assert pd.__version__.encode() not in data
 
 
+LONG = 30_000
+
+
+def repeated(kind=str, missing=None):
+    """Text that repeats, with something missing at equal distances."""
+    values = np.array([kind(f"word {i}", *["utf8"] * (kind is bytes)) for i in range(300)], dtype=object)
+    values = values[np.random.default_rng(3).integers(0, 300, LONG)]
+    values[:: LONG // 3000] = missing
+    return values
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        repeated(), repeated(missing=np.nan), repeated(missing=pd.NA), repeated(missing=pd.NaT), repeated(bytes), repeated(bytes, np.nan),
+        pd.array(repeated(), dtype="string[python]"), pd.array(repeated(), dtype="string[pyarrow]"), pd.Categorical(repeated()),
+    ],
+    ids=["None", "nan", "NA", "NaT", "bytes", "bytes and nan", "string", "Arrow", "category"],
+)  # fmt: skip
+@pytest.mark.parametrize("mapped", [False, True])
+def test_text_that_repeats(box, array, mapped):
+    frame = pd.DataFrame({"text": array, "i": range(LONG)})
+    back = box.trip(frame, mapped=mapped)
+    exact(frame, back)
+    back.loc[3, "text"] = back.loc[1, "text"]
+    exact(frame.set_index("text"), box.trip(frame.set_index("text")))
+
+
+def test_text_that_repeats_is_held_once(box):
+    frame = pd.DataFrame({"text": pd.Series(repeated(), dtype=object)})
+    dumped = box.dump(frame)
+    assert len(dumped.data) < 3 * LONG
+    assert len({id(value) for value in box.load(dumped.data, dumped.codec)["text"]}) <= 301
+    alone = pd.DataFrame({"text": pd.Series([f"word {i}" for i in range(LONG)], dtype=object)})
+    exact(alone, box.trip(alone))
+    copies = pd.DataFrame(
+        {"text": pd.Series([v and str(v.encode(), "utf8") for v in repeated()], dtype=object)}
+    )
+    assert box.dump(copies).data == dumped.data
+
+
 class Opaque:
     pass
 
@@ -318,9 +379,12 @@ def forged(box, meta, cols=(), names=()):
         {"kind": "series", "name": None, "data": [["__class__"]], "index": {"range": [0, 1, 1], "names": [None]}},
         {"kind": "series", "name": None, "data": [["numpy", "O"]], "index": {"range": [0, 1, 1], "names": [None]}},
         {"kind": "series", "name": None, "data": [["masked", "eval"]], "index": {"range": [0, 1, 1], "names": [None]}},
+        {"kind": "series", "name": None, "data": [["object", "int", "None"]], "index": {"range": [0, 1, 1], "names": [None]}},
+        {"kind": "series", "name": None, "data": [["object", "date", ""]], "index": {"range": [0, 1, 1], "names": [None]}},
+        {"kind": "series", "name": None, "data": [["object", "eval", ""]], "index": {"range": [0, 1, 1], "names": [None]}},
         {"kind": "series", "name": None, "data": [["numpy", "<M8[ns]"]], "index": {"range": [0, 9, 1], "names": [None]}},
     ],
-    ids=range(9),
+    ids=range(12),
 )  # fmt: skip
 def test_forged_descriptions(box, meta):
     with pytest.raises(CannotDecode):

@@ -1,5 +1,6 @@
 """Plain data: exact, canonical, and safe to read."""
 
+import base64
 import collections
 import datetime as dt
 import decimal
@@ -7,6 +8,7 @@ import fractions
 import json
 import math
 import pathlib
+import struct
 import sys
 import uuid
 import zoneinfo
@@ -150,6 +152,11 @@ def test_unequal_values_have_unequal_bytes(one, other):
         (dt.date(2024, 5, 1), '{"!date":"2024-05-01"}'),
         (dt.datetime(2024, 5, 1, tzinfo=dt.UTC), '{"!datetime":["2024-05-01T00:00:00",0,[0]]}'),
         (np.float32(1.5), '{"!np":["<f4",1.5]}'),
+        ([0.5] * 3, "[0.5,0.5,0.5]"),
+        (
+            [0.5] * plain.MANY,
+            '{"!floats":"' + base64.b64encode(struct.pack("<16d", *[0.5] * 16)).decode() + '"}',
+        ),
         (pathlib.Path("a/b"), '{"!path":["Path","a/b"]}'),
     ],
 )
@@ -207,6 +214,28 @@ def test_generic_and_recursive_dataclasses():
     assert plain.loads(plain.dumps(shapes.Box[int](5))) == shapes.Box(5)
     chain = shapes.Node(1, shapes.Node(2, shapes.Node(3)))
     assert plain.loads(plain.dumps(chain)) == chain
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=plain.MANY - 1, max_size=40))
+def test_many_floats(values):
+    def bits(floats):
+        return [struct.pack("<d", value) for value in floats]
+
+    assert bits(plain.loads(plain.dumps(values))) == bits(values)
+    back = plain.loads(plain.dumps({"x": tuple(values), "y": [values]}))
+    assert back == {"x": tuple(values), "y": [values]}
+    assert type(back["x"]) is tuple
+    assert plain.preview(plain.dumps(values)) == values
+
+
+@pytest.mark.parametrize("odd", [1, True, None, "1.0", np.float64(1.5), float("nan"), float("inf")])
+@pytest.mark.parametrize("place", [0, 7, 29])
+def test_one_that_is_no_finite_float_among_many(odd, place):
+    values = [0.25] * 30
+    values[place] = odd
+    back = plain.loads(plain.dumps(values))
+    assert list(map(repr, back)) == list(map(repr, values))
+    assert list(map(type, back)) == list(map(type, values))
 
 
 def test_an_ordered_dict_keeps_its_order_and_a_dict_has_that_of_its_keys():
@@ -297,7 +326,7 @@ def test_refused(value, why):
         b'{"!named":["codec_shapes:Spot",[1,2,3]]}', b'{"!named":["builtins:tuple",[]]}', b'{"!flag":["builtins:eval","1"]}',
         b'{"!np":["O",1]}', b'{"!np":["<f8",[1]]}', b'{"!path":["Popen","id"]}', b'{"!bytes":"&"}', b'{"!int":"x"}',
         b'{"!defaultdict":["eval",[]]}', b'{"!date":"soon"}', b'{"!zone":"../../etc/passwd"}', b'{"!part":0}', b'{"!set":[[1]]}',
-        b'{"!timedelta":[1e999]}', b'{"!datetime":["2024-01-01",0,"No/Where"]}', b'{"!data":["codec_shapes",{}]}', b'{"!data":[":",{}]}',
+        b'{"!timedelta":[1e999]}', b'{"!floats":"AAAA"}', b'{"!floats":[1.5]}', b"5 6", b" 5", b'{"!datetime":["2024-01-01",0,"No/Where"]}', b'{"!data":["codec_shapes",{}]}', b'{"!data":[":",{}]}',
     ],
     ids=lambda d: d[:40].decode("latin-1"),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stepwell.sources import content, web
+from stepwell.sources import content, walk, web
 from stepwell.sources.memo import Memory
 from stepwell.sources.web import Shelf
 
@@ -53,13 +53,13 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths of the files that were really read."""
     seen: list[str] = []
-    real = content._hash
+    real = content.hash_file
 
-    def hashed(descriptor: int, path: str, *rest: object) -> bytes:
+    def hashed(path: str, text: str, moment: int) -> tuple[bytes, walk.Status]:
         seen.append(path)
-        return real(descriptor, path, *rest)
+        return real(path, text, moment)
 
-    monkeypatch.setattr(content, "_hash", hashed)
+    monkeypatch.setattr(content, "hash_file", hashed)
     return seen
 
 

@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import resource
 import stat
+import subprocess
+import sys
 
 import pytest
 from blake3 import blake3
@@ -51,6 +53,14 @@ def test_few_bytes_stay_in_memory(blobs, size):
     assert (digest, count, held) == (f"b3:{blake3(data).hexdigest()}", size, data)
     assert files(blobs, "blobs") == files(blobs) == []
     assert bytes(blobs.held(held).data) == data
+
+
+def test_few_bytes_in_pieces_of_every_kind(blobs):
+    pieces = [b"ab", bytearray(b"cd"), memoryview(b"ef"), array.array("i", [1, 2]), b""]
+    digest, size, held = put(blobs, *pieces)
+    assert held == b"".join(map(bytes, pieces))
+    assert (digest, size) == (f"b3:{blake3(held).hexdigest()}", 14)
+    assert files(blobs, "blobs") == files(blobs) == []
 
 
 @pytest.mark.parametrize(
@@ -175,6 +185,39 @@ def test_many_parts_are_synced_at_once(blobs, tmp_path, monkeypatch, trusted):
     assert all(blobs.check(digest, again=True) == "" for digest in blobs.all())
     assert files(blobs) == []
     assert (len(synced) >= 100) is (not trusted or os.uname().sysname != "Linux")
+
+
+@pytest.mark.parametrize("in_kernel", [True, False])
+def test_large_parts_are_hashed_while_they_are_copied(blobs, tmp_path, monkeypatch, in_kernel):
+    if not in_kernel:
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    monkeypatch.setattr(durable, "share_blocks", lambda old, new: False)
+    monkeypatch.setattr(durable, "STRETCH", BESIDE + 5)
+    source = tmp_path / "part"
+    data = os.urandom(3 * BESIDE + 40)
+    source.write_bytes(data)
+    monkeypatch.setattr(module, "hash_file", lambda path: pytest.fail("it is read a second time"))
+    digest, size = blobs.take(source)
+    assert (digest, size) == (f"b3:{blake3(data).hexdigest()}", len(data))
+    assert blobs.path(digest).read_bytes() == data
+
+
+def test_large_files_are_hashed_in_a_process_that_was_forked(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(bytes(3 * BLOCK))
+    script = f"""
+import os, signal
+from blake3 import blake3
+from stepwell.stores.blobs import hash_file
+blake3(max_threads=blake3.AUTO).update(bytes(1 << 22))  # as a library of the user's may have done
+first = hash_file({str(path)!r})
+if os.fork() == 0:
+    signal.alarm(20)
+    os._exit(hash_file({str(path)!r}) != first)
+raise SystemExit(os.wait()[1])
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=30)
+    assert done.returncode == 0
 
 
 def test_parts_of_what_is_given_up_leave_nothing(blobs, tmp_path):

@@ -51,7 +51,7 @@ def writes(store):
     return seen
 
 
-def test_a_run_that_is_alone_claims_without_writing(clocked):
+def test_a_run_that_is_alone_writes_its_first_claims_only(clocked):
     store = clocked()
     store.begin(FACTS)
     seen = writes(store)
@@ -60,11 +60,31 @@ def test_a_run_that_is_alone_claims_without_writing(clocked):
         result = result_of(f"k{i}", [output])
         assert store.results.claim([result.key]) == [True]
         store.results.keep(result, [output])
-    assert seen == []
+    assert len(seen) == 1  # of the first claim
     assert clocked.pauses == []
     store.commit(now=True)
-    assert len(seen) == 1
+    assert len(seen) == 2
     assert leased(store) == {}
+
+
+def test_the_first_claims_are_seen_before_their_run_looks_at_anybody(clocked):
+    first, second = clocked(), clocked()
+    first.begin(FACTS)
+    first.results.claim(["a"])
+    second.begin(FACTS)
+    assert second.results.claim(["a", "b"]) == [False, True]
+
+
+def test_claims_leave_what_is_buffered_for_the_next_commit(clocked):
+    first, second = clocked(), clocked()
+    first.begin(FACTS)
+    second.begin(FACTS)
+    output = made(b"1")
+    second.results.keep(result_of("kept", [output]), [output])
+    assert second.results.claim(["a"]) == [True]
+    assert first.database.rows("SELECT * FROM results") == []
+    assert second.database.commit(now=True)
+    assert len(first.database.rows("SELECT * FROM results")) == 1
 
 
 def test_what_takes_long_gets_a_lease_and_what_is_quick_gets_none(clocked):

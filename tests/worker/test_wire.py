@@ -37,10 +37,17 @@ def test_tasks():
     )
     task = Task(7, "id", "k" * 64, STEP, inputs, "run", "out.csv", 2)
     steps = {}
-    message = wire.pack_task(task, wire.pack_step(STEP))
-    assert wire.unpack_task(message, steps) == task
-    assert wire.node_of(message) == 7
-    assert wire.unpack_task(message, steps).step is wire.unpack_task(message, steps).step
+    packed, other = wire.pack_step(STEP), task._replace(node=8, inputs=(), step=STEP._replace(name="t"))
+    message = wire.pack_tasks([(task, packed), (other, wire.pack_step(other.step))])
+    assert wire.unpack_tasks(message, steps) == [task, other]
+    assert wire.unpack_tasks(message, steps)[0].step is wire.unpack_tasks(message, steps)[0].step
+
+
+def test_a_definition_is_in_a_message_once():
+    packed = wire.pack_step(STEP)
+    task = Task(7, "id", "k" * 64, STEP, ())
+    message = wire.pack_tasks([(task._replace(node=node), packed) for node in range(10)])
+    assert message.count(packed) == 1
 
 
 def test_definitions():
@@ -56,15 +63,15 @@ def test_reports_in_any_pieces():
         wire.started_frame(3, 42)
         + wire.logged_frame(*logged)
         + wire.done_frame(done)
-        + wire.done_frame(failed)
+        + wire.done_frame(failed, 9)
     )
     for size in (1, 2, 3, 7, 64, len(stream)):
         frames = wire.Frames()
         bodies = [b for at in range(0, len(stream), size) for b in frames.feed(stream[at : at + size])]
         assert bodies[0] == (wire.STARTED, 3, 42)
         assert wire.logged_of(bodies[1]) == logged
-        assert wire.done_of(bodies[2]) == done
-        assert wire.done_of(bodies[3]) == failed
+        assert wire.done_of(bodies[2]) == (done, -1)
+        assert wire.done_of(bodies[3]) == (failed, 9)
 
 
 @pytest.mark.parametrize(

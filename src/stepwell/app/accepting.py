@@ -6,8 +6,6 @@ results, stay. Everything else (inputs, parameters, versions) still counts as ev
 
 from __future__ import annotations
 
-import getpass
-import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -110,6 +108,9 @@ def take_back(plan: Plan, nodes: Sequence[int], store: LocalStore, root: Path) -
 
 def person(root: Path) -> str:
     """Who is at the keyboard: git's name and address, else the account."""
+    import getpass
+    import subprocess
+
     found = []
     for field in ("user.name", "user.email"):
         try:

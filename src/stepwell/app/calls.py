@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from stepwell.app.documents import Progress, plan_document
+from stepwell.app.documents import Shown
 from stepwell.app.finished import VIEW, finished_run, say
 from stepwell.app.hooks import NONE, facts_of, hooks_for, tell
 from stepwell.app.places import stored
+from stepwell.app.progress import Progress
 from stepwell.app.session import Settings, Work, execute, prepare
 from stepwell.app.values import plain_result
 from stepwell.author.layers import Origin, called
@@ -30,16 +31,16 @@ def plan_pipeline(
         params, origins = _called(loaded, args, kwargs)
         with stored(loaded.target.root, looking=True) as store:
             work = prepare(loaded, params, store)
-            document = plan_document(
+            shown = Shown(
                 work.plan,
                 text_of=work.text_of,
                 failures=work.last_failures(),
                 learnt=work.learnt(),
                 origins=origins,
             )
-            document["notes"].extend(work.notes)
-            text = import_module(VIEW).plan_text(work.plan, document)
-            return PlanView(work.plan, lambda: document, lambda: text)
+            shown.whole["notes"].extend(work.notes)
+            text = import_module(VIEW).plan_text(shown)
+            return PlanView(work.plan, shown.document, lambda: text)
 
 
 def run_pipeline(

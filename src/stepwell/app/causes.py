@@ -5,16 +5,13 @@ for cause in causes(plan): print(cause.reason.text, named(ids of cause.nodes))
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from stepwell.kernel.plan import Plan, Reason
 
-PASSED_ON = ("cached", "same", "upstream", "unwanted")
+PASSED_ON = frozenset(("cached", "same", "upstream", "unwanted"))
 """Kinds of reasons that start nothing: they say that nothing is to be done, or that another step has a cause."""
-
-_NUMBERED = re.compile(r"(.+)\[(\d+)\]", re.DOTALL)
 
 
 class Cause(NamedTuple):
@@ -31,7 +28,10 @@ def causes(plan: Plan) -> list[Cause]:
         for reason in decision.reasons:
             if reason.kind not in PASSED_ON:
                 place: object = "missing" if reason.kind == "missing" else reason
-                nodes = found.setdefault(place, (reason, []))[1]
+                entry = found.get(place)
+                if entry is None:
+                    entry = found[place] = (reason, [])
+                nodes = entry[1]
                 if not nodes or nodes[-1] != decision.node:
                     nodes.append(decision.node)
     return [Cause(_together(reason, len(nodes)), tuple(nodes)) for reason, nodes in found.values()]
@@ -47,9 +47,11 @@ def named(ids: Iterable[str], most: int = 4) -> str:
     """Ids of steps in few words: `train[2..9], score`; above `most` groups, the first and how many more steps."""
     groups: dict[str, list[int]] = {}
     for one in ids:
-        match = _NUMBERED.fullmatch(one)
-        stem, number = (match[1], int(match[2])) if match else (one, 1)
-        groups.setdefault(stem, []).append(number)
+        stem, _, number = one[:-1].rpartition("[") if one[-1:] == "]" else ("", "", "")
+        if stem and number.isdecimal():
+            groups.setdefault(stem, []).append(int(number))
+        else:
+            groups.setdefault(one, []).append(1)
     words: list[tuple[str, int]] = []
     for stem, numbers in groups.items():
         words += _ranges(stem, sorted(numbers))
@@ -75,3 +77,16 @@ def _range(stem: str, first: int, last: int) -> list[tuple[str, int]]:
     if last - first < 2:
         return [(stem if number == 1 else f"{stem}[{number}]", 1) for number in range(first, last + 1)]
     return [(f"{stem}[{first}..{last}]", last - first + 1)]
+
+
+def tally(decisions: Iterable[str]) -> str:
+    """Decisions of several steps in words: "9,998 cached, 2 run"; of equal ones the word alone."""
+    counts: dict[str, int] = {}
+    for decision in decisions:
+        counts[decision] = counts.get(decision, 0) + 1
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{counts[word]:,} {word}" for word in _TELLING if word in counts)
+
+
+_TELLING = ("cached", "run", "maybe", "dynamic", "blocked", "skip", "step")

@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import inspect
 import os
-import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.app.selecting import matching
 from stepwell.author.checks import Check, ask, checks_of
 from stepwell.author.problems import Problems, together
 from stepwell.author.project import Loaded
-from stepwell.author.runs import PlanView
 from stepwell.author.settings import section, settings_of, texts
 from stepwell.author.trace import Attempt, Trace, attempt
 from stepwell.errors import (
@@ -42,11 +40,13 @@ from stepwell.errors import (
 from stepwell.kernel.graph import Constant, Graph, Node, SourceDef, StepDef, leaves
 from stepwell.kernel.plan import Growth, Plan, Wanted
 from stepwell.plugins.registry import registry
-from stepwell.sources.address import parse
-from stepwell.sources.memo import Memo
-from stepwell.sources.pin import Pinned
 from stepwell.worker.kinds import claims, is_made, spec_of
 from stepwell.worker.secrets import Secret, any_made, check, inside
+
+if TYPE_CHECKING:
+    from stepwell.author.runs import PlanView
+    from stepwell.sources.memo import Memo
+    from stepwell.sources.pin import Pinned
 
 DEPTHS = ("names", "types", "data")
 """How deep: the body runs and arguments bind; their types, parameters, paths; what is in the data, and users' checks."""
@@ -162,6 +162,8 @@ def _written(path: str, writers: Mapping[str, str]) -> Iterator[str]:
 
 
 def _path_of(source: SourceDef) -> str:
+    from stepwell.sources.address import parse
+
     try:
         address = parse(source.uri)
     except StepwellError:
@@ -172,9 +174,10 @@ def _path_of(source: SourceDef) -> str:
 def resources(facts: Facts) -> Iterator[Finding]:
     """Processors and memory that steps ask for, against what this machine has."""
     graph = facts.traced.graph
+    large = {i for i, step in enumerate(graph.steps) if step.cpus > 1 or step.memory}
     asking: dict[int, int] = {}
-    for node in facts.due():
-        if graph.step_of(node).cpus > 1 or graph.step_of(node).memory:
+    for node in facts.due() if large else ():
+        if graph.nodes[node].step in large:
             asking.setdefault(graph.nodes[node].step, node)
     if not asking:
         return
@@ -238,7 +241,10 @@ def _claimed_twice(facts: Facts) -> Iterator[Finding]:
     """Files of the project that two calls write, where one of them is a command with several outputs."""
     graph = facts.traced.graph
     writers: dict[str, Node] = {}
+    made = [is_made(step) for step in graph.steps]
     for node in graph.nodes:
+        if not node.out and not made[node.step]:
+            continue
         found = claims(graph.steps[node.step], node.out)
         for _, path in found:
             other = writers.setdefault(path.casefold(), node)
@@ -299,9 +305,10 @@ def disk(facts: Facts) -> Iterator[Finding]:
         return
     needed = sum(a.size for d in decisions if d.result is not None for a in d.result.outputs)
     try:
-        free = shutil.disk_usage(facts.room).free
+        room = os.statvfs(facts.room)
     except OSError:
         return
+    free = room.f_bavail * room.f_frsize
     if free < max(needed, LEAST_ROOM):
         told = f"; the steps gave {needed / 10**6:,.0f} MB last time" if needed else ""
         yield f"only {free / 10**6:,.0f} MB are free where the store is{told}"
@@ -468,6 +475,7 @@ def _asked(one: Check[Any, Any], plan: Plan, view: PlanView) -> Iterator[Stepwel
 def view_of(plan: Plan) -> PlanView:
     """A plan as checks see it."""
     from stepwell.app.documents import plan_document  # only where a check asks for it
+    from stepwell.author.runs import PlanView
 
     def text() -> str:
         return "\n".join(f"{step.decision:8} {step.id}" for step in view.steps.values())

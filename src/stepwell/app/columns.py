@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
 from stepwell.app.queries import Queries
 from stepwell.author.annotations import plain, shape_of
@@ -13,8 +13,10 @@ from stepwell.codecs.columns import Columns, declared, kinds_fit, listed
 from stepwell.errors import MissingColumn, StepwellError, WrongColumn, nearest
 from stepwell.kernel.graph import Binding, FromSource, FromStep, Node, Pack
 from stepwell.sources.memo import Memo
-from stepwell.sources.pin import Pinned
-from stepwell.sources.schema import Schema, schema
+
+if TYPE_CHECKING:
+    from stepwell.sources.pin import Pinned
+    from stepwell.sources.schema import Schema
 
 
 class Given(NamedTuple):
@@ -36,7 +38,7 @@ def compared(traced: Attempt, pinned: Sequence[Pinned | None], memo: Memo) -> It
         if wanted is not None and found is not None:
             source = traced.graph.sources[place]
             yield from _findings(f"the source `{source.name}`", wanted, found, source.where)
-    for node in traced.graph.nodes:
+    for node in traced.graph.nodes if any(declaring) else ():
         if declaring[node.step]:
             yield from _of_call(traced, tables, node, declaring[node.step])
 
@@ -106,6 +108,8 @@ class _Tables:
 
     def of_source(self, place: int) -> Given | None:
         """The columns of a source's file."""
+        from stepwell.sources.schema import schema
+
         source = self._traced.graph.sources[place]
         pinned = self._pinned[place] if place < len(self._pinned) else None
         if pinned is None:

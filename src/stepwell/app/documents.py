@@ -5,30 +5,87 @@ Their schemas are in `docs/reference/schemas/`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stepwell.app.causes import Cause, causes
 from stepwell.app.contract import trust_of
 from stepwell.app.forecast import forecast
 from stepwell.app.learnt import Learnt
 from stepwell.app.parameters import NO_ORIGINS, origins_document
-from stepwell.app.values import number, plain
+from stepwell.app.plaindata import number, plain
 from stepwell.author.layers import Origin
-from stepwell.kernel import events as e
-from stepwell.kernel.graph import DYNAMIC, Constant, FromSource, Graph, dependencies, leaves, ordered
+from stepwell.kernel.graph import DYNAMIC, Constant, FromSource, Graph, dependencies, leaves
 from stepwell.kernel.plan import Decision, Pin, Plan, Reason
-from stepwell.kernel.ports import Artifact, Failure, Logged
 from stepwell.sources.address import shown
-from stepwell.stores.record import merged
+
+if TYPE_CHECKING:
+    from stepwell.app.progress import Outcome, Progress
+    from stepwell.kernel.ports import Failure
 
 Document = dict[str, Any]
 
 
 TextOf = Callable[[str], str | None]
 """Gives the source text of a definition by its digest; None where it is not known."""
+
+
+class Shown:
+    """A plan with what it may cost, as it is shown: all that is said of it as a whole, and each step when it is asked for.
+
+    `whole` is the document without its steps, which are most of it; what is added there is in `document()`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        jobs: int = 0,
+        text_of: TextOf | None = None,
+        failures: Mapping[str, str] = MappingProxyType({}),
+        origins: Mapping[str, Origin] = NO_ORIGINS,
+        learnt: Learnt | None = None,
+    ) -> None:
+        self.plan, self.failures = plan, failures
+        self.expected = forecast(plan, jobs, learnt)
+        nodes = plan.graph.nodes
+        self.whole: Document = {
+            **_head(plan, origins),
+            "counts": plan.counts(),
+            "causes": [_cause(cause, [nodes[n].id for n in cause.nodes], text_of) for cause in causes(plan)],
+            "expected": {
+                "seconds": round(self.expected.seconds, 6),
+                "least": round(self.expected.least, 6),
+                "memory": self.expected.memory,
+                "untimed": self.expected.untimed,
+                "workers": self.expected.workers,
+            },
+            "notes": plan_notes(plan),
+        }
+
+    def step(self, number: int) -> Document:
+        """The document of one step, by its place in the plan."""
+        graph, decision, cost = self.plan.graph, self.plan.decisions[number], self.expected.steps[number]
+        node = graph.nodes[decision.node]
+        step = _planned(graph, decision)
+        step["needs"] = [graph.nodes[before].id for before in dependencies(node)]
+        step["sources"] = _sources_of(graph, decision.node)
+        step.update(seconds=cost.seconds, memory=cost.memory, reads=cost.reads)
+        if node.where:
+            step["where"] = node.where
+        if node.id in self.failures:
+            step["last_failure"] = self.failures[node.id]
+        return step
+
+    def document(self) -> Document:
+        """What `plan --json` prints."""
+        out: Document = {}
+        for name, value in self.whole.items():
+            if name == "counts":
+                out["steps"] = [self.step(number) for number in range(len(self.plan.decisions))]
+            out[name] = value
+        return out
 
 
 def plan_document(
@@ -45,35 +102,8 @@ def plan_document(
     With `text_of`, causes that are edits come with their diff. `failures` says by id what failed last time,
     `origins` where parameters came from, `learnt` what steps cost before.
     """
-    expected = forecast(plan, jobs, learnt)
-    graph = plan.graph
-    ids = [node.id for node in graph.nodes]
-    steps = []
-    for decision, cost in zip(plan.decisions, expected.steps, strict=True):
-        node = graph.nodes[decision.node]
-        step = _planned(graph, decision)
-        step["needs"] = [ids[before] for before in dependencies(node)]
-        step["sources"] = _sources_of(graph, decision.node)
-        step.update(seconds=cost.seconds, memory=cost.memory, reads=cost.reads)
-        if node.where:
-            step["where"] = node.where
-        if node.id in failures:
-            step["last_failure"] = failures[node.id]
-        steps.append(step)
-    return {
-        **_head(plan, origins),
-        "steps": steps,
-        "counts": plan.counts(),
-        "causes": [_cause(cause, ids, text_of) for cause in causes(plan)],
-        "expected": {
-            "seconds": round(expected.seconds, 6),
-            "least": round(expected.least, 6),
-            "memory": expected.memory,
-            "untimed": expected.untimed,
-            "workers": expected.workers,
-        },
-        "notes": plan_notes(plan),
-    }
+    shown = Shown(plan, jobs=jobs, text_of=text_of, failures=failures, origins=origins, learnt=learnt)
+    return shown.document()
 
 
 def _sources_of(graph: Graph, node: int) -> list[str]:
@@ -87,11 +117,11 @@ def _sources_of(graph: Graph, node: int) -> list[str]:
     return list(found)
 
 
-def _cause(cause: Cause, ids: list[str], text_of: TextOf | None) -> Document:
+def _cause(cause: Cause, steps: list[str], text_of: TextOf | None) -> Document:
     shown = diff(cause.reason, text_of) if text_of is not None else None
     return {
         **reason_document(cause.reason),
-        "steps": [ids[node] for node in cause.nodes],
+        "steps": steps,
         "diff": shown,
     }
 
@@ -99,9 +129,10 @@ def _cause(cause: Cause, ids: list[str], text_of: TextOf | None) -> Document:
 def plan_notes(plan: Plan) -> list[str]:
     """What a reader must know to trust a plan: settings that decide in place of the key, code not seen through."""
     trust: dict[str, dict[str, None]] = {}
-    said = _said(plan)
+    trusted = [trust_of(step) for step in plan.graph.steps]
+    said = _said(plan) if any(trusted) else set()
     for i, step in enumerate(plan.graph.steps):
-        for option, text in trust_of(step).items():
+        for option, text in trusted[i].items():
             if (i, option) not in said:
                 trust.setdefault(text, {})[f"`{step.name}`"] = None
     notes = {f"{_some(names)}: {text}": None for text, names in trust.items()}
@@ -195,115 +226,6 @@ def reason_document(reason: Reason) -> Document:
     return out
 
 
-class Outcome(NamedTuple):
-    """What became of one step of a run; seconds of wall and processor time, memory in bytes."""
-
-    decision: Decision
-    status: str
-    seconds: float = 0.0
-    cpu: float = 0.0
-    memory: int = 0
-    outputs: tuple[Artifact, ...] = ()
-    metrics: Mapping[str, float] = {}
-    failure: Failure | None = None
-    notes: tuple[str, ...] = ()
-    attempts: int = 0
-    """How often it was executed in this run; 0 where it was not."""
-
-
-class Progress:
-    """Follows a run by its events: what became of each step so far."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.outcomes: dict[int, Outcome] = {}
-        self.running: dict[int, None] = {}
-        self.logged: dict[int, dict[str, float]] = {}
-        self.retried: dict[int, int] = {}
-        self.grown: dict[int, range] = {}
-        """By dynamic calls, which are no steps themselves any more, the steps that they have become."""
-        self.status = "running"
-        self.seconds = 0.0
-        for decision in plan.decisions:
-            if decision.verb == "skip":
-                self.outcomes[decision.node] = Outcome(decision, "skipped")
-
-    def see(self, event: e.Event) -> None:
-        """Take the next event."""
-        if isinstance(event, e.StepStarted):
-            self.running[event.node] = None
-        elif isinstance(event, Logged):
-            self.logged.setdefault(event.node, {})[event.name] = event.value
-        elif isinstance(event, e.StepRetried):
-            self.running.pop(event.node, None)
-            self.logged.pop(event.node, None)
-            self.retried[event.node] = event.attempt
-        elif isinstance(event, e.StepGrew):
-            self.plan = event.plan
-            self.grown[event.node] = range(event.first, len(event.plan.decisions))
-            for decision in event.plan.decisions[event.first :]:
-                if decision.verb == "skip":
-                    self.outcomes[decision.node] = Outcome(decision, "skipped")
-        elif isinstance(event, e.RunFinished):
-            self.status, self.seconds = event.status, event.seconds
-        elif hasattr(event, "decision"):
-            self.running.pop(event.node, None)
-            outcome = self._outcome(event)
-            if isinstance(event, e.StepFinished | e.StepFailed):
-                outcome = outcome._replace(attempts=self.retried.get(event.node, 0) + 1)
-            self.outcomes[event.node] = outcome
-
-    def _outcome(self, event: Any) -> Outcome:
-        decision = event.decision
-        if isinstance(event, e.StepReused | e.StepFinished):
-            result = event.result
-            status = "cached" if isinstance(event, e.StepReused) else "succeeded"
-            notes = event.notes if isinstance(event, e.StepFinished) else ()
-            metrics = dict(result.metrics)
-            return Outcome(
-                decision,
-                status,
-                result.seconds,
-                result.cpu,
-                result.memory,
-                result.outputs,
-                metrics,
-                None,
-                notes,
-            )
-        if isinstance(event, e.StepFailed):
-            metrics = self.logged.get(event.node, {})
-            return Outcome(
-                decision, "failed", event.seconds, event.cpu, event.memory, (), metrics, event.failure
-            )
-        return Outcome(decision, "blocked" if isinstance(event, e.StepBlocked) else "interrupted")
-
-    @property
-    def outputs(self) -> dict[int, tuple[Artifact, ...]]:
-        """What each step gave that has a result."""
-        return {node: outcome.outputs for node, outcome in self.outcomes.items() if outcome.outputs}
-
-    @property
-    def total(self) -> int:
-        """How many steps there are, as far as is known by now."""
-        return len(self.plan.decisions) - len(self.grown)
-
-    @property
-    def order(self) -> list[int]:
-        """The steps in an execution order, those of dynamic calls where these stood."""
-        if not self.grown:
-            return list(range(len(self.plan.decisions)))
-        return list(ordered(self.plan.graph, self.grown)[1])
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The run's metrics by name, or `id.name` where several steps logged one name."""
-        nodes = self.plan.graph.nodes
-        return merged(
-            (nodes[node].id, outcome.metrics.items()) for node, outcome in sorted(self.outcomes.items())
-        )
-
-
 def run_document(
     progress: Progress, run: str, result: Any, origins: Mapping[str, Origin] = NO_ORIGINS
 ) -> Document:
@@ -371,6 +293,8 @@ def diff(reason: Reason, text_of: TextOf) -> str | None:
     """A unified diff of what a reason of kind `code` says changed; None for other kinds."""
     if reason.kind != "code":
         return None
+    import difflib  # only where code has changed
+
     old = (text_of(reason.before) or "") if reason.before else ""
     new = (text_of(reason.after) or "") if reason.after else ""
     name = reason.name or "code"

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
-from stepwell.app.documents import Progress, run_document
+from stepwell.app.documents import run_document
 from stepwell.app.places import stored
+from stepwell.app.progress import Progress
 from stepwell.app.session import Work
 from stepwell.app.values import returned
 from stepwell.author.notebook import own_classes, own_constants

@@ -9,13 +9,12 @@ the step's newest result. Start-up of workers and the overhead of the run itself
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from stepwell.app.learnt import Learnt
-from stepwell.kernel.graph import Constant, FromSource, FromStep, dependencies, leaves
+from stepwell.app.learnt import Estimate, Learnt
+from stepwell.kernel.graph import RESULT, Binding, Constant, FromSource, FromStep, Pack, dependencies, leaves
 from stepwell.kernel.plan import Decision, Plan
 from stepwell.kernel.ports import Result
 
@@ -34,6 +33,10 @@ class Cost(NamedTuple):
     reads: int | None = None
 
 
+UNKNOWN = Cost()
+"""What a step costs of which nothing is known."""
+
+
 class Forecast(NamedTuple):
     """What a run of a plan costs; `steps` by node.
 
@@ -42,7 +45,7 @@ class Forecast(NamedTuple):
     been timed: they count as nothing. `workers` is how many steps run at once.
     """
 
-    steps: tuple[Cost, ...]
+    steps: Sequence[Cost]
     seconds: float
     least: float
     memory: int
@@ -55,100 +58,133 @@ def forecast(plan: Plan, jobs: int = 0, learnt: Learnt | None = None) -> Forecas
     from stepwell.engines.machine import processors  # asked only where a plan is shown
 
     workers = jobs or processors()
-    steps = tuple(_cost(plan, decision, learnt) for decision in plan.decisions)
+    costs = Costs(plan, learnt)
+    steps = [costs.of(decision) for decision in plan.decisions]
     busy = [decision.node for decision in plan.decisions if decision.verb not in IDLE]
     sure = [decision.node for decision in plan.decisions if decision.verb == "run"]
-    before = [dependencies(node) for node in plan.graph.nodes]
-    seconds, memory = schedule(plan, steps, busy, workers, before)
-    least = seconds if len(sure) == len(busy) else schedule(plan, steps, sure, workers, before)[0]
+    seconds, memory = schedule(plan, steps, busy, workers)
+    least = seconds if len(sure) == len(busy) else schedule(plan, steps, sure, workers)[0]
     untimed = sum(1 for node in busy if steps[node].seconds is None)
     return Forecast(steps, seconds, least, memory, untimed, workers)
 
 
-def _cost(plan: Plan, decision: Decision, learnt: Learnt | None) -> Cost:
-    last = _last(plan, decision)
-    reads = _reads(plan, decision.node, learnt)
-    same = last is not None and bool(decision.site) and last.site == decision.site  # it got just this
-    if learnt is not None and reads is not None and decision.verb not in IDLE and not same:
-        found = learnt.estimate(plan.graph.step_of(decision.node).full_name)
-        if found is not None:
-            return Cost(found.seconds(reads), found.memory(reads), reads)
-    return Cost(reads=reads) if last is None else Cost(last.seconds, last.memory or None, reads)
+class Costs:
+    """What each step of a plan costs; what is the same for all calls of a step is found out once."""
+
+    def __init__(self, plan: Plan, learnt: Learnt | None) -> None:
+        self._plan, self._learnt = plan, learnt
+        self._names = [step.full_name for step in plan.graph.steps]
+        self._recent: dict[int, Result | None] = {}
+        self._estimates: dict[int, Estimate | None] = {}
+        self._sizes = [_plain_size(decision.result) for decision in plan.decisions]
+        self._made: dict[int | None, Cost] = {None: UNKNOWN}
+        """Costs of which only what is read is known, by that."""
+
+    def of(self, decision: Decision) -> Cost:
+        """What the step of a decision costs."""
+        call = self._plan.graph.nodes[decision.node]
+        reads = self._reads(call.inputs)
+        last = decision.result or self._newest(call.step)
+        if reads is not None and decision.verb not in IDLE:
+            same = last is not None and bool(decision.site) and last.site == decision.site  # it got just this
+            found = None if same else self._estimate(call.step)
+            if found is not None:
+                return Cost(found.seconds(reads), found.memory(reads), reads)
+        if last is not None:
+            return Cost(last.seconds, last.memory or None, reads)
+        return self._made.get(reads) or self._made.setdefault(reads, Cost(reads=reads))
+
+    def _newest(self, step: int) -> Result | None:
+        """The newest result of a step: it says best what a call costs that has none of its own."""
+        if step not in self._recent:
+            recent = self._plan.known.past.recent(self._names[step])
+            self._recent[step] = recent[0] if recent else None
+        return self._recent[step]
+
+    def _estimate(self, step: int) -> Estimate | None:
+        """What is learnt of a step."""
+        if step not in self._estimates:
+            learnt = self._learnt
+            self._estimates[step] = learnt.estimate(self._names[step]) if learnt is not None else None
+        return self._estimates[step]
+
+    def _reads(self, inputs: Sequence[tuple[str, Binding]]) -> int | None:
+        """Bytes that a node takes in, each artifact and source once; None where the size of one is not known."""
+        total = 0
+        seen: set[object] = set()
+        for _, binding in inputs:
+            kind = type(binding)
+            for leaf in leaves(binding) if kind is Pack else (binding,) if kind is not Constant else ():
+                thing: object = leaf
+                if isinstance(leaf, FromStep):
+                    plain = leaf.output == RESULT and not leaf.token
+                    thing = leaf.node if plain else (leaf.node, leaf.output, leaf.token)
+                elif not isinstance(leaf, FromSource):
+                    continue
+                if thing in seen:
+                    continue
+                seen.add(thing)
+                found = self._sizes[thing] if type(thing) is int else None
+                if found is None:
+                    found = self._size(leaf)
+                if found is None:
+                    return None
+                total += found
+        return total
+
+    def _size(self, leaf: FromStep | FromSource) -> int | None:
+        """Bytes of what a node takes in, None where nobody knows."""
+        if isinstance(leaf, FromSource):
+            return self._plan.known.pins[leaf.source].size
+        result, learnt = self._plan.decisions[leaf.node].result, self._learnt
+        for artifact in result.outputs if result is not None else ():
+            if artifact.name == leaf.output:
+                return artifact.size if learnt is None else learnt.size(artifact)
+        return None
 
 
-def _last(plan: Plan, decision: Decision) -> Result | None:
-    """The result that says best what a step will cost."""
-    if decision.result is not None:
-        return decision.result
-    recent = plan.known.past.recent(plan.graph.step_of(decision.node).full_name)
-    return recent[0] if recent else None
-
-
-def _reads(plan: Plan, node: int, learnt: Learnt | None) -> int | None:
-    """Bytes that a node takes in; None where the size of one input is not known."""
-    total = 0
-    seen: set[object] = set()
-    for _, binding in plan.graph.nodes[node].inputs:
-        if type(binding) is Constant:
-            continue
-        for leaf in leaves(binding):
-            if isinstance(leaf, Constant):
-                continue
-            thing = leaf._replace(path=()) if isinstance(leaf, FromStep) else leaf
-            if thing in seen:
-                continue
-            seen.add(thing)
-            if isinstance(leaf, FromSource):
-                found: int | None = plan.known.pins[leaf.source].size
-            else:
-                found = _size(plan, leaf, learnt)
-            if found is None:
-                return None
-            total += found
-    return total
-
-
-def _size(plan: Plan, leaf: FromStep, learnt: Learnt | None) -> int | None:
-    result = plan.decisions[leaf.node].result
-    for artifact in result.outputs if result is not None else ():
-        if artifact.name == leaf.output:
-            return artifact.size if learnt is None else learnt.size(artifact)
+def _plain_size(result: Result | None) -> int | None:
+    """Bytes of the only thing that a step gave; None where that is not all that there is to know."""
+    outputs = result.outputs if result is not None else ()
+    if len(outputs) == 1 and outputs[0].name == RESULT and not outputs[0].parts:
+        return outputs[0].size
     return None
 
 
-def schedule(
-    plan: Plan, costs: Sequence[Cost], nodes: Iterable[int], workers: int, before: Sequence[Sequence[int]]
-) -> tuple[float, int]:
+def schedule(plan: Plan, costs: Sequence[Cost], nodes: Sequence[int], workers: int) -> tuple[float, int]:
     """Seconds until all of `nodes` are done, and the most memory in use, if each starts as soon as it can.
 
     Whatever is ready first starts first, on `workers` processors of which a step takes as many as it
-    declares. Nodes that are not in `nodes` are there from the beginning. `before` are the
-    dependencies of all nodes.
+    declares. Nodes that are not in `nodes` are there from the beginning.
     """
-    working = set(nodes)
+    import heapq
+
+    if not any(costs[node].seconds or costs[node].memory for node in nodes):
+        return 0.0, 0
     shares = [min(step.cpus, float(workers)) for step in plan.graph.steps]
-    share = [shares[node.step] for node in plan.graph.nodes]
-    behind: dict[int, list[int]] = {}
-    missing: dict[int, int] = {}
-    for node in sorted(working):
-        earlier = [one for one in before[node] if one in working]
-        missing[node] = len(earlier)
-        for one in earlier:
-            behind.setdefault(one, []).append(node)
+    calls = plan.graph.nodes
+    behind: dict[int, list[int]] = {node: [] for node in sorted(nodes)}
+    missing = dict.fromkeys(behind, 0)
+    for node in behind:
+        for earlier in dependencies(calls[node]):
+            if earlier in behind:
+                behind[earlier].append(node)
+                missing[node] += 1
     ready = deque(node for node, count in missing.items() if not count)
     running: list[tuple[float, int]] = []
     clock, free, used, peak = 0.0, float(workers), 0, 0
     while ready or running:
-        while ready and (free >= share[ready[0]] or not running):
+        while ready and (free >= shares[calls[ready[0]].step] or not running):
             node = ready.popleft()
-            free -= share[node]
-            used += costs[node].memory or 0
+            cost = costs[node]
+            free -= shares[calls[node].step]
+            used += cost.memory or 0
             peak = max(peak, used)
-            heapq.heappush(running, (clock + (costs[node].seconds or 0.0), node))
+            heapq.heappush(running, (clock + (cost.seconds or 0.0), node))
         clock, node = heapq.heappop(running)
-        free += share[node]
+        free += shares[calls[node].step]
         used -= costs[node].memory or 0
-        for follower in behind.get(node, ()):
+        for follower in behind[node]:
             missing[follower] -= 1
             if not missing[follower]:
                 ready.append(follower)

@@ -6,9 +6,11 @@ Only asks: optional locks, hooks and file-system monitors of a repository that s
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 class Commit(NamedTuple):
@@ -33,7 +35,11 @@ class Question:
             "--branch",
         ]
         surroundings = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
-        self._process: subprocess.Popen[bytes] | None
+        self._process: subprocess.Popen[bytes] | None = None
+        if not _in_repository(root):
+            return
+        import subprocess  # a tenth of what an unchanged run costs
+
         try:
             self._process = subprocess.Popen(
                 words,
@@ -44,12 +50,14 @@ class Question:
                 env=surroundings,
             )
         except OSError:  # no git on this machine
-            self._process = None
+            return
 
     def answer(self, patience: float = 10.0) -> Commit:
         """The commit; `Commit()` where there is no repository, no commit yet, or no answer in `patience` seconds."""
         if self._process is None:
             return Commit()
+        import subprocess
+
         try:
             out, _ = self._process.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
@@ -62,3 +70,9 @@ class Question:
         oid = next((line.split()[-1] for line in lines if line.startswith("# branch.oid ")), "")
         dirty = any(line and not line.startswith("#") for line in lines)
         return Commit("" if oid == "(initial)" else oid, dirty)
+
+
+def _in_repository(root: Path) -> bool:
+    """Whether git could find one: asking it costs a process."""
+    folders = (root, *root.parents)
+    return "GIT_DIR" in os.environ or any(os.path.lexists(folder / ".git") for folder in folders)

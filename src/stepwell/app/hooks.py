@@ -24,7 +24,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stepwell.app.documents import Progress
+from stepwell.app.progress import Progress
 from stepwell.app.saved import word_of
 from stepwell.app.session import Settings, Work
 from stepwell.author.hooks import Command, Hook, Hooks, Webhook, hooks_of

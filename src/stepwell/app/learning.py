@@ -11,21 +11,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from stepwell.app.accepting import applied
-from stepwell.app.ghost import Ghost
 from stepwell.app.places import at
 from stepwell.app.placing import placed
-from stepwell.author.fingerprint import Project
 from stepwell.author.identities import Identified, identify
 from stepwell.author.project import Loaded
 from stepwell.author.settings import settings_of, text
 from stepwell.kernel.graph import Graph, SourceDef
 from stepwell.kernel.plan import Identity, Pin
-from stepwell.sources.pin import Pinned, pin
-from stepwell.sources.web import Shelf
 from stepwell.stores.local import LocalStore
 
 if TYPE_CHECKING:
+    from stepwell.app.ghost import Ghost
     from stepwell.sources.memo import Memo  # what goes in as bytes comes out as bytes
+    from stepwell.sources.pin import Pinned
 
 
 class News(NamedTuple):
@@ -56,7 +54,6 @@ class Learning:
         self._refresh, self._strict = refresh, strict
         self._root = loaded.target.root
         self._memo = cast("Memo", store.memo)
-        self._shelf = Shelf(store.blobs.folder)
         self.pinned: list[Pinned] = []
         self.digests: list[str] = []
         self.whole = Identified((), {}, ())
@@ -65,7 +62,11 @@ class Learning:
         """Pin one source. Raises what is wrong with it."""
         if self._ghost is not None:
             return self._ghost.pin(source, self._memo)
-        return pin(source.uri, root=self._root, memo=self._memo, shelf=self._shelf, refresh=self._refresh)
+        from stepwell.sources.pin import pin
+        from stepwell.sources.web import Shelf
+
+        shelf = Shelf(self._store.blobs.folder)
+        return pin(source.uri, root=self._root, memo=self._memo, shelf=shelf, refresh=self._refresh)
 
     def placed(self, graph: Graph) -> Graph:
         """The graph with the places of its steps resolved. Raises what is wrong with them."""
@@ -73,6 +74,8 @@ class Learning:
 
     def settled(self, graph: Graph, pinned: Sequence[Pinned]) -> News:
         """What a graph's steps and sources come to, its places being resolved; noted with all before."""
+        from stepwell.author.fingerprint import Project
+
         graph = graph if self._ghost is None else self._ghost.graph(graph)
         snapshot = self._loaded.importer.snapshot
         found = identify(

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from json import dumps, loads
-from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from stepwell.errors import StepOutOfMemory
-from stepwell.kernel.events import Event, StepFailed, StepFinished
 from stepwell.kernel.graph import Pack, StepDef
-from stepwell.kernel.ports import Artifact, Outside, Stored, Task
+from stepwell.kernel.ports import Outside, Stored
 
 if TYPE_CHECKING:
+    from stepwell.kernel.events import Event
+    from stepwell.kernel.ports import Artifact, Task
     from stepwell.stores.memo import Memo
 
 KEPT = 32
@@ -101,6 +101,8 @@ def fitted(sizes: Sequence[int], values: Sequence[float]) -> Line:
 
     With one size only, or where values fall with the size, it is flat.
     """
+    from statistics import median
+
     pairs = list(zip(sizes, values, strict=True))
     slopes = [
         (value - other) / (size - smaller)
@@ -191,6 +193,8 @@ class Learnt:
 
         Of executions too short to be measured (`worker.meter`) a few say all.
         """
+        from stepwell.kernel.events import StepFailed, StepFinished
+
         kind = type(event)
         if kind is StepFinished:
             memory, seconds = event.result.memory, event.result.seconds  # type: ignore[union-attr]

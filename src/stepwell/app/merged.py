@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from stepwell.app.documents import Progress
+from stepwell.app.progress import Progress
 from stepwell.author.problems import Problems
 from stepwell.author.trace import Attempt, Known
 from stepwell.kernel.graph import (

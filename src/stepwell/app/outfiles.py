@@ -6,19 +6,19 @@ file; the project's may have been removed, or be of another run with other param
 
 from __future__ import annotations
 
-import filecmp
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stepwell.app.latest import Latest
-from stepwell.app.values import load
 from stepwell.errors import StepwellError
-from stepwell.kernel.ports import Artifact, Result
 from stepwell.stores.local import LocalStore
-from stepwell.worker.kinds import claims
+from stepwell.worker.kinds import claims, is_made
 from stepwell.worker.world import World
+
+if TYPE_CHECKING:
+    from stepwell.kernel.ports import Artifact, Result
 
 
 class OutFiles:
@@ -31,9 +31,10 @@ class OutFiles:
     def notes(self, world: World) -> Iterator[str]:
         """What a person is told of files that a run would put back."""
         plan = self._latest.plan
+        made = [is_made(step) for step in plan.graph.steps]
         for decision in plan.decisions:
             node = plan.graph.nodes[decision.node]
-            if decision.verb != "cached" or decision.result is None:
+            if decision.result is None or decision.verb != "cached" or not (node.out or made[node.step]):
                 continue
             for output, out in claims(plan.graph.steps[node.step], node.out):
                 artifact = _claimed(decision.result, output)
@@ -51,6 +52,10 @@ class OutFiles:
                 self._put_back(out, artifact)
 
     def _put_back(self, out: str, artifact: Artifact) -> None:
+        import shutil
+
+        from stepwell.app.values import load
+
         if _is_same(World(self._root).token(f"file {out}"), artifact):
             return
         target = self._root / out
@@ -81,6 +86,8 @@ def _is_same(token: str, artifact: Artifact) -> bool:
 
 def _copy(kept: Path, beside: Path) -> None:
     """A copy that its owner may write to: what the store holds is read-only."""
+    import shutil
+
     if kept.is_dir():
         shutil.copytree(kept, beside, copy_function=shutil.copy)
         for folder, _, files in os.walk(beside):
@@ -96,6 +103,8 @@ def _copy(kept: Path, beside: Path) -> None:
 
 def _equal(kept: Path, there: Path) -> bool:
     """Whether two folders hold the same files."""
+    import filecmp
+
     names = [sorted(str(p.relative_to(f)) for p in f.rglob("*")) for f in (kept, there)]
     files = [name for name in names[0] if (kept / name).is_file()]
     return names[0] == names[1] and filecmp.cmpfiles(kept, there, files, shallow=False)[0] == files

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepwell.app.places import at
-from stepwell.app.values import resolved
 from stepwell.errors import StepwellError
 from stepwell.kernel.graph import FromStep, Graph, leaves
-from stepwell.kernel.ports import Artifact
 from stepwell.stores.local import LocalStore
-from stepwell.worker import judges
-from stepwell.worker.inputs import Inputs
 from stepwell.worker.modules import FirstParty
+
+if TYPE_CHECKING:
+    from stepwell.kernel.ports import Artifact
 
 
 class OwnTests:
@@ -32,6 +31,10 @@ class OwnTests:
         self, graph: Graph, node: int, outputs: Callable[[int], Sequence[Artifact] | None]
     ) -> bool | None:
         """What the test of a node says of its inputs; None where one of them is not there."""
+        from stepwell.app.values import resolved
+        from stepwell.worker import judges
+        from stepwell.worker.inputs import Inputs
+
         call = graph.nodes[node]
         inputs = Inputs(self._root, self._store.blobs)
         given: dict[int, Sequence[Artifact]] = {}

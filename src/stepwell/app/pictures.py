@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from stepwell.app.causes import tally
+
 Document = Mapping[str, Any]
 
 MOST = 60
@@ -71,17 +73,6 @@ def boxes(document: Document, most: int = 0) -> list[Box]:
     return out
 
 
-def tally(decisions: Iterable[str]) -> str:
-    """Decisions of several steps in words: "9,998 cached, 2 run"; of equal ones the word alone."""
-    counts: dict[str, int] = {}
-    for decision in decisions:
-        counts[decision] = counts.get(decision, 0) + 1
-    if len(counts) == 1:
-        return next(iter(counts))
-    return ", ".join(f"{counts[word]:,} {word}" for word in _TELLING if word in counts)
-
-
-_TELLING = ("cached", "run", "maybe", "dynamic", "blocked", "skip", "step")
 _WORST = ("blocked", "run", "maybe", "dynamic", "cached", "skip", "step")
 
 

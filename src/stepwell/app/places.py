@@ -6,8 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stepwell.stores.local import LocalStore, open_store
+if TYPE_CHECKING:
+    from stepwell.stores.local import LocalStore
 
 
 def store_folder(root: Path) -> Path:
@@ -33,5 +35,7 @@ def stored(root: Path, *, looking: bool = False, create: bool = True, ghost: boo
     With `looking`, one that cannot be written is opened for reading. Without `create`, one that is
     not there is an empty one. Raises the `StoreError`s of `stepwell.errors`.
     """
+    from stepwell.stores.local import open_store  # an answer that is recalled needs only its folder
+
     folder = store_folder(root) / "ghost" if ghost else store_folder(root)
     return open_store(folder, create=create, readonly=None if looking else False)

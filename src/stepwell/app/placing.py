@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -27,11 +25,11 @@ from stepwell.author.settings import settings_of
 from stepwell.errors import NoRequirements, PlaceRefused, StepwellError
 from stepwell.kernel.graph import Graph, StepDef
 from stepwell.kernel.identity import digest
-from stepwell.worker.places import RESOLVED, environments, images, place, runs_command_in_image
-from stepwell.worker.places.environments import Environment, Python, Wanted
+from stepwell.worker.places import RESOLVED, place, runs_command_in_image
 
 if TYPE_CHECKING:
     from stepwell.worker.places.checkouts import Checkout
+    from stepwell.worker.places.environments import Environment, Python, Wanted
 
 MEMO = "environment"
 """The kind of what the store's memo remembers of places."""
@@ -144,6 +142,8 @@ def _not_strict(step: StepDef) -> PlaceRefused:
 
 def _container(said: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     """The image that a place means now: engines are asked each time, since names move. Raises `PlanError`s."""
+    from stepwell.worker.places import images
+
     found = images.resolved_image(said["image"], images.chosen(settings_of(asked.root)))
     return {"image": found._asdict(), "versions": {"container image": found.id}}
 
@@ -159,6 +159,9 @@ def _environment(said: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
 
 def environment_of(wanted: Wanted, asked: Asked) -> Environment:
     """What is wanted, resolved: as the store remembers it, else now. Raises `PlanError`s."""
+    from stepwell.worker.places import environments
+    from stepwell.worker.places.environments import Environment
+
     key = _key(wanted)
     kept = asked.memo.get_many(MEMO, [key]).get(key)
     if kept is not None and not asked.refresh:
@@ -174,6 +177,8 @@ def environment_of(wanted: Wanted, asked: Asked) -> Environment:
 
 def _wanted(said: Mapping[str, Any], root: Path) -> Wanted:
     """What a place asks for. Raises `NoRequirements`."""
+    from stepwell.worker.places.environments import Wanted
+
     files: tuple[str, ...] = ()
     if said.get("requirements"):
         file = root / said["requirements"]
@@ -229,6 +234,10 @@ def _digest(file: Path) -> str:
 
 def _required(found: Checkout) -> Wanted:
     """What a project depends on, by its `pylock.toml`, else by its `pyproject.toml`. Raises `NoRequirements`."""
+    import tomllib
+
+    from stepwell.worker.places.environments import Wanted
+
     texts: list[str] = []
     for name, read in (("pylock.toml", _locked), ("pyproject.toml", _declared)):
         file = found.folder / name
@@ -261,6 +270,8 @@ def _declared(table: Mapping[str, Any]) -> list[str]:
 
 def _refuse_unknown(group: str, root: Path) -> None:
     """Raises `NoRequirements` where the project has no dependency group of that name."""
+    import tomllib
+
     file = root / "pyproject.toml"
     try:
         groups = tomllib.loads(file.read_text("utf-8")).get("dependency-groups", {})
@@ -279,6 +290,9 @@ def _refuse_unknown(group: str, root: Path) -> None:
 
 def _key(wanted: Wanted) -> str:
     """What is wanted, with the content of the files that it names, and for which machine."""
+    import platform
+    import tomllib
+
     files = [text for file in wanted.files for text in _texts(Path(file), set())]
     groups: object = None
     if wanted.group:

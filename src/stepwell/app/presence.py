@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from stepwell.errors import StoreError, StoreRemoved
+
+OFTEN = 0.02
+"""Seconds within which a run that goes on does not look twice."""
 
 
 class Presence:
@@ -17,9 +21,17 @@ class Presence:
         self._folder = folder
         self._file = folder / "store.db"
         self._identity = self._found()
+        self._next = 0.0
+
+    def glance(self) -> None:
+        """`check`, unless that was done within `OFTEN` seconds."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + OFTEN
+            self.check()
 
     def check(self) -> None:
-        """Raises `StoreRemoved` if the store is gone, or another is in its place; some 2 µs."""
+        """Raises `StoreRemoved` if the store is gone, or another is in its place."""
         if self._found() != self._identity:
             raise StoreRemoved(
                 f"the store `{self._folder}` was removed while the run went on", fixes=["stepwell run"]

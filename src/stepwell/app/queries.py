@@ -10,18 +10,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.author.annotations import plain
-from stepwell.author.inputs import type_name
 from stepwell.author.trace import Attempt
 from stepwell.codecs.columns import Columns
 from stepwell.errors import StepwellError
 from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Node
-from stepwell.sources.pin import Pinned
 from stepwell.worker.kinds import spec_of
-from stepwell.worker.kinds.sqltext import Template
-from stepwell.worker.kinds.sqlvalues import PATH, SCALARS, format_of
+
+if TYPE_CHECKING:
+    from stepwell.sources.pin import Pinned
+    from stepwell.worker.kinds.sqltext import Template
 
 TYPES: Mapping[str, str] = {
     "bool": "BOOLEAN",
@@ -172,6 +172,9 @@ class Queries:
         return Inputs(None if unknown else relations, values, identifiers, promised)
 
     def _is_value(self, name: str, binding: Binding, spec: Mapping[str, Any]) -> bool:
+        from stepwell.author.inputs import type_name
+        from stepwell.worker.kinds.sqlvalues import SCALARS
+
         if spec["kinds"].get(name) == "value":
             return True
         if isinstance(binding, Constant):
@@ -209,6 +212,7 @@ class Queries:
     def _files(self, place: int) -> Any:
         """The files of a source that is read as paths, None where that cannot be asked."""
         from stepwell.worker.kinds.duck import Files
+        from stepwell.worker.kinds.sqlvalues import PATH, format_of
 
         source = self._traced.graph.sources[place]
         pinned = self._pinned[place] if place < len(self._pinned) else None

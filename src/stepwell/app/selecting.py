@@ -19,7 +19,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from stepwell.app.names import later_steps
 from stepwell.errors import NothingKept, NothingSelected, nearest
 from stepwell.kernel.graph import FromStep, Graph, dependencies, leaves
 from stepwell.kernel.plan import Plan, Wanted
@@ -195,6 +194,8 @@ def names_in(graph: Graph) -> list[str]:
 
 
 def _nothing(graph: Graph, name: str, also: Iterable[str]) -> NothingSelected:
+    from stepwell.app.names import later_steps
+
     names = names_in(graph)
     hint = nearest(name.removeprefix("step:"), dict.fromkeys((*names, *also)))
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,9 +17,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from stepwell.app.checks import ALL, Checking, Selection
-from stepwell.app.ghost import Ghost
-from stepwell.app.git import Question
-from stepwell.app.growing import Growing
 from stepwell.app.latest import Latest
 from stepwell.app.learning import Learning
 from stepwell.app.learnt import Learnt
@@ -30,34 +25,28 @@ from stepwell.app.owntests import OwnTests
 from stepwell.app.parameters import NO_ORIGINS, origins_document
 from stepwell.app.places import at, store_folder
 from stepwell.app.placing import look_again
-from stepwell.app.presence import Presence
 from stepwell.app.reasons import Differences
 from stepwell.app.selecting import EVERYTHING, Choice, chosen, kept_notes
-from stepwell.app.sidefiles import SideFiles
-from stepwell.app.twice import Twice, remarked
-from stepwell.app.upgrades import Unmoved
-from stepwell.app.values import plain
 from stepwell.author.identities import Identified
 from stepwell.author.layers import Origin
 from stepwell.author.project import Loaded
 from stepwell.errors import ArtifactGone, Interrupted, NothingSelected, StepwellError, UnknownStep, UsageError
-from stepwell.kernel.events import Event, RunFinished, StepGrew, StepReused
 from stepwell.kernel.graph import DYNAMIC, FromStep, Graph, leaves
 from stepwell.kernel.plan import Growth, Known, Plan, Wanted, decide
 from stepwell.kernel.ports import Artifact, Engine, Store
-from stepwell.kernel.run import drive
 from stepwell.plugins.registry import registry
-from stepwell.sources.pin import Pinned, pin, remember
-from stepwell.sources.web import Shelf
 from stepwell.stores.local import LocalStore
-from stepwell.stores.record import Facts as RunFacts
-from stepwell.stores.record import facts_of
 from stepwell.worker.hiding import hidden
 from stepwell.worker.kinds import is_made
+from stepwell.worker.observe import Observed
 from stepwell.worker.world import World
 
 if TYPE_CHECKING:
+    from stepwell.app.ghost import Ghost
+    from stepwell.kernel.events import Event
     from stepwell.sources.memo import Memo  # what goes in as bytes comes out as bytes
+    from stepwell.sources.pin import Pinned
+    from stepwell.stores.record import Facts as RunFacts
 
 
 class Settings(NamedTuple):
@@ -103,6 +92,10 @@ class Work(NamedTuple):
     ghost: Ghost | None = None
     origins: Mapping[str, Origin] = NO_ORIGINS
     """Where each parameter came from."""
+    seen: Observed | None = None
+    """What tracing was seen to read; None where nobody looked."""
+    own_checks: bool = False
+    """Whether checks of the user's own have judged the plan."""
 
     @property
     def graph(self) -> Graph:
@@ -159,8 +152,11 @@ def prepare(
     settings: Settings = DEFAULTS,
     *,
     verify: Callable[[Loaded, Selection, Memo, Sequence[str]], Checking] = Checking,
+    watched: bool = False,
 ) -> Work:
     """Trace, pin, identify, decide, check. Writes caches only. `verify` makes what traces and checks.
+
+    `watched`: see what tracing reads (`Work.seen`), so that the plan may be recalled later (`app.lasting`).
 
     Raises `AuthoringError`, `PlanError`, `CodecError`; `SeveralProblems` where several things are wrong.
     """
@@ -171,8 +167,9 @@ def prepare(
     with at(root), _undisturbed():
         memo = cast("Memo", store.memo)
         checking = verify(loaded, settings.checks, memo, settings.selection.only)
-        traced = checking.trace(params)
-        ghost = None if not settings.ghost else Ghost(root, store_folder(root), store.folder, settings.ghost)
+        with _seeing(loaded, store, watched) as seen:
+            traced = checking.trace(params)
+        ghost = _ghost(settings.ghost, root, store)
         learning = Learning(loaded, store, ghost=ghost, refresh=settings.refresh, strict=settings.strict)
         pinned, graph = checking.pin(learning.pin), traced.graph
         try:
@@ -186,6 +183,8 @@ def prepare(
     world = World(root, memo)
     growing = None
     if any(step.kind == DYNAMIC for step in graph.steps):
+        from stepwell.app.growing import Growing
+
         growing = checking.growing(
             graph, lambda tracing, graph, see: Growing(tracing, graph, see(learning), store, root)
         )
@@ -209,7 +208,33 @@ def prepare(
     outs = OutFiles(Latest(plan), store, root).notes(world) if checking.single else ()
     more = outs if ghost is None else ghost.notes(graph)
     notes = (*notes, *more)
-    return Work(loaded, store, learning, plan, notes, ghost)
+    looked = seen[0] if seen else None
+    return Work(loaded, store, learning, plan, notes, ghost, seen=looked, own_checks=bool(checking.own))
+
+
+def _ghost(rows: int, root: Path, store: LocalStore) -> Ghost | None:
+    """What a ghost run pins in place of sources: samples of so many rows; None with 0 rows, for any other run."""
+    if not rows:
+        return None
+    from stepwell.app.ghost import Ghost
+
+    return Ghost(root, store_folder(root), store.folder, rows)
+
+
+@contextlib.contextmanager
+def _seeing(loaded: Loaded, store: LocalStore, watched: bool) -> Iterator[list[Observed]]:
+    """While the pipeline's body runs: what it reads is in the list afterwards."""
+    seen: list[Observed] = []
+    if not watched:
+        yield seen
+        return
+    observer = loaded.importer.observer
+    observer.settle(store.folder)
+    observer.begin()
+    try:
+        yield seen
+    finally:
+        seen.append(observer.end())
 
 
 class _Asked(NamedTuple):
@@ -248,6 +273,9 @@ def with_the_rest(
 
     Where a parameter has no default nothing else can be seen.
     """
+    from stepwell.sources.pin import pin
+    from stepwell.sources.web import Shelf
+
     if any(p.default is p.empty for p in loaded.pipeline.signature.parameters.values()):
         return error
     root, memo = loaded.target.root, cast("Memo", store.memo)
@@ -364,6 +392,17 @@ def execute(
     Ctrl-C (and SIGTERM) stop the run: what is running ends, the record says `interrupted`. Raises
     `StoreError` where results cannot be kept (a full disk), `StoreRemoved` if the store is gone.
     """
+    # what only a run needs; a plan does without
+    from stepwell.app.git import Question
+    from stepwell.app.presence import Presence
+    from stepwell.app.sidefiles import SideFiles
+    from stepwell.app.twice import remarked
+    from stepwell.app.upgrades import Unmoved
+    from stepwell.app.values import plain
+    from stepwell.kernel.events import RunFinished, StepFailed, StepFinished, StepGrew, StepReused
+    from stepwell.kernel.run import drive
+    from stepwell.stores.record import facts_of
+
     store = work.store
     question = Question(work.root)
     executing = _doubled(work, settings, _engine(work, settings, learnt := work.learnt()))
@@ -393,16 +432,21 @@ def execute(
                 run=record.run,
                 keep_going=settings.keep_going,
             ):
-                presence.check()
-                event = remarked(event, store)
-                if isinstance(event, StepReused) and work.ghost is None and recorder is None:
-                    files.put_back(event.node, event.result)
+                presence.glance()
+                if isinstance(event, StepFinished):
+                    event = remarked(event, store)
+                    learnt.see(event)
+                elif isinstance(event, StepReused):
+                    if work.ghost is None and recorder is None:
+                        files.put_back(event.node, event.result)
                 elif isinstance(event, StepGrew):
                     _remember(work, event.plan.graph, latest.plan.graph)
                     latest.plan = event.plan
-                learnt.see(event)
-                if isinstance(event, RunFinished):
+                elif isinstance(event, RunFinished):
+                    presence.check()
                     learnt.keep()  # before the last commit of the record
+                elif isinstance(event, StepFailed):
+                    learnt.see(event)
                 record.add(event)
                 if isinstance(event, RunFinished):
                     record = None
@@ -415,6 +459,8 @@ def execute(
 
 def _remember(work: Work, graph: Graph, before: Graph | None = None) -> None:
     """Keep what code and sources were, so that a later run can say what changed; only of what is new since `before`."""
+    from stepwell.sources.pin import remember
+
     steps, sources = (len(before.steps), len(before.sources)) if before is not None else (0, 0)
     whole, memo = work.identified, cast("Memo", work.store.memo)
     for identity in whole.identities[steps:]:
@@ -448,6 +494,7 @@ def _engine(work: Work, settings: Settings, learnt: Learnt | None = None) -> Any
         "folder": folder,
         "alone": work.identified.patches,
         "covered": work.identified.files,
+        "pinned": {one.digest: one.facts for one in work.pinned if one.facts},
     }
     if settings.in_process:
         return registry.engine("in-process")(**common)
@@ -463,6 +510,8 @@ def _doubled(work: Work, settings: Settings, engine: Any) -> Any:
     """The engine, or one that executes the steps of `settings.twice` a second time, in other processes."""
     if not settings.twice:
         return engine
+    from stepwell.app.twice import Twice
+
     nodes = _forced(work.graph, settings.twice)
     second = engine if settings.in_process else _engine(work, settings)
     return Twice(engine, second, nodes, work.store.blobs)
@@ -471,6 +520,9 @@ def _doubled(work: Work, settings: Settings, engine: Any) -> Any:
 @contextlib.contextmanager
 def _signals(engine: Any, growth: Growth | None = None) -> Iterator[None]:
     """First Ctrl-C or SIGTERM: stop the run in order, also the body of a dynamic call. Second: at once."""
+    import signal
+    import threading
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from stepwell.app.asked import MOST_PROBLEMS, Asked, Point, points_of_call
 from stepwell.app.checks import Checking, MakesGrowth, Selection
-from stepwell.app.documents import Document, Outcome, Progress, run_document
+from stepwell.app.documents import Document, run_document
 from stepwell.app.finished import VIEW, finished_run, say
 from stepwell.app.hooks import Facts as Told
 from stepwell.app.hooks import hooks_for, resume_of, tell
@@ -29,6 +29,7 @@ from stepwell.app.merged import Places, PointGrowth, Split, merged, wanted_of
 from stepwell.app.parameters import origins_document
 from stepwell.app.places import stored
 from stepwell.app.points import PointEngine, PointStore, Whose
+from stepwell.app.progress import Outcome, Progress
 from stepwell.app.session import Settings, Work, execute, prepare
 from stepwell.app.values import plain, plain_result
 from stepwell.author.groups import Sweep

@@ -116,12 +116,12 @@ class Twice:
 
 def remarked(event: Event, store: LocalStore) -> Event:
     """The event, with a note where a step ran again for the same key and gave something else than before."""
-    if not isinstance(event, StepFinished) or event.unchanged:
+    if not isinstance(event, StepFinished) or event.unchanged or event.decision.result is None:
         return event
     if any(note.startswith(DIFFERS) for note in event.notes):  # `Twice` has seen it, and once is enough
         return event
     old, new = event.decision.result, event.result
-    if old is None or old.key != new.key or old.observed != new.observed:
+    if old.key != new.key or old.observed != new.observed:
         return event
     if not {reason.kind for reason in event.decision.reasons} & RERUN:
         return event

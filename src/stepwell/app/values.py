@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import enum
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from stepwell.app.plaindata import number, plain
 from stepwell.codecs import choose
 from stepwell.codecs import plain as plain_data
 from stepwell.kernel.graph import NOTHING, Binding, Constant, FromSource, FromStep, Graph, Pack, leaves
 from stepwell.kernel.ports import Artifact, Outside, Stored
 from stepwell.stores.local import LocalStore
-from stepwell.worker.inputs import Inputs
+
+if TYPE_CHECKING:
+    from stepwell.worker.inputs import Inputs
+
+__all__ = ["load", "number", "plain", "plain_result", "preview", "resolved", "returned"]
 
 PLAIN_CODECS = ("json", "text")
 """Codecs whose values are plain data."""
-
-LARGEST = 1 << 2000
-"""Integers from here on are shown as hexadecimal text: Python may be set to refuse to write more digits."""
 
 Outputs = Mapping[int, Sequence[Artifact]]
 """What each node gave."""
@@ -45,6 +45,8 @@ def preview(store: LocalStore, artifact: Artifact) -> Any:
 
 def returned(graph: Graph, outputs: Outputs, digests: Sequence[str], store: LocalStore, root: Any) -> Any:
     """What the pipeline returned, as values, sources among it read."""
+    from stepwell.worker.inputs import Inputs
+
     inputs = Inputs(root, store.blobs)
     return inputs.value(resolved(graph.result, graph, outputs, digests, store))
 
@@ -76,6 +78,8 @@ def _lacks(pack: Pack, item: Binding, outputs: Outputs) -> bool:
 
 def plain_result(graph: Graph, outputs: Outputs, store: LocalStore, root: Any) -> Any:
     """What the pipeline returned as JSON shows it; what is not plain data is null."""
+    from stepwell.worker.inputs import Inputs
+
     return _plain_binding(graph.result, outputs, store, Inputs(root, store.blobs))
 
 
@@ -95,43 +99,3 @@ def _plain_binding(binding: Binding, outputs: Outputs, store: LocalStore, inputs
         return items[0] if items else None
     names = binding.keys or binding.names
     return {str(name): item for name, item in zip(names, items, strict=True)} if names else items
-
-
-def plain(value: Any) -> Any:
-    """Plain data as JSON has it: NaN and infinities as strings, records as objects, dates as ISO 8601, bytes as base64."""
-    if getattr(type(value), "__stepwell__", "") == "secret":
-        return value.place
-    if value is None or isinstance(value, bool | str):
-        return value.value if isinstance(value, enum.Enum) else value
-    if isinstance(value, enum.Enum):
-        return plain(value.value)
-    if isinstance(value, int):
-        return int(value) if abs(value) < LARGEST else hex(value)
-    if isinstance(value, float):
-        return number(value)
-    if isinstance(value, Mapping):
-        return {key if isinstance(key, str) else str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {name: plain(getattr(value, name)) for name in value._fields}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, set | frozenset):
-        return sorted((plain(item) for item in value), key=repr)
-    if hasattr(type(value), "__dataclass_fields__"):
-        return {name: plain(getattr(value, name, None)) for name in type(value).__dataclass_fields__}
-    if isinstance(value, bytes | bytearray | memoryview):
-        return base64.b64encode(value).decode("ascii")
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a NumPy scalar
-        return plain(value.item())
-    return str(value)
-
-
-def number(value: float) -> float | str:
-    """A float as JSON has it: `"NaN"`, `"Infinity"` and `"-Infinity"` where JSON has no number."""
-    if value != value:
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "Infinity" if value > 0 else "-Infinity"
-    return float(value)

@@ -22,7 +22,8 @@ from stepwell.errors import BadArguments, BadReference, EdgeType, NoCodec, NotTa
 from stepwell.kernel import graph as g
 from stepwell.kernel.identity import NotPlain, canonical, digest, token
 
-_ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes))
+ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes))
+"""Exact types of values that hold nothing else."""
 
 
 def bind(value: object, what: str, trace: object) -> g.Binding:
@@ -49,7 +50,7 @@ def bind(value: object, what: str, trace: object) -> g.Binding:
                 where=user_line(),
             )
         return value._stepwell_binding
-    if type(value) in _ATOMS:
+    if type(value) in ATOMS:
         if isinstance(value, str | bytes) and len(value) > LARGEST:
             raise _too_large(value[:LONGEST], what)
         return g.Constant(value, token(value))
@@ -80,7 +81,7 @@ def holds_references(value: object) -> bool:
     """Whether a reference is somewhere inside a list, tuple, dict, set or dataclass, or is the value itself."""
     kind = type(value)
     return kind is Reference or (
-        kind not in _ATOMS and any(type(item) is Reference for item in _all_in(value))
+        kind not in ATOMS and any(type(item) is Reference for item in _all_in(value))
     )
 
 
@@ -94,7 +95,7 @@ def _all_in(value: object) -> Iterator[object]:
     todo, seen = [value], set[int]()
     while todo:
         item = todo.pop()
-        if type(item) not in _ATOMS and id(item) not in seen:
+        if type(item) not in ATOMS and id(item) not in seen:
             seen.add(id(item))
             yield item
             if type(item) is not Reference:
@@ -225,7 +226,7 @@ def _kept(value: Any) -> Any:
     Dicts are sorted, because keys say nothing of their order: a step must not see what its key does not.
     """
     kind = type(value)
-    if kind in _ATOMS:
+    if kind in ATOMS:
         return value
     if kind is list:
         return [_kept(item) for item in value]

@@ -18,7 +18,7 @@ from stepwell.kernel.graph import DYNAMIC, Graph, StepDef
 from stepwell.kernel.identity import digest, variable_token
 from stepwell.kernel.plan import VERSION, Identity
 from stepwell.plugins.registry import registry
-from stepwell.worker import secrets, services
+from stepwell.worker import secrets
 from stepwell.worker.kinds import is_made, spec_of
 from stepwell.worker.observe import ImportRead
 from stepwell.worker.places import RESOLVED, place
@@ -173,6 +173,8 @@ NO_FUNCTION = Fingerprint(digest("stepwell no function"), (), (), (), ())
 
 def _served(found: Identity, step: StepDef, sources: dict[str, Source]) -> Identity:
     """The identity of a step that needs services: their commands count."""
+    from stepwell.worker import services
+
     texts = {f"service {i + 1}": services.counted(one) for i, one in enumerate(step.services)}
     own = {name: digest(text) for name, text in texts.items()}
     sources.update({own[name]: Source(name, text, "", 0) for name, text in texts.items()})

@@ -33,7 +33,6 @@ from stepwell.author.params import (
     toml_value,
     type_of,
 )
-from stepwell.author.records import ABSENT, is_mapping, record_of
 from stepwell.author.settings import section, settings_of
 from stepwell.errors import BadParameter, BadParameterFile, SecretInTheOpen, UnknownParameter, nearest
 from stepwell.worker.secrets import mentions_secret
@@ -124,6 +123,8 @@ def layered(
     Raises `UnknownParameter`, `BadParameter`, `MissingParameter`, `SecretInTheOpen`; `SeveralProblems`
     where several are wrong.
     """
+    from stepwell.author.records import ABSENT
+
     wrong = Wrong()
     trees: dict[str, _Piece | _Fields] = {}
     names = {*others, pipeline.__name__}
@@ -240,6 +241,8 @@ def _path_of_variable(pipeline: Pipeline[Any, Any], rest: str) -> tuple[str, ...
 
 
 def _fields_of_variable(wanted: object, rest: str) -> tuple[str, ...] | None:
+    from stepwell.author.records import is_mapping, record_of
+
     record = record_of(wanted)
     if record is None:
         return tuple(rest.lower().split("__")) if is_mapping(wanted) else None
@@ -332,6 +335,8 @@ def _without_value(piece: _Piece) -> str:
 
 def _put(tree: _Piece | _Fields | None, wanted: object, piece: _Piece) -> _Piece | _Fields:
     """A parameter with a stronger value for it or for a part of it. Raises `BadParameter`."""
+    from stepwell.author.records import is_mapping, record_of
+
     record = record_of(wanted)
     nested = (
         record is not None
@@ -371,6 +376,8 @@ def _begun(tree: _Piece | _Fields | None) -> _Fields:
 
 
 def _put_field(fields: _Fields, wanted: object, name: str, piece: _Piece) -> None:
+    from stepwell.author.records import record_of
+
     record = record_of(wanted)
     if record is not None and name not in record.fields:
         raise _wrong(piece, record.kind, no_field(record, name))
@@ -379,6 +386,8 @@ def _put_field(fields: _Fields, wanted: object, name: str, piece: _Piece) -> Non
 
 def _inner(wanted: object, name: str) -> object:
     """The type of a field of a record, or of the values of a dict; None where nothing is said."""
+    from stepwell.author.records import record_of
+
     record = record_of(wanted)
     if record is not None:
         return record.fields[name].type
@@ -388,6 +397,8 @@ def _inner(wanted: object, name: str) -> object:
 
 def _settled(tree: _Piece | _Fields, wanted: object, base: object, name: str, wrong: Wrong) -> object:
     """The value of a parameter or field. Raises the errors of `layered`; those of its fields go to `wrong`."""
+    from stepwell.author.records import ABSENT, record_of
+
     if isinstance(tree, _Piece):
         return _value(tree, wanted, name)
     record = record_of(wanted)

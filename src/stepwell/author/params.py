@@ -26,9 +26,7 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 from stepwell.author.annotations import plain, show
 from stepwell.author.arguments import brief
 from stepwell.author.problems import together
-from stepwell.author.records import Record, record_of
 from stepwell.codecs.choose import fits
-from stepwell.codecs.ranges import outside
 from stepwell.errors import (
     BadParameter,
     MissingParameter,
@@ -41,10 +39,13 @@ from stepwell.worker.secrets import Secret, at, mentions_secret
 
 if TYPE_CHECKING:
     from stepwell.author.pipelines import Pipeline
+    from stepwell.author.records import Record
 
 
 def in_range(name: str, value: object, wanted: object) -> None:
     """Refuse a value that breaks a bound of its annotation (`Annotated[int, Range(1, 20)]`). Raises `BadParameter`."""
+    from stepwell.codecs.ranges import outside
+
     broken = outside(value, wanted)
     if broken:
         raise BadParameter(
@@ -210,6 +211,8 @@ def parse(text: str, wanted: object) -> object:
 
 def _is_nested(kind: object) -> bool:
     """Whether TOML has a way to write values of a type: lists and tables."""
+    from stepwell.author.records import record_of
+
     if not isinstance(kind, type):
         return True
     nested = issubclass(kind, list | tuple | set | frozenset | dict) or kind.__module__ == "collections.abc"
@@ -376,6 +379,8 @@ def _first_shape(value: object, members: tuple[object, ...]) -> object:
 
 def _table(value: Mapping[str, object], kind: Any, args: tuple[object, ...]) -> object | None:
     """A TOML table as a mapping or a record; None for types that are neither."""
+    from stepwell.author.records import record_of
+
     if kind in (dict, Mapping, MutableMapping):
         if not args:
             return value

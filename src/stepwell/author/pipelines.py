@@ -23,10 +23,8 @@ from typing import (
 )
 
 from stepwell.author.annotations import hints_of
-from stepwell.author.hooks import Hooked
 from stepwell.author.options import bad, label_of, unknown
 from stepwell.author.replacing import Swap, computed, computing, swaps_of
-from stepwell.author.runs import PlanView, Run
 from stepwell.author.shell import watch
 from stepwell.author.trace import current, ordering
 from stepwell.author.where import user_line
@@ -35,6 +33,8 @@ from stepwell.plugins.registry import runner
 
 if TYPE_CHECKING:
     from stepwell.author.groups import Sweep
+    from stepwell.author.hooks import Hooked
+    from stepwell.author.runs import PlanView, Run
     from stepwell.author.sections import Endpoint, Sections
     from stepwell.author.steps import Step
 

@@ -22,12 +22,8 @@ from stepwell.errors import BadReference, StepwellError, nearest
 from stepwell.kernel.graph import Binding, FromSource, FromStep, Pack
 
 
-class Reference:
-    """A value to come: where it comes from (`binding`), its annotated type, and the trace that it belongs to.
-
-    An unknown reference has a `cause`: the mistake because of which nobody can know more of it. One that
-    was made in the `branch` of a `when(...)` has a meaning only there.
-    """
+class _Made:
+    """A reference while it is made: its attributes can be set, which a `Reference` refuses."""
 
     __slots__ = (
         "_stepwell_binding",
@@ -37,7 +33,6 @@ class Reference:
         "_stepwell_trace",
         "_stepwell_type",
     )
-    __stepwell_reference__ = True
 
     _stepwell_binding: Binding
     _stepwell_name: str
@@ -46,22 +41,36 @@ class Reference:
     _stepwell_cause: StepwellError | None
     _stepwell_branch: object
 
-    def __init__(
-        self,
+
+class Reference(_Made):
+    """A value to come: where it comes from (`binding`), its annotated type, and the trace that it belongs to.
+
+    An unknown reference has a `cause`: the mistake because of which nobody can know more of it. One that
+    was made in the `branch` of a `when(...)` has a meaning only there.
+    """
+
+    __slots__ = ()
+    __stepwell_reference__ = True
+
+    def __new__(
+        cls,
         binding: Binding,
         annotation: object,
         name: str,
         trace: object,
         cause: StepwellError | None = None,
         branch: object = None,
-    ) -> None:
-        put = object.__setattr__
-        put(self, "_stepwell_binding", binding)
-        put(self, "_stepwell_type", annotation)
-        put(self, "_stepwell_name", name)
-        put(self, "_stepwell_trace", trace)
-        put(self, "_stepwell_cause", cause)
-        put(self, "_stepwell_branch", branch)
+    ) -> Reference:
+        """A reference. It becomes one when all is set: each call of a step makes one, and `object.__setattr__` is slow."""
+        made: Any = object.__new__(_Made)
+        made._stepwell_binding = binding
+        made._stepwell_type = annotation
+        made._stepwell_name = name
+        made._stepwell_trace = trace
+        made._stepwell_cause = cause
+        made._stepwell_branch = branch
+        made.__class__ = cls
+        return made  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"<reference to {self._stepwell_name}>"

@@ -11,7 +11,6 @@ import inspect
 import linecache
 import os
 import sys
-import traceback
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,6 +97,8 @@ def watch(function: object) -> None:
 
 
 def _note(stops: dict[int, list[int]], result: Any, scope: object) -> None:
+    import traceback
+
     if result.execution_count is None or result.success:
         return
     if result.error_before_exec is not None:

@@ -70,7 +70,7 @@ class Step(Generic[P, R]):
         """Inside a pipeline: a reference to the result. Elsewhere: the result."""
         trace = current()
         if trace is not None:
-            return cast(R, trace.call(self._calls, args, kwargs))
+            return trace.call(self._calls, args, kwargs)  # type: ignore[return-value]
         instead = computed(self, args, kwargs)
         if instead:
             return cast(R, instead[0])
@@ -86,7 +86,7 @@ class Step(Generic[P, R]):
 
     def _named_by(self, modules: Iterable[str]) -> str:
         """The name of a step that is no Python function: what it is bound to, also in these modules."""
-        made = cast(Made, self.made)
+        made = cast("Made", self.made)
         made.look(modules)
         if made.is_bound:
             self.__name__ = self.__qualname__ = made.__name__

@@ -20,20 +20,21 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import random
 import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from itertools import islice, product
-from typing import Any, NamedTuple, Protocol, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Union, get_args, get_origin
 
 from stepwell.author.annotations import plain
 from stepwell.author.arguments import brief
 from stepwell.author.params import parse
 from stepwell.errors import BadSweep, EmptySweep, TooManyPoints
 from stepwell.kernel.identity import NotPlain, token
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 LARGEST = 10_000
 """Points that one sweep may have."""
@@ -228,6 +229,8 @@ def _ends(found: re.Match[str], kinds: Sequence[object]) -> Ends | None:
 
 
 def _decimal(text: str) -> Decimal:
+    from decimal import Decimal, InvalidOperation
+
     try:
         found = Decimal(text)
     except InvalidOperation:
@@ -391,6 +394,8 @@ def drawn(total: int, count: int, seed: int) -> list[int]:
 
 def _numbers(total: int, count: int, seed: int) -> Iterator[list[int]]:
     """Different numbers below `total`, `count` at a time, the same ones for one seed; ends when all have been given."""
+    import random
+
     source = random.Random(seed)  # nothing here is secret
     seen: set[int] = set()
     while len(seen) < total:

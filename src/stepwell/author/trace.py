@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
-from traceback import walk_tb
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
 from stepwell.author.arguments import brief, fitted, stars
-from stepwell.author.bindings import Given, bind, holds_references, holds_unknown, type_of
+from stepwell.author.bindings import ATOMS, Given, bind, holds_references, holds_unknown, type_of
 from stepwell.author.claims import doubles
 from stepwell.author.generics import filled, is_generic, solved
 from stepwell.author.options import Options, place_of
@@ -28,9 +28,8 @@ from stepwell.author.overrides import Overrides, parted
 from stepwell.author.problems import Problems
 from stepwell.author.references import Reference, forgotten
 from stepwell.author.replacing import Swap, Swaps, standing_in
-from stepwell.author.where import Place, line_of, user_line
+from stepwell.author.where import Place, is_library, line_of, user_line
 from stepwell.codecs import choose
-from stepwell.codecs.ranges import outside
 from stepwell.errors import (
     BadArguments,
     BadOption,
@@ -49,6 +48,8 @@ from stepwell.kernel.ports import FailedStep
 from stepwell.worker.secrets import sealed
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from stepwell.author.inputs import Source
     from stepwell.author.kinds.made import Made
     from stepwell.author.pipelines import Pipeline
@@ -72,19 +73,69 @@ STOPPED = "the search for problems stopped here"
 _current: ContextVar[Trace | None] = ContextVar("stepwell_trace", default=None)
 
 
-def current() -> Trace | None:
-    """The trace that is going on, or None outside of tracing."""
-    return _current.get()
+current: Callable[[], Trace | None] = _current.get
+"""Gives the trace that is going on, or None outside of tracing. Asked by each call of a step."""
 
 
 class Call:
     """What tracing remembers of a step from one call to the next, so that the second is cheap."""
 
-    __slots__ = ("known", "step")
+    __slots__ = ("after", "always", "known", "label", "name", "out", "step", "trace")
 
     def __init__(self, step: Step[Any, Any]) -> None:
         self.step = step
-        self.known: tuple[Trace, Known] | None = None
+        self.label, self.after = step.label, step.preceding
+        self.out, self.always = step.settings.out, step.settings.always
+        self.trace: Trace | None = None
+        """The trace that it is known to, as what, and the step's name there: one that is no function may get it late."""
+        self.known: Known
+        self.name: str
+
+
+class Slot:
+    """A parameter of a step, and what is known to fit it, so that the next call need not ask again.
+
+    With stars in front of its `name` it takes any number of arguments. `what` says for errors what is
+    passed, `wanted` is its annotation (None: any). `fitting` is the last annotated type of a reference that
+    was found to fit, `constants` are the integers and texts that were.
+    """
+
+    __slots__ = ("constants", "fitting", "made", "name", "wanted", "what")
+
+    def __init__(self, step: Step[Any, Any], name: str) -> None:
+        self.name = name
+        self.what = f"`{step.__name__}({name}=...)`"
+        self.wanted = step.hints.get(name.lstrip("*"))
+        self.made = step.made
+        self.fitting: object = _UNASKED
+        self.constants: dict[int | str, g.Constant] = {}
+
+
+_UNASKED = object()
+"""No type at all."""
+
+_SHARED = frozenset((int, str))
+"""Exact types of constants of which equal ones are the same to a step."""
+
+MOST_SHARED = 1000
+"""Constants that a parameter remembers: what takes more values than that rarely takes one twice."""
+
+
+class Form(NamedTuple):
+    """How the arguments of a call are bound: the parameters in the order of their names, and what puts arguments in that order.
+
+    `pick` is None where they are in it. Arguments are those by place, then the others as they are written.
+    """
+
+    slots: tuple[Slot, ...]
+    pick: Callable[[Sequence[Any]], Sequence[Any]] | None
+
+
+Named = tuple[Sequence[Slot], Sequence[Any]]
+"""The parameters of a call by name in order, and beside each its argument."""
+
+Inputs = tuple[tuple[str, g.Binding], ...]
+"""By name of the parameter where an argument comes from."""
 
 
 class Known(NamedTuple):
@@ -92,7 +143,8 @@ class Known(NamedTuple):
 
     `simple`: none of its parameters takes any number of arguments, or arguments by place only.
     `generic`: what it returns depends on what it is given (type variables). `where` is the line of
-    its definition.
+    its definition. `slots` are the parameters by name, `forms` how arguments are bound by how many stand
+    by place and the names of the others: None where they do not fit, or not simply.
     """
 
     index: int
@@ -103,8 +155,10 @@ class Known(NamedTuple):
     types: Mapping[str, object]
     returns: object
     shape: Shape | None
-    generic: bool = False
-    where: str = ""
+    generic: bool
+    where: str
+    slots: dict[str, Slot]
+    forms: dict[object, Form | None]
 
 
 Context = tuple[tuple[str, ...], tuple[int, ...], "tuple[Pipeline[Any, Any], ...]", tuple[object, ...], int]
@@ -257,7 +311,7 @@ class Trace:
         self.active = True
         self.problems = Problems()
         self.places: dict[int, int] = {}
-        """By a node's number here, that in the graph, which has them in an execution order."""
+        """By a node's number here, that in the graph, which has them in an execution order; only where dynamic calls will ask."""
         self.laters: dict[int, Later] = {}
         """By node what a dynamic call becomes when its inputs are known."""
         self.given: dict[int, Given] = {}
@@ -275,6 +329,8 @@ class Trace:
         self._depth = 0
         self._limit = MOST
         self._placed_last: set[int] = set()
+        self._unordered = False
+        """Whether a node waits for a later one, which only `always` steps do: all else refers to what was called before."""
         self._optional = False
         """Whether a step is optional, so that inputs may be missing."""
         self.branches: tuple[object, ...] = ()
@@ -289,13 +345,18 @@ class Trace:
         self._pipelines: list[Pipeline[Any, Any]] = []
         self._first: tuple[int, ...] = ()
         self._visits = self._visit = 0
-        self._taken: dict[tuple[str, bool], int] = {}
+        self._taken: dict[str | tuple[str, bool], int] = {}
+        """How many calls have an id so far; labels count apart."""
         self._labelled: set[tuple[str, int]] = set()
         self._known: dict[tuple[object, Options], Known] = {}
+        self._lines: dict[tuple[str, int], str] = {}
+        """By file and number a line of the user's, as nodes name it."""
         self._found: dict[
             int, tuple[Source[Any], int]
         ] = {}  # the source is held, so that its id stays its own
         self._sources: dict[tuple[str, ...], int] = {}
+        self._namesakes: dict[str, int] = {}
+        """How many sources have a name."""
 
     def nodes_of(self, references: Iterable[object]) -> tuple[int, ...]:
         """The nodes that references, and containers of them, stand for; those of another trace are noted as wrong."""
@@ -340,7 +401,8 @@ class Trace:
         graph = g.Graph(
             name, tuple(params), tuple(self.sources), tuple(self.steps), tuple(self.nodes), result, ends
         )
-        if not self.problems:
+        self.places = {node: node for node in range(len(self.nodes))} if self.laters else {}
+        if self._unordered and not self.problems:
             try:
                 graph, self.places = g.ordered(graph)
             except StepwellError as error:
@@ -415,12 +477,13 @@ class Trace:
         bound = fitted(f"the pipeline `{pipeline.__name__}`", signature, args, kwargs)
         for name, value in bound.arguments.items():
             starred = stars(signature.parameters[name]) + name
-            self._check(f"`{pipeline.__name__}({starred}=...)`", starred, value, pipeline.hints)
+            self._check(f"`{pipeline.__name__}({starred}=...)`", starred, value, pipeline.hints.get(name))
         return bound
 
     def _put_last(self, first: int) -> None:
         """Have each `always` step among the nodes from `first` on wait for all others, but for those that need it."""
-        for node in range(first, len(self.nodes)):
+        some = any(step.always for step in self.steps)
+        for node in range(first, len(self.nodes)) if some else ():
             call = self.nodes[node]
             if self.steps[call.step].always and node not in self._placed_last:
                 self._placed_last.add(node)
@@ -431,6 +494,7 @@ class Trace:
                 rest = [one for one in range(first, len(self.nodes)) if one not in needing]
                 rest = [one for one in rest if not self.steps[self.nodes[one].step].always or one < node]
                 self.nodes[node] = call._replace(after=tuple(dict.fromkeys((*call.after, *rest))))
+                self._unordered = True
 
     def _stand_in(
         self,
@@ -475,7 +539,10 @@ class Trace:
         """
         if step not in self.steps:
             self.steps.append(step)
-            self.known.append(Known(len(self.known), (), frozenset(), frozenset(), True, {}, returns, None))
+            nothing = frozenset[str]()
+            self.known.append(
+                Known(len(self.known), (), nothing, nothing, True, {}, returns, None, False, "", {}, {})
+            )
         bound = tuple([(name, bind(value, f"`{step.name}({name}=...)`", self)) for name, value in inputs])
         path = self._path
         again = below and bool(path) and path[-1].partition("[")[0] == (label or step.name)
@@ -528,7 +595,7 @@ class Trace:
             returned = later.body(values)
             try:
                 result = bind(returned, what, self)
-                self._check(what, "return", returned, {"return": later.returns})
+                self._check(what, "return", returned, later.returns)
             except StepwellError as error:
                 error.where = later.where
                 raise
@@ -556,7 +623,7 @@ class Trace:
         Its steps are known afterwards, so that they are verified with all others; its calls are forgotten.
         """
         marks = len(self.nodes), len(self.sources), len(self.endpoints)
-        tables = ("_taken", "_labelled", "_found", "_sources", "laters", "broken", "ends")
+        tables = ("_taken", "_labelled", "_found", "_sources", "_namesakes", "laters", "broken", "ends")
         kept = {name: copy(getattr(self, name)) for name in tables}
         try:
             with self.branch():
@@ -590,7 +657,7 @@ class Trace:
             alike = (made.name, made.uri, made.type, made.reader)
             place = self._sources.setdefault(alike, len(self.sources))
             if place == len(self.sources):
-                same = sum(1 for name, *_ in self._sources if name == made.name)
+                same = self._namesakes[made.name] = self._namesakes.get(made.name, 0) + 1
                 self.sources.append(made if same == 1 else made._replace(name=f"{made.name}[{same}]"))
                 self.gives.append(kind)
                 if kind is None:
@@ -616,32 +683,52 @@ class Trace:
         if self.swaps and (swap := self.swaps.found(step, self._path)) is not None:
             name = step.label or step.__name__
             return cast(Reference, self._stand_in(swap, step, name, step.preceding, args, kwargs))
-        if call.known is None or call.known[0] is not self:
-            call.known = (self, self._know(step))
-        known = call.known[1]
-        if step.settings.always:
+        if call.trace is not self:
+            call.known, call.name, call.trace = self._know(step), step.__name__, self
+        known = call.known
+        if call.always:
             kwargs = self._told(known, args, kwargs)
         try:
             named = self._named(step, known, args, kwargs)
         except BadArguments as error:
             self.problems.add(error if step.made is None else step.made.advised(error))
-            named = []
-        called, self._called = self._called or (step.__name__, step.label), None
-        node, node_id = len(self.nodes), self._id(*called)
+            named = (), ()
+        name, label = self._called or (call.name, call.label)
+        self._called = None
+        node, node_id = len(self.nodes), self._id(name, label)
         if node >= self._limit:
             raise _endless(self._pipelines[-1].__name__ if self._pipelines else step.__name__)
         if self._overrides:
-            named = self._overrides.of_step(step, node_id, named, self.problems)
-        inputs = tuple([(name, self._edge(step, known, name, value)) for name, value in named])
-        after = self._first if not step.preceding else (*self._first, *self.nodes_of(step.preceding))
-        self.nodes.append(g.Node(node_id, known.index, inputs, after, step.settings.out, user_line()))
+            named = self._overridden(step, known, node_id, named)
+        tolerant = self._optional or call.always
+        inputs = self._inputs(*named) if not tolerant else self._tolerant(*named, whatever=call.always)
+        after = self._first if not call.after else (*self._first, *self.nodes_of(call.after))
+        where = self._line(sys._getframe(2))
+        self.nodes.append(g.Node(node_id, known.index, inputs, after, call.out, where))
         returns = known.returns
         if known.generic:
-            given = [
-                (known.types.get(name.lstrip("*")), type_of(value)) for name, value in named if name[0] != "*"
-            ]
-            returns = filled(returns, solved(given))
+            returns = filled(returns, solved(_pairs(*named)))
         return self.refer(_result(node, known.shape), returns, node_id)
+
+    def _overridden(self, step: Step[Any, Any], known: Known, node_id: str, named: Named) -> Named:
+        """The arguments of a call with what `--set` says of them. What is wrong with that is noted."""
+        given = [(slot.name, value) for slot, value in zip(*named, strict=True)]
+        return self._by_name(step, known, self._overrides.of_step(step, node_id, given, self.problems))
+
+    def _by_name(self, step: Step[Any, Any], known: Known, given: Iterable[tuple[str, object]]) -> Named:
+        """Arguments that are sorted by name, with their parameters."""
+        pairs = [(self._slot(step, known, name), value) for name, value in given]
+        return [slot for slot, _ in pairs], [value for _, value in pairs]
+
+    def _line(self, frame: FrameType) -> str:
+        """The user's line, "pipeline.py:31"; `frame` is the one that the call of a step usually comes from."""
+        place = (frame.f_code.co_filename, frame.f_lineno)
+        where = self._lines.get(place)
+        if where is None:
+            where = user_line()
+            if not is_library(place[0]):  # so this frame is the one that was found
+                self._lines[place] = where
+        return where
 
     def _told(self, known: Known, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object]:
         """The arguments of an `always` step, with what has failed for each parameter that asks for it."""
@@ -659,7 +746,7 @@ class Trace:
             if (stem, self._visit) in self._labelled:
                 return stem  # which `claims.doubles` refuses
             self._labelled.add((stem, self._visit))
-        place = (stem, bool(label))
+        place = (stem, True) if label else stem
         count = self._taken[place] = self._taken.get(place, 0) + 1
         return stem if count == 1 else f"{stem}[{count}]"
 
@@ -724,6 +811,8 @@ class Trace:
             shape,
             is_generic(returns),
             step.where,
+            {},
+            {},
         )
         self.known.append(known)
         self._optional = self._optional or options.optional
@@ -751,33 +840,82 @@ class Trace:
 
     def _named(
         self, step: Step[Any, Any], known: Known, args: tuple[object, ...], kwargs: dict[str, object]
-    ) -> list[tuple[str, object]]:
-        """The arguments by name, sorted. Those of `*args` and `**kwargs` are one each, with the stars in front."""
-        if known.simple and len(args) <= len(known.positional):
-            named = dict(zip(known.positional, args))  # noqa: B905  fewer arguments than parameters is usual
-            if named.keys().isdisjoint(kwargs):
-                named.update(kwargs)
-                if known.required <= named.keys() <= known.names:
-                    return sorted(named.items())
+    ) -> Named:
+        """The arguments, sorted by name. Those of `*args` and `**kwargs` are one each, with the stars in front."""
+        shape = (len(args), *kwargs) if kwargs else len(args)
+        form = known.forms.get(shape)
+        if form is None and shape not in known.forms:
+            form = known.forms[shape] = self._form(step, known, len(args), kwargs)
+        if form is not None:
+            values = (*args, *kwargs.values()) if kwargs else args
+            return form.slots, values if form.pick is None else form.pick(values)
         bound = fitted(f"the step `{step.__name__}`", step.signature, args, kwargs)
         starred = {p.name: stars(p) for p in step.signature.parameters.values()}
-        return sorted((starred[name] + name, value) for name, value in bound.arguments.items())
+        named = sorted((starred[name] + name, value) for name, value in bound.arguments.items())
+        return self._by_name(step, known, named)
 
-    def _edge(self, step: Step[Any, Any], known: Known, name: str, value: Any) -> g.Binding:
+    def _form(self, step: Step[Any, Any], known: Known, count: int, names: Iterable[str]) -> Form | None:
+        """How `count` arguments by place and others with these names are bound; None where that is not simple."""
+        given = [*known.positional[:count], *names]
+        once = frozenset(given)
+        if not known.simple or count > len(known.positional) or len(once) < len(given):
+            return None
+        if not known.required <= once <= known.names:
+            return None
+        slots = tuple([self._slot(step, known, name) for name in sorted(given)])
+        places = [given.index(slot.name) for slot in slots]
+        return Form(slots, None if places == sorted(places) else itemgetter(*places))
+
+    @staticmethod
+    def _slot(step: Step[Any, Any], known: Known, name: str) -> Slot:
+        slot = known.slots.get(name)
+        if slot is None:
+            slot = known.slots[name] = Slot(step, name)
+        return slot
+
+    def _inputs(self, slots: Sequence[Slot], values: Sequence[Any]) -> Inputs:
+        """The bindings of arguments, by name, their types checked."""
+        inputs = []
+        for slot, value in zip(slots, values):  # noqa: B905  as long as each other, and asked for each call
+            if (
+                type(value) is Reference
+                and value._stepwell_type is slot.fitting
+                and value._stepwell_trace is self
+                and value._stepwell_branch is None
+            ):  # as nearly always: nothing is to be looked at again
+                inputs.append((slot.name, value._stepwell_binding))
+            else:
+                inputs.append((slot.name, self._edge(slot, value)))
+        return tuple(inputs)
+
+    def _edge(self, slot: Slot, value: Any) -> g.Binding:
         """The binding of one argument, its type checked; with stars in front, that of each item."""
-        what = f"`{step.__name__}({name}=...)`"
+        kind = type(value)
+        if kind in _SHARED and (known := slot.constants.get(value)) is not None:
+            return known
         try:
-            binding = bind(value, what, self)
+            binding = bind(value, slot.what, self)
         except StepwellError as error:
             if not holds_unknown(value):
                 self.problems.add(error)
             return g.NOTHING
-        self._check(what, name, value, known.types, step.made)
-        if step.settings.always or self._optional:
-            wanted = known.types.get(name)
-            if step.settings.always or (wanted is not None and fits(type(None), wanted)):
-                return self._lenient(binding, whatever=step.settings.always)
+        if self._fits(slot, value):
+            if kind is Reference:
+                slot.fitting = value._stepwell_type
+            elif kind in _SHARED and len(slot.constants) < MOST_SHARED:
+                slot.constants[value] = cast(g.Constant, binding)
         return binding
+
+    def _tolerant(self, slots: Sequence[Slot], values: Sequence[Any], *, whatever: bool) -> Inputs:
+        """The same where steps may fail: None stands for what an optional step gives (or any step, `whatever` it is) where that is accepted."""
+        inputs = self._inputs(slots, values)
+        accepted = [whatever or (s.wanted is not None and fits(type(None), s.wanted)) for s in slots]
+        return tuple(
+            [
+                (name, self._lenient(binding, whatever=whatever) if takes else binding)
+                for (name, binding), takes in zip(inputs, accepted, strict=True)
+            ]
+        )
 
     def lenient(self, binding: g.Binding) -> g.Binding:
         """A result in which None stands for what an optional step gives, should that fail."""
@@ -799,25 +937,28 @@ class Trace:
             return binding if tolerant else g.Pack("optional", (binding,))
         return binding
 
-    def _check(
-        self, what: str, name: str, value: Any, types: Mapping[str, object], made: Made | None = None
-    ) -> None:
-        """Note an argument that is not what its parameter is annotated with."""
-        if self.types:
+    def _fits(self, slot: Slot, value: Any) -> bool:
+        """Whether an argument is what its parameter is annotated with; if it is not, that is noted."""
+        return self._check(slot.what, slot.name, value, slot.wanted, slot.made)
+
+    def _check(self, what: str, name: str, value: Any, wanted: object, made: Made | None = None) -> bool:
+        """Note an argument that is not what its parameter is annotated with. Gives whether it is."""
+        kind = type(value)
+        if self.types and wanted is not None and not (kind is wanted and kind in ATOMS):
             try:
-                _check_types(what, name, value, types)
+                _check_types(what, name, value, wanted)
             except EdgeType as error:
                 if not holds_unknown(value):
                     self.problems.add(error if made is None else made.advised(error))
+                return False
+        return True
 
 
-def _check_types(what: str, name: str, value: Any, types: Mapping[str, object]) -> None:
+def _check_types(what: str, name: str, value: Any, wanted: object) -> None:
     """Check an argument against its parameter's annotation; with stars in front of its name, each item. Raises `EdgeType`."""
-    wanted = types.get(name.lstrip("*"))
-    if wanted is not None:
-        items = value.values() if name.startswith("**") else value if name.startswith("*") else (value,)
-        for item in items:
-            _check_type(what, item, wanted)
+    items = value.values() if name.startswith("**") else value if name.startswith("*") else (value,)
+    for item in items:
+        _check_type(what, item, wanted)
 
 
 def _check_type(what: str, value: object, wanted: object) -> None:
@@ -845,7 +986,11 @@ def _check_type(what: str, value: object, wanted: object) -> None:
             fixes=[f"pass {show(wanted)}, or correct the annotation"],
             where=user_line(),
         )
-    broken = outside(value, wanted) if not isinstance(wanted, type) else ""
+    if isinstance(wanted, type):
+        return
+    from stepwell.codecs.ranges import outside
+
+    broken = outside(value, wanted)
     if broken:
         raise EdgeType(
             f"{what.replace('...', brief(value))}: {broken}",
@@ -853,6 +998,12 @@ def _check_type(what: str, value: object, wanted: object) -> None:
             fixes=["pass another value, or correct the annotation"],
             where=user_line(),
         )
+
+
+def _pairs(slots: Sequence[Slot], values: Sequence[object]) -> list[tuple[object, object]]:
+    """What arguments are annotated with, beside what they are; none of those that take any number."""
+    pairs = zip(slots, values, strict=True)
+    return [(slot.wanted, type_of(value)) for slot, value in pairs if slot.name[0] != "*"]
 
 
 # --------------------------------------------------------------------------- outputs
@@ -973,6 +1124,8 @@ def _circle(pipelines: list[Pipeline[Any, Any]]) -> PipelineCycle:
 
 def _explained(pipeline: Pipeline[Any, Any], error: BaseException) -> BadPipeline:
     """An exception of a pipeline's body, at the user's line, with the name that was probably meant."""
+    from traceback import walk_tb
+
     place = Place(error.__traceback__)
     fixes: list[str] = []
     wrong = getattr(error, "name", None)

@@ -10,7 +10,6 @@ import inspect
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -69,6 +68,8 @@ class Place:
     """Where an exception was raised, as far as the user's code goes: the line, and the names that it could use."""
 
     def __init__(self, raised: TracebackType | None) -> None:
+        import traceback
+
         steps = [
             (frame, line)
             for frame, line in traceback.walk_tb(raised)

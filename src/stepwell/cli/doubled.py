@@ -6,8 +6,8 @@ from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from stepwell.app.documents import Progress
 from stepwell.app.names import step_named
+from stepwell.app.progress import Progress
 from stepwell.app.twice import DIFFERS, INTERRUPTED
 from stepwell.cli.text import clean
 from stepwell.kernel.graph import Graph

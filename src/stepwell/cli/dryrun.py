@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from stepwell.app.causes import named
-from stepwell.app.documents import plan_document
+from stepwell.app.causes import named, tally
+from stepwell.app.documents import Shown
 from stepwell.app.parameters import origins_line
-from stepwell.app.pictures import MARKS, lanes, tally
 from stepwell.cli.text import clean, columns, cut, given, paint, seconds, size, table, wide, wrapped
-from stepwell.kernel.plan import Plan
 
 Document = Mapping[str, Any]
 
@@ -44,11 +42,10 @@ ORDER = ("cached", "run", "maybe", "dynamic", "blocked", "skip")
 WORDS = {"skip": "left out"}
 
 
-def plan_text(plan: Plan, document: Document | None = None) -> str:
+def plan_text(shown: Shown) -> str:
     """A plan as a list in the order of execution, then what caused it, with short diffs, then the sums."""
-    found = plan_document(plan) if document is None else document
-    width = columns()
-    rows, hidden = _rows(found["steps"])
+    found, width = shown.whole, columns()
+    rows, hidden = _rows(shown)
     drawn = table(_used(rows), width=max(width - 2, 0), whole=True)
     lines, told = [heading(found), *(f"  {line}" for line in drawn)], False
     if hidden:
@@ -70,59 +67,65 @@ def heading(document: Document) -> str:
 # ---------------------------------------------------------------------------- the list
 
 
-def _rows(steps: Sequence[Document]) -> tuple[list[list[str]], int]:
+Group = list[int]
+"""Steps that are one row, by their places in the plan."""
+
+
+def _rows(shown: Shown) -> tuple[list[list[str]], int]:
     """The rows of the list, and how many steps are on none of them."""
-    groups: list[list[Document]] = []
-    for _, found in groupby(steps, key=lambda step: step["id"].rpartition("/")[0]):
-        groups += _groups(list(found))
+    decisions, nodes = shown.plan.decisions, shown.plan.graph.nodes
+    ids = [nodes[decision.node].id for decision in decisions]
+    around = [one[: one.rfind("/") + 1] for one in ids]
+    groups: list[Group] = []
+    for _, found in groupby(range(len(ids)), key=around.__getitem__):
+        groups += _groups(shown, list(found))
     if len(groups) > MANY:
-        busy = [group for group in groups if any(step["decision"] not in QUIET for step in group)]
+        busy = [group for group in groups if any(decisions[one].verb not in QUIET for one in group)]
         groups = busy[:MANY] if busy else groups[:5]
     rows: list[list[str]] = []
     path: list[str] = []
     for group in groups:
-        *around, _ = group[0]["id"].split("/")
+        *outer, _ = ids[group[0]].split("/")
         common = 0
-        while common < min(len(path), len(around)) and path[common] == around[common]:
+        while common < min(len(path), len(outer)) and path[common] == outer[common]:
             common += 1
-        rows += [
-            [f"{'  ' * depth}{clean(around[depth])}/", *[""] * 4] for depth in range(common, len(around))
-        ]
-        path = around
-        rows.append(_row(group, "  " * len(around)))
-    return rows, len(steps) - sum(map(len, groups))
+        rows += [[f"{'  ' * depth}{clean(outer[depth])}/", *[""] * 4] for depth in range(common, len(outer))]
+        path = outer
+        rows.append(_row(shown, group, "  " * len(outer)))
+    return rows, len(ids) - sum(map(len, groups))
 
 
-def _groups(steps: Sequence[Document]) -> list[list[Document]]:
+def _groups(shown: Shown, steps: Group) -> list[Group]:
     """The steps of one pipeline: where one is called often, all its calls in place of the first, else each alone."""
-    calls: dict[str, list[Document]] = {}
-    for step in steps:
-        calls.setdefault(step["step"], []).append(step)
-    out: list[list[Document]] = []
-    for step in steps:
-        alike = calls[step["step"]]
-        if len(alike) < ALIKE:
-            out.append([step])
-        elif alike[0] is step:
-            out.append(alike)
-    return out
+    graph, decisions = shown.plan.graph, shown.plan.decisions
+    names = [step.name for step in graph.steps]
+    calls: dict[str, Group] = {}
+    for one in steps:
+        calls.setdefault(names[graph.nodes[decisions[one].node].step], []).append(one)
+    groups = [alike for alike in calls.values() if len(alike) >= ALIKE]
+    groups += [[one] for alike in calls.values() if len(alike) < ALIKE for one in alike]
+    return sorted(groups)  # by the first of each
 
 
-def _row(group: Sequence[Document], margin: str) -> list[str]:
+def _row(shown: Shown, group: Group, margin: str) -> list[str]:
     """A row: id or name, decision, seconds, bytes read, reasons."""
-    first = group[0]
+    first = shown.step(group[0])
     if len(group) == 1:
         verb, name = first["decision"], first["id"].rpartition("/")[2]
         return [margin + clean(name), paint(verb, COLOUR[verb]), took(first), reads(first), _why(first)]
-    verbs = tally(step["decision"] for step in group)
-    busy = [step for step in group if step["decision"] not in QUIET] or [first]
-    times = [step["seconds"] for step in group if step["seconds"] is not None]
-    sizes = [step["reads"] for step in group if step["reads"] is not None]
-    told = {tuple(_texts(step["reasons"], own=True)) for step in busy}
+    decisions, costs = (
+        [shown.plan.decisions[one] for one in group],
+        [shown.expected.steps[one] for one in group],
+    )
+    verbs = tally([decision.verb for decision in decisions])
+    busy = [one for one in group if shown.plan.decisions[one].verb not in QUIET] or group[:1]
+    times = [cost.seconds for cost in costs if cost.seconds is not None]
+    sizes = [cost.reads for cost in costs if cost.reads is not None]
+    told = _told(shown, busy)
     why = (
-        _why(busy[0])
+        _why(shown.step(busy[0]))
         if len(told) == 1 and any(told)
-        else _waits(busy)
+        else _waits(shown, busy)
         if len(told) == 1
         else "several reasons"
     )
@@ -133,6 +136,15 @@ def _row(group: Sequence[Document], margin: str) -> list[str]:
         f"{size(sum(sizes) / len(sizes))} each" if sizes and max(sizes) else "",
         why,
     ]
+
+
+def _told(shown: Shown, group: Group) -> set[tuple[str, ...]]:
+    """What is said of the steps of a group, each way once; that they wait for others does not count."""
+    said = {
+        tuple([reason.text for reason in shown.plan.decisions[one].reasons if reason.kind != "upstream"])
+        for one in group
+    }
+    return {tuple(dict.fromkeys(texts)) for texts in said}
 
 
 def _used(rows: list[list[str]]) -> list[list[str]]:
@@ -151,24 +163,20 @@ def reads(step: Document) -> str:
     return size(step["reads"]) if step["reads"] else ""
 
 
-def _texts(reasons: Iterable[Document], *, own: bool = False) -> list[str]:
-    found = [reason["text"] for reason in reasons if not own or reason["kind"] != "upstream"]
-    return list(dict.fromkeys(found))
-
-
 def _why(step: Document) -> str:
     """The reasons of a step on one line."""
-    texts = [clean(text) for text in _texts(step["reasons"])]
+    texts = [clean(text) for text in dict.fromkeys(reason["text"] for reason in step["reasons"])]
     if step.get("last_failure"):
         texts.insert(0, paint(clean(step["last_failure"]), "red"))
     told = "; ".join(texts[:3]) + (f"; and {len(texts) - 3} more" if len(texts) > 3 else "")
     return paint(told, "dim") if step["decision"] in QUIET else told
 
 
-def _waits(group: Sequence[Document]) -> str:
+def _waits(shown: Shown, group: Group) -> str:
     """What the calls of one step wait for, together; their reasons where they wait for nothing."""
-    names = dict.fromkeys(reason["name"] for step in group for reason in step["reasons"] if "name" in reason)
-    return f"waits for {clean(named(names))}" if names else _why(group[0])
+    reasons = [reason for one in group for reason in shown.plan.decisions[one].reasons]
+    names = dict.fromkeys(reason.name for reason in reasons if reason.name)
+    return f"waits for {clean(named(names))}" if names else _why(shown.step(group[0]))
 
 
 # ---------------------------------------------------------------------------- below the list
@@ -232,7 +240,7 @@ def _notes(document: Document, width: int) -> list[str]:
 def summary(document: Document) -> str:
     """`45 steps: 20 cached, 9 run, 16 maybe   about 3 min 40 s, peak 6 GB`."""
     counts, expected = document["counts"], document["expected"]
-    total = len(document["steps"])
+    total = sum(counts.values())
     parts = [f"{counts[verb]:,} {WORDS.get(verb, verb)}" for verb in ORDER if counts.get(verb)]
     line = f"{total:,} step{'' if total == 1 else 's'}" + (f": {', '.join(parts)}" if parts else "")
     if not any(counts.get(verb) for verb in ORDER if verb not in QUIET):
@@ -280,6 +288,8 @@ def table_text(document: Document) -> str:
 
 def graph_text(document: Document) -> str:
     """A plan as a graph in the terminal: one line a step, its inputs joining from above."""
+    from stepwell.app.pictures import MARKS, lanes
+
     width = columns()
     drawn = lanes(document)
     room = max((wide(line.drawn) for line in drawn), default=0)

@@ -15,7 +15,7 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
-from stepwell.app.documents import Progress
+from stepwell.app.progress import Progress
 from stepwell.cli.screen import Lines
 from stepwell.cli.text import clean, seconds, short
 from stepwell.kernel.events import Event, StepStarted

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from stepwell.cli.verbs import VALUED, VERBS
-from stepwell.errors import DiskFull, Interrupted, StepwellError, UsageError, nearest
 
+TYPE_CHECKING = False  # as type checkers know it; importing `typing` would take as long as the help
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
+    from typing import Any
+
+    from stepwell.errors import StepwellError, UsageError
 
 USAGE = """\
 usage: stepwell VERB [-C DIR] [--json] ...
@@ -23,6 +25,9 @@ usage: stepwell VERB [-C DIR] [--json] ...
   -h        help; after a verb, help on the verb
 
 Pipelines live in pipeline.py: `stepwell new` writes one."""
+
+_WIDTH = 80
+"""Columns of a verb's help where no terminal says how many there are."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,15 +48,19 @@ def _carry_out(words: list[str], *, json: bool) -> int:
         code = _dispatch(words)
         sys.stdout.flush()
         return code
-    except StepwellError as error:
-        return _told(error, json)
     except BrokenPipeError:  # the reader of our output went away: not an error of ours
         _silence()
         return 0
     except KeyboardInterrupt:
+        from stepwell.errors import Interrupted
+
         error = Interrupted("interrupted", why="Ctrl-C was pressed", fixes=["the same command again"])
         return _told(error, json)
     except Exception as error:  # the last line of defence: nobody is shown Python's own words
+        from stepwell.errors import StepwellError
+
+        if isinstance(error, StepwellError):
+            return _told(error, json)
         if os.environ.get("STEPWELL_TRACEBACK"):
             raise
         return _told(_unforeseen(error), json)
@@ -93,6 +102,8 @@ def _unforeseen(error: Exception) -> StepwellError:
     """What a person is told of an exception that nothing expected."""
     from errno import EDQUOT, ENOSPC
 
+    from stepwell.errors import DiskFull, StepwellError
+
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
         place = f" for `{error.filename}`" if error.filename else " for the output"
@@ -114,6 +125,8 @@ def _dispatch(words: list[str]) -> int:
 
         return complete(words)
     if verb not in VERBS:
+        from stepwell.errors import UsageError, nearest
+
         hint = nearest(verb, VERBS)
         fixes = [f"did you mean `stepwell {hint}`?"] if hint else []
         fixes += [f"verbs are: {', '.join(VERBS)}", "stepwell --help"]
@@ -122,11 +135,34 @@ def _dispatch(words: list[str]) -> int:
         return _version(words)
     from importlib import import_module
 
+    asking = None
+    if verb in ("plan", "run"):
+        asking, code = _recalled(verb, words)
+        if code is not None:
+            return code
     module = import_module(f"stepwell.cli.{_MODULES.get(verb, verb)}")
     options = _parse(verb, module, words)
     _enter(options.folder)
-    code: int = module.run(options)
-    return code
+    options.asked = asking
+    done: int = module.run(options)
+    return done
+
+
+def _recalled(verb: str, words: list[str]) -> tuple[Any, int | None]:
+    """The question that a command asks, and its exit code where the answer is known already (`cli.unchanged`)."""
+    from stepwell.cli import unchanged
+
+    rest, before = list(words), ""
+    if len(rest) > 1 and rest[0] == "-C":
+        before = os.getcwd()
+        _enter(rest[1])
+        del rest[:2]
+    try:
+        asking = unchanged.asked(verb, rest)
+        return asking, None if asking is None else unchanged.answered(asking, rest)
+    finally:
+        if before:
+            os.chdir(before)
 
 
 _MODULES = {"run": "run_", "graph": "graph_", "new": "new_"}
@@ -148,6 +184,8 @@ def _without_verb(words: list[str]) -> int:
         return _version(words)
     wrong = [word for word in words if word not in ("-h", "--help", "--json")]
     if wrong:
+        from stepwell.errors import UsageError
+
         raise UsageError(f"there is no option `{wrong[0]}` without a verb", fixes=["stepwell --help"])
     width = max(map(len, VERBS))
     _show_help(
@@ -180,7 +218,7 @@ def _version(words: Sequence[str]) -> int:
 
 
 def _parse(verb: str, module: Any, words: list[str]) -> Namespace:
-    from argparse import ArgumentParser, HelpFormatter
+    from argparse import ArgumentParser
 
     class Parser(ArgumentParser):
         def error(self, message: str) -> Any:
@@ -193,7 +231,7 @@ def _parse(verb: str, module: Any, words: list[str]) -> Namespace:
         prog=f"stepwell {verb}",
         description=VERBS[verb],
         epilog=getattr(module, "EXAMPLES", None),
-        formatter_class=lambda prog: _formatter(HelpFormatter, prog),
+        formatter_class=_formatter,
         allow_abbrev=False,
     )
     parser.add_argument("-C", "--directory", dest="folder", metavar="DIR", help="work in another folder")
@@ -202,14 +240,21 @@ def _parse(verb: str, module: Any, words: list[str]) -> Namespace:
     return parser.parse_intermixed_args(words)
 
 
-def _formatter(base: type, prog: str) -> Any:
-    """Help that keeps the line breaks of the examples."""
+def _formatter(prog: str) -> Any:
+    """Help that keeps the line breaks of the examples, as wide as the terminal."""
     from argparse import RawDescriptionHelpFormatter
 
-    return RawDescriptionHelpFormatter(prog, max_help_position=26)
+    from stepwell.cli.text import columns
+
+    # with no width argparse looks for one itself, even to read the words, and imports much for it
+    said = os.environ.get("COLUMNS", "")
+    width = int(said) if said.isdecimal() and int(said) else columns() or _WIDTH
+    return RawDescriptionHelpFormatter(prog, max_help_position=26, width=width - 2)
 
 
 def _usage(parser: ArgumentParser, verb: str, message: str) -> UsageError:
+    from stepwell.errors import UsageError, nearest
+
     known = [option for action in parser._actions for option in action.option_strings]
     fixes = [f"stepwell {verb} --help"]
     if message.startswith("unrecognized arguments: "):
@@ -231,6 +276,8 @@ def _enter(folder: str | None) -> None:
     try:
         os.chdir(folder) if folder else os.getcwd()
     except (OSError, ValueError) as error:
+        from stepwell.errors import UsageError
+
         if not folder:
             raise UsageError(
                 "the working folder is gone", fixes=["cd to a folder that is there, or -C DIR"]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stepwell.app.aiming import around, load_inside, missed, narrowed
-from stepwell.app.asked import overrides_of
 from stepwell.app.checks import Selection
 from stepwell.app.parameters import given as parameters
 from stepwell.app.places import stored
@@ -151,26 +150,29 @@ def planned(
     *,
     files: Sequence[str] = (),
     sets: Sequence[str] = (),
+    watched: bool = False,
 ) -> Work:
     """The plan of a pipeline with `name=value` words, and files, as parameters. What is wrong with these is told with all the rest.
 
-    `sets` are arguments of steps, as they stand behind `--set`.
+    `sets` are arguments of steps, as they stand behind `--set`. `watched`: so that it may be recalled later.
     """
     try:
         params, origins = parameters(found, given, files)
         if sets:
+            from stepwell.app.asked import overrides_of
+
             over = overrides_of(sets)
             params, origins = {**params, **over}, {**origins, **dict.fromkeys(over, COMMAND)}
     except StepwellError as error:
         if found.aim is not None:
             raise found.aim.error from None
         if (other := around(found, error)) is not None:
-            return planned(other, given, store, how, files=files, sets=sets)
+            return planned(other, given, store, how, files=files, sets=sets, watched=watched)
         raise with_the_rest(error, found, store, how) from None
     if found.aim is not None:
         how = how._replace(selection=how.selection._replace(aim=found.aim.name))
     try:
-        return narrowed(prepare(found, params, store, how)._replace(origins=origins))
+        return narrowed(prepare(found, params, store, how, watched=watched)._replace(origins=origins))
     except NothingSelected as error:
         raise missed(found, error) from None
 

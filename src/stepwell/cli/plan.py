@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stepwell.app import pictures
 from stepwell.app.checks import check_rows
-from stepwell.app.documents import Document, TextOf, plan_document
+from stepwell.app.documents import Document, Shown, TextOf
 from stepwell.app.parameters import around
 from stepwell.app.session import Work
 from stepwell.author.project import Loaded
@@ -17,6 +16,7 @@ from stepwell.cli.dryrun import graph_text, plan_text, table_text
 from stepwell.cli.options import loaded, pipeline_arguments, planned, settings, stored, words
 from stepwell.cli.sweep_words import add_points, plan_points, planned_sweep, refuse_beside, sweeps
 from stepwell.cli.text import clean, print_json
+from stepwell.cli.unchanged import keep_plan
 from stepwell.errors import StepwellError, StoreReadOnly, UsageError
 
 EXAMPLES = """examples:
@@ -26,11 +26,24 @@ EXAMPLES = """examples:
   stepwell plan --dot | dot -Tsvg >plan.svg
   stepwell plan --exit-code       in CI: 0 nothing to do, 3 the plan cannot work, 8 work to do"""
 
+
+def _dot(document: Document) -> str:
+    from stepwell.app.pictures import dot
+
+    return dot(document)
+
+
+def _mermaid(document: Document) -> str:
+    from stepwell.app.pictures import mermaid
+
+    return mermaid(document)
+
+
 SHAPES: dict[str, Callable[[Document], str]] = {
     "table": table_text,
     "graph": graph_text,
-    "dot": pictures.dot,
-    "mermaid": pictures.mermaid,
+    "dot": _dot,
+    "mermaid": _mermaid,
 }
 """What the options of these names print, beside the list and `--json`."""
 
@@ -74,7 +87,13 @@ def run(options: Namespace) -> int:
                 swept = planned_sweep(options, found, given.settings, store, settings(options))
             work = (
                 planned(
-                    found, given.settings, store, settings(options), files=options.params, sets=options.set
+                    found,
+                    given.settings,
+                    store,
+                    settings(options),
+                    files=options.params,
+                    sets=options.set,
+                    watched=options.asked is not None,
                 )
                 if swept is None
                 else swept.work
@@ -85,7 +104,7 @@ def run(options: Namespace) -> int:
                 _save(options, work, [*given.settings, *(f"--set={text}" for text in options.set)])
             if against is not None:
                 work, text_of = _against(work, against, given.settings, options.params, text_of)
-            document = plan_document(
+            shown = Shown(
                 work.plan,
                 jobs=options.jobs,
                 text_of=text_of,
@@ -93,27 +112,34 @@ def run(options: Namespace) -> int:
                 learnt=work.learnt(),
                 origins=work.origins,
             )
-            document["notes"].extend(work.notes)
+            shown.whole["notes"].extend(work.notes)
             if against is not None:
-                document["against"] = against
+                shown.whole["against"] = against
             if swept is not None:
-                add_points(document, swept)
+                add_points(shown.whole, swept)
+            text = "" if options.json or shape else plan_text(shown)
+            keep_plan(options.asked, work, settings(options), text)
     except StepwellError as error:
         if report and error.exit_code == INVALID:
+            from stepwell.app.pictures import junit_of_problems
+
             problems = [one.as_dict() for one in getattr(error, "problems", ()) or (error,)]
-            _write(report, pictures.junit_of_problems(given.plain[0] if given.plain else "plan", problems))
+            _write(report, junit_of_problems(given.plain[0] if given.plain else "plan", problems))
         raise
     if report:
-        _write(report, pictures.junit(document))
+        from stepwell.app.pictures import junit
+
+        _write(report, junit(shown.document()))
     if options.json:
-        print_json(document)
+        print_json(shown.document())
     else:
-        print(SHAPES[shape](document) if shape else plan_text(work.plan, document))
-        for line in plan_points(document) if not shape else ():
+        print(SHAPES[shape](shown.document()) if shape else text)
+        for line in plan_points(shown.whole) if not shape else ():
             print(line)
-    if any(step["decision"] == "blocked" for step in document["steps"]):
+    counts = shown.whole["counts"]
+    if counts.get("blocked"):
         return INVALID
-    return WORK_TO_DO if getattr(options, "exit_code", False) and _has_work(document) else 0
+    return WORK_TO_DO if getattr(options, "exit_code", False) and _has_work(counts) else 0
 
 
 def _save(options: Namespace, work: Work, given: Sequence[str]) -> None:
@@ -169,8 +195,8 @@ def _shape(options: Namespace) -> str:
     return asked[0] if asked else ""
 
 
-def _has_work(document: Document) -> bool:
-    return any(step["decision"] not in ("cached", "skip") for step in document["steps"])
+def _has_work(counts: Mapping[str, int]) -> bool:
+    return any(count and verb not in ("cached", "skip") for verb, count in counts.items())
 
 
 def _write(file: str, text: str) -> None:

@@ -17,6 +17,7 @@ from stepwell.cli.looking import positive, size
 from stepwell.cli.options import Words, loaded, pipeline_arguments, planned, settings, stored, words
 from stepwell.cli.sweep_words import refuse_beside, run_sweep, sweeps
 from stepwell.cli.text import clean, print_json
+from stepwell.cli.unchanged import keep_run
 from stepwell.cli.view import view
 from stepwell.errors import UsageError
 
@@ -131,20 +132,23 @@ def run(options: Namespace) -> int:
         with stored(found.target.root) as store:
             return EXIT[run_sweep(options, found, given.settings, store, how)]
     with stored(found.target.root, ghost=bool(how.ghost)) as store:
-        work = planned(found, given.settings, store, how, files=files, sets=sets)
+        watched = options.asked is not None
+        work = planned(found, given.settings, store, how, files=files, sets=sets, watched=watched)
         if saved is not None:
             refuse_if_moved(saved, work.plan, Path(options.plan))
         refuse_lacking(work.plan)
-        for note in (*store.notes, *work.notes):
-            print(f"note: {clean(note)}", file=sys.stderr)
+        told = [f"note: {clean(note)}" for note in work.notes]
         if came := origins_line(origins_document(work.origins)):
-            print(clean(f"parameters: {came}"), file=sys.stderr)
+            told.append(clean(f"parameters: {came}"))
+        for line in (*[f"note: {clean(note)}" for note in store.notes], *told):
+            print(line, file=sys.stderr)
         if how.ghost:
             print(f"ghost run: {how.ghost} rows of each source; kept apart from all results", file=sys.stderr)
         watched = sys.stderr.isatty() or sys.stdout.isatty()
         expected = store.runs.expected(step.full_name for step in work.graph.steps) if watched else {}
         with view(work.plan, json=options.json, expected=expected, plain=how.in_process) as shown:
             run, progress, result = finish(work, how, shown)
+        keep_run(options.asked, work, how, run, progress, result, told)
         if how.twice:
             print(twice_line(work.graph, how.twice, progress), file=sys.stderr)
         if options.json:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser, Namespace
-from datetime import datetime
 
-from stepwell.app.values import number, plain
+from stepwell.app.plaindata import number, plain
 from stepwell.cli.looking import positive, project_root, stored
 from stepwell.cli.text import clean, given, paint, pairs, print_json, seconds, table
 from stepwell.errors import UnknownPipeline, nearest
@@ -56,6 +56,8 @@ def _unknown_pipeline(name: str, known: list[str]) -> UnknownPipeline:
 
 def run_row(row: RunRow) -> dict[str, object]:
     """A run as `runs --json` lists it; `started` in ISO 8601, `seconds` null while it is unknown."""
+    from datetime import datetime  # tables do without
+
     return {
         "run": row.run,
         "pipeline": row.pipeline,
@@ -71,7 +73,7 @@ def run_row(row: RunRow) -> dict[str, object]:
 
 
 def _cells(row: RunRow) -> list[str]:
-    when = datetime.fromtimestamp(row.started).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started))
     commit = f"{row.commit[:7]}{'+' if row.dirty else ''}" if row.commit else ""
     metrics = dict(list(row.metrics.items())[:4])
     told = "  ".join(part for part in (paint(given(row.params), "dim"), pairs(metrics)) if part)

@@ -7,11 +7,25 @@ from __future__ import annotations
 
 import sys
 import time
+from io import StringIO
 from typing import Any, Protocol, TextIO
 
-from stepwell.app.documents import Outcome, Progress
-from stepwell.app.values import plain
-from stepwell.cli.text import clean, given, last_words, number, paint, pairs, seconds, short, silence, table
+from stepwell.app.plaindata import plain
+from stepwell.app.progress import Outcome, Progress
+from stepwell.cli.text import (
+    clean,
+    first_line,
+    given,
+    last_line,
+    last_words,
+    number,
+    paint,
+    pairs,
+    seconds,
+    short,
+    silence,
+    table,
+)
 from stepwell.kernel.events import (
     Event,
     StepBlocked,
@@ -35,6 +49,8 @@ MARK = {
     "skipped": ("-", "dim"),
     "interrupted": ("!", "yellow"),
 }
+_ENDS = (StepFinished, StepReused, StepFailed, StepBlocked, StepInterrupted)
+
 MANY = 40
 """Steps above which a run shows only what is of interest."""
 
@@ -75,11 +91,17 @@ class Lines:
 
     def begin(self, run: str) -> None:
         """Print the pipeline, its parameters and the run."""
-        self.put(f"{title(self.plan, self.stream)}  {paint(run, 'dim', self.stream)}")
+        self.put(first_line(title(self.plan, self.stream), run, self.stream))
 
     def see(self, event: Event, progress: Progress) -> None:
         """Print what the event is worth."""
-        if isinstance(event, Said):
+        if isinstance(event, StepReused) and progress.total > MANY:
+            self.reused += 1
+        elif isinstance(event, _ENDS):
+            if self.partial:
+                self._flush(event.node)
+            self._ended(event.node, progress.outcomes[event.node], progress)
+        elif isinstance(event, Said):
             self._said(event)
         elif isinstance(event, StepRepaired):
             self.put(f"  ! {clean(self.id(event.node))}: {clean(event.why)}; it runs again")
@@ -88,11 +110,6 @@ class Lines:
             self._retried(event)
         elif isinstance(event, StepGrew):
             self._grew(event)
-        elif isinstance(event, StepReused) and progress.total > MANY:
-            self.reused += 1
-        elif isinstance(event, StepFinished | StepReused | StepFailed | StepBlocked | StepInterrupted):
-            self._flush(event.node)
-            self._ended(event.node, progress.outcomes[event.node], progress)
 
     def end(self, run: str, progress: Progress, result: Any) -> None:
         """Print the summary."""
@@ -126,7 +143,7 @@ class Lines:
         return self.plan.graph.nodes[node].id
 
     def _ended(self, node: int, outcome: Outcome, progress: Progress) -> None:
-        if outcome.status in ("succeeded", "blocked", "interrupted") and progress.total > MANY:
+        if progress.total > MANY and outcome.status in ("succeeded", "blocked", "interrupted"):
             self.told += 1
             if self.told > MANY:
                 if time.monotonic() - self.shown_at > 2:
@@ -181,6 +198,18 @@ class Lines:
             self._say(node, self.partial.pop(key))
 
 
+def unchanged_lines(plan: Plan, run: str, progress: Progress, result: Any, stream: StringIO) -> list[str]:
+    """What a run in which everything was reused shows between its first and its last line."""
+    lines = Lines(plan, stream)
+    if progress.total > MANY:
+        lines.reused = progress.total
+    else:
+        for node in sorted(progress.outcomes):
+            lines._ended(node, progress.outcomes[node], progress)
+    lines.end(run, progress, result)
+    return stream.getvalue().splitlines()[:-1]
+
+
 def step_line(name: str, outcome: Outcome, width: int, stream: TextIO | None = None) -> str:
     """One line on a step that ended: mark, id, time or `cached`, metrics or what it gave."""
     mark, colour = MARK[outcome.status]
@@ -233,7 +262,6 @@ def summary(
     for outcome in progress.outcomes.values():
         statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
     ran = statuses.get("succeeded", 0) + statuses.get("failed", 0)
-    colour = {"succeeded": "green", "failed": "red"}.get(progress.status, "yellow")
     lines = []
     if result is not None and not quiet:
         lines += _result_lines(result)
@@ -243,9 +271,7 @@ def summary(
         for word in ("failed", "blocked", "interrupted", "skipped")
         if statuses.get(word)
     ]
-    lines.append(
-        f"{run} {paint(progress.status, colour, stream)} in {seconds(progress.seconds)}: {', '.join(parts)}"
-    )
+    lines.append(last_line(run, progress.status, progress.seconds, ", ".join(parts), stream))
     if progress.status == "interrupted":
         lines.append("resume with the same command: what is done is kept")
     return lines

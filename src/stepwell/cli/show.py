@@ -6,13 +6,9 @@ import re
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from stepwell.app.documents import failure_document, reason_document
-from stepwell.app.parameters import origins_line
-from stepwell.app.values import number
+from stepwell.app.plaindata import number
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.runs import COLOUR, run_row
-from stepwell.cli.screen import failure_lines
-from stepwell.cli.sweep_words import Row, points_table
 from stepwell.cli.text import clean, columns, cut, given, paint, pairs, print_json, seconds, size, table, wide
 from stepwell.stores.history import RunRow, StepRow
 
@@ -49,6 +45,8 @@ def run(options: Namespace) -> int:
     print("\n".join(f"  {line}" for line in lines))
     for step in steps:
         if step.error is not None:
+            from stepwell.cli.screen import failure_lines  # rarely wanted
+
             print("\n".join([f"{clean(step.id)}:", *(f"  {line}" for line in failure_lines(step.error))]))
         for note in step.notes:
             print(f"{clean(step.id)}: note: {clean(note)}")
@@ -57,6 +55,11 @@ def run(options: Namespace) -> int:
 
 def _show_group(options: Namespace) -> int:
     """A sweep: a row a point."""
+    from stepwell.cli.sweep_words import (  # they know how sweeps are planned; a run does without
+        Row,
+        points_table,
+    )
+
     with stored(project_root(), looking=True, create=False) as store:
         rows = store.runs.runs(group=options.run)[::-1]
     if options.json:
@@ -73,6 +76,8 @@ def _show_group(options: Namespace) -> int:
 
 
 def _document(step: StepRow) -> dict[str, Any]:
+    from stepwell.app.documents import failure_document, reason_document  # of plans, too: text does without
+
     out: dict[str, Any] = {
         "id": step.id,
         "step": step.name,
@@ -102,8 +107,11 @@ def _head(row: RunRow) -> list[str]:
     ]
     if row.params:
         lines.append(f"  {given(row.params)}")
-    if came := origins_line(row.origins):
-        lines.append(paint(f"  {clean(came)}", "dim"))
+    if row.origins:
+        from stepwell.app.parameters import origins_line  # most runs have none from afar
+
+        if came := origins_line(row.origins):
+            lines.append(paint(f"  {clean(came)}", "dim"))
     if row.metrics:
         lines.append(f"  {pairs(row.metrics)}")
     return lines

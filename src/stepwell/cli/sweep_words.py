@@ -7,9 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stepwell.app.asked import Asked, Point, overrides_of, points_of_words
 from stepwell.app.session import Settings
-from stepwell.app.values import number as number_json
 from stepwell.author.project import Loaded
 from stepwell.cli.looking import positive
 from stepwell.cli.text import clean, number, paint, print_json, seconds, short, table, typed
@@ -17,6 +15,7 @@ from stepwell.errors import UsageError
 from stepwell.stores.local import LocalStore
 
 if TYPE_CHECKING:
+    from stepwell.app.asked import Point
     from stepwell.app.sweeps import Swept
 
 MOST_ROWS = 50
@@ -76,6 +75,8 @@ def refuse_beside(options: Namespace, *names: str) -> None:
 
 def points(found: Loaded, options: Namespace, words: Sequence[str]) -> list[Point]:
     """The points that the options mean. Raises as `app.asked.points_of_words`."""
+    from stepwell.app.asked import Asked, overrides_of, points_of_words
+
     asked = Asked(tuple(options.sweep), options.where, options.sample, options.seed or 0)
     return points_of_words(found, asked, words, tuple(options.params), overrides_of(options.set))
 
@@ -213,6 +214,8 @@ def _marked(value: float | None, ends: tuple[float, float]) -> str:
 
 def row_document(row: Row) -> dict[str, object]:
     """A point as `show gN --json` lists it."""
+    from stepwell.app.values import number as number_json
+
     metrics = {name: number_json(value) for name, value in row.metrics.items()}
     return {
         "run": row.run,

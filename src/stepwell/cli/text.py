@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,6 +51,17 @@ def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
     if not text or not coloured(stream or sys.stdout):
         return text
     return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
+
+
+def first_line(title: str, run: str, stream: TextIO | None = None) -> str:
+    """The first line of a run: the pipeline and its parameters, and the run's id."""
+    return f"{title}  {paint(run, 'dim', stream)}"
+
+
+def last_line(run: str, status: str, took: float, told: str, stream: TextIO | None = None) -> str:
+    """The last line of a run: how it came out, in how many seconds, how many steps had which status."""
+    colour = {"succeeded": "green", "failed": "red"}.get(status, "yellow")
+    return f"{run} {paint(status, colour, stream)} in {seconds(took)}: {told}"
 
 
 _aside: list[int] = []
@@ -169,6 +179,8 @@ def typed(value: object) -> str:
 
 def wide(text: str) -> int:
     """Columns that text takes on a terminal, colours not counted, East Asian wide characters counted twice."""
+    if text.isascii() and "\x1b" not in text:
+        return len(text)
     bare = re.sub(r"\x1b\[[0-9;]*m", "", text)
     return sum(
         2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in bare
@@ -177,8 +189,11 @@ def wide(text: str) -> int:
 
 def columns(stream: TextIO | None = None) -> int:
     """Columns of the terminal that a stream (stdout) goes to; 0 where it goes elsewhere, and lines may be of any length."""
-    out = stream or sys.stdout
-    return shutil.get_terminal_size((80, 24)).columns if out.isatty() else 0
+    if not (stream or sys.stdout).isatty():
+        return 0
+    import shutil  # 3 ms, with the compressions that it knows
+
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def cut(text: str, width: int) -> str:

@@ -14,6 +14,7 @@ subclasses, whose extra meaning `.npy` does not hold.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from stepwell.codecs.windows import ALIGN, private
@@ -41,10 +42,11 @@ class ArrayCodec:
         if type(value) is not np.ndarray and type(value) is not np.memmap:
             raise _refused(value)
         array = canonical(np.asarray(value))
-        sink.write(_header(array))
+        header, note = _header(array.dtype, array.shape)
+        sink.write(header)
         if array.size:
             sink.write(array.reshape(-1).view(np.uint8).data)
-        return f"{array.shape} {array.dtype}"
+        return note
 
     def load(self, blob: Blob) -> Any:
         """The array, mapped from the blob."""
@@ -99,17 +101,26 @@ def canonical(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
                 "or return `.tolist()`, which is plain data",
             ],
         )
+    little = _little(dtype)
+    if dtype.names is not None and _has_gaps(dtype):
+        clean = np.zeros(array.shape, little)
+        _copy_fields(array, clean)
+        return clean
+    return np.ascontiguousarray(array.astype(little, copy=False)).reshape(array.shape)
+
+
+@lru_cache(256)
+def _little(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type in little-endian. Raises `CannotEncode`."""
+    import numpy as np
+
     little = dtype.newbyteorder("<")
     if np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(little)) != little:
         raise CannotEncode(
             f"the type {dtype} is not one that `.npy` can name",
             fixes=["`.astype(...)` to one of NumPy's own types"],
         )
-    if dtype.names is not None and _has_gaps(dtype):
-        clean = np.zeros(array.shape, little)
-        _copy_fields(array, clean)
-        return clean
-    return np.ascontiguousarray(array.astype(little, copy=False)).reshape(array.shape)
+    return little
 
 
 def _has_gaps(dtype: np.dtype[Any]) -> bool:
@@ -130,34 +141,42 @@ def _copy_fields(source: np.ndarray[Any, Any], target: np.ndarray[Any, Any]) -> 
             target[name] = source[name]
 
 
-def _header(array: np.ndarray[Any, Any]) -> bytes:
+@lru_cache(256)
+def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[bytes, str]:
+    """What stands before the values of an array, and its note."""
     import numpy as np
 
-    described = np.lib.format.dtype_to_descr(array.dtype)
-    text = f"{{'descr': {described!r}, 'fortran_order': False, 'shape': {array.shape!r}, }}".encode()
+    described = np.lib.format.dtype_to_descr(dtype)
+    text = f"{{'descr': {described!r}, 'fortran_order': False, 'shape': {shape!r}, }}".encode()
     room = len(MAGIC) + 4 + len(text) + 1
     text += b" " * (-room % ALIGN) + b"\n"
-    return MAGIC + len(text).to_bytes(4, "little") + text
+    return MAGIC + len(text).to_bytes(4, "little") + text, f"{shape} {dtype}"
 
 
 def _parse(data: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], int]:
     """Type, shape and start of the values."""
-    import ast
-
-    import numpy as np
-
     if bytes(data[: len(MAGIC)]) != MAGIC:
         raise ValueError("it does not begin like one")
     start = len(MAGIC) + 4
     end = start + int.from_bytes(data[start - 4 : start], "little")
     if end > len(data):
         raise ValueError("its header is cut off")
-    header = ast.literal_eval(str(data[start:end], "utf-8").strip())
-    dtype = np.lib.format.descr_to_dtype(header["descr"])
-    shape = header["shape"]
+    dtype, shape = _parsed(bytes(data[start:end]))
+    return dtype, shape, end
+
+
+@lru_cache(256)
+def _parsed(text: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Type and shape in the text of a header."""
+    import ast
+
+    import numpy as np
+
+    header = ast.literal_eval(text.decode().strip())
+    dtype, shape = np.lib.format.descr_to_dtype(header["descr"]), header["shape"]
     if dtype.hasobject or not all(type(length) is int and length >= 0 for length in shape):
         raise ValueError("its header is not one of ours")
-    return dtype, shape, end
+    return dtype, shape
 
 
 class SparseCodec:

@@ -130,6 +130,27 @@ def tidy(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.take(_range(len(column)))
 
 
+def masked(values: Any, missing: Any, kind: Any = None) -> pa.Array:
+    """An array with missing values, whose numbers are the same wherever they are missing.
+
+    The numbers of dates stay (they are that of `NaT`), so that reading can take them as they are.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if not missing.any():
+        if kind is None:
+            return pa.array(values)
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))], 0)
+    if values.dtype == bool:
+        return pa.array(np.where(missing, False, values), mask=missing)
+    if kind is None:
+        kind = pa.from_numpy_dtype(values.dtype)
+    mask = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    buffers = [mask, pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.Array.from_buffers(kind, len(values), buffers, int(missing.sum()))
+
+
 def _range(length: int) -> pa.Array:
     import numpy as np
     import pyarrow as pa

@@ -35,7 +35,7 @@ def codec_of(value: Any) -> Codec:
     `bundle` for plain data with other values in it; else `pickle`. Raises `CannotEncode` for a
     value that is used up by reading it (a generator).
     """
-    from stepwell.codecs import plain
+    from stepwell.codecs import plain  # JSON, which planning does without
 
     name = registered(type(value))
     if name not in ("", "json"):
@@ -52,27 +52,23 @@ def dump(value: Any, codec: str, sink: Sink) -> tuple[str, str]:
 
     Raises `CannotEncode` where the value does not fit, `NoCodec` and `MissingLibrary`.
     """
-    from stepwell.codecs import plain
+    from stepwell.codecs import plain  # JSON, which planning does without
 
     kind = type(value)
     if kind in _SCALARS and codec in ("", "json"):
         data = plain.dumps(value)
         sink.write(data)
         return "json", str(value) if len(data) <= plain.SHOWN else plain.summary(value)
-    chosen: Codec
-    if codec:
-        chosen = by_name(codec)
-    else:
-        name = registered(type(value))
-        if name not in ("", "json"):
-            chosen = by_name(name)
+    name = codec or registered(kind)
+    if not codec and name in ("", "json"):
+        try:
+            tree, parts = plain.encode(value, part_codec)
+        except plain.NotPlain:
+            chosen = _last_resort(value)
         else:
-            try:
-                tree, parts = plain.encode(value, part_codec)
-            except plain.NotPlain:
-                chosen = _last_resort(value)
-            else:
-                return _write_tree(value, tree, parts, sink)
+            return _write_tree(value, tree, parts, sink)
+    else:
+        chosen = by_name(name)
     try:
         return chosen.name, chosen.dump(value, sink) or ""
     except (StepwellError, OSError, MemoryError):
@@ -102,7 +98,7 @@ def load(blob: Blob, codec: str) -> Any:
 
 
 def _write_tree(value: Any, tree: Any, parts: list[tuple[str, Any]], sink: Sink) -> tuple[str, str]:
-    from stepwell.codecs import plain
+    from stepwell.codecs import plain  # JSON, which planning does without
 
     if parts:
         from stepwell.codecs.bundle import write_parts

@@ -4,7 +4,7 @@ Each column becomes one Arrow array and a short description, a list whose first 
 back: `["numpy", "<f8"]`, `["category", false, ["object", "str", "None"]]`, `["masked", "Int64"]`.
 The row index is more such columns, the labels of columns are plain data in the description. So
 duplicate, non-string and nested labels, every kind of index, its frequency and its name come back
-as they were; columns of Python objects come back as objects, not as what pandas would infer.
+as they were; columns of Python objects (`codecs.cells`) come back as objects, not as what pandas would infer.
 
 Two frames that are equal are equal here, whatever their blocks look like; one whose index was made
 with a frequency and one whose index was not are told apart, as a step can tell them apart.
@@ -14,20 +14,18 @@ Numbers come back as views of the blob's memory, one block a column: nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from stepwell.codecs import plain
-from stepwell.codecs.batches import read, tidy, write_named
+from stepwell.codecs import cells, plain
+from stepwell.codecs.batches import masked, read, tidy, write_named
+from stepwell.codecs.cells import Described
 from stepwell.codecs.classes import full_name
 from stepwell.errors import CannotEncode
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Described = tuple[Any, list[Any]]
-"""An Arrow array, and how to go back."""
 
 UNITS = ("s", "ms", "us", "ns")
 
@@ -183,13 +181,13 @@ def to_arrow(array: Any) -> Described:
     if isinstance(dtype, pd.PeriodDtype):
         periods: Any = pd.PeriodIndex(array)
         numbers = periods.asi8
-        return _masked(numbers, np.asarray(array.isna())), ["period", str(dtype)[len("period[") : -1]]
+        return masked(numbers, np.asarray(array.isna())), ["period", str(dtype)[len("period[") : -1]]
     if isinstance(dtype, pd.IntervalDtype):
         return _interval(array)
     if str(dtype) in _MASKED:
         missing = np.asarray(array.isna())
         kind = np.dtype("bool" if str(dtype) == "boolean" else str(dtype).lower())
-        return _masked(array.to_numpy(dtype=kind, na_value=kind.type(0)), missing), ["masked", str(dtype)]
+        return masked(array.to_numpy(dtype=kind, na_value=kind.type(0)), missing), ["masked", str(dtype)]
     if isinstance(dtype, pd.SparseDtype):
         raise CannotEncode("it is sparse", fixes=["`.sparse.to_dense()`, or return a SciPy sparse matrix"])
     raise CannotEncode(
@@ -212,7 +210,7 @@ def _numpy(array: Any) -> Described:
 
     dtype = array.dtype
     if dtype.kind == "O":
-        return _objects(array)
+        return cells.to_arrow(array)
     little = dtype.newbyteorder("<")
     array = np.ascontiguousarray(array.astype(little, copy=False))
     if dtype.kind in "Mm":
@@ -220,33 +218,12 @@ def _numpy(array: Any) -> Described:
         if unit not in UNITS:
             raise CannotEncode(f"its unit is {unit}", fixes=["`.astype('datetime64[us]')`"])
         kind = pa.timestamp(unit) if dtype.kind == "M" else pa.duration(unit)
-        return _masked(array.view("<i8"), np.isnat(array), kind), ["numpy", little.str]
+        return masked(array.view("<i8"), np.isnat(array), kind), ["numpy", little.str]
     if dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize <= 8):
         return pa.array(array), ["numpy", little.str]
     width = dtype.itemsize  # complex numbers and long doubles, which Arrow has not
     data = pa.py_buffer(array.view(np.uint8)) if array.size else pa.py_buffer(b"")
     return pa.Array.from_buffers(pa.binary(width), len(array), [None, data], 0), ["numpy", little.str]
-
-
-def _masked(values: Any, missing: Any, kind: Any = None) -> pa.Array:
-    """An array with missing values, whose numbers are the same wherever they are missing.
-
-    The numbers of dates stay (they are that of `NaT`), so that reading can take them as they are.
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    if not missing.any():
-        if kind is None:
-            return pa.array(values)
-        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))], 0)
-    if values.dtype == bool:
-        return pa.array(np.where(missing, False, values), mask=missing)
-    if kind is None:
-        kind = pa.from_numpy_dtype(values.dtype)
-    mask = pa.py_buffer(np.packbits(~missing, bitorder="little"))
-    buffers = [mask, pa.py_buffer(np.ascontiguousarray(values))]
-    return pa.Array.from_buffers(kind, len(values), buffers, int(missing.sum()))
 
 
 def _zoned(array: Any) -> Described:
@@ -278,7 +255,7 @@ def _zoned_array(array: Any, unit: str) -> pa.Array:
     import pyarrow as pa
 
     moments = np.asarray(array.tz_convert(None).to_numpy(), dtype=f"M8[{unit}]")
-    return _masked(moments.view("i8"), np.isnat(moments), pa.timestamp(unit))
+    return masked(moments.view("i8"), np.isnat(moments), pa.timestamp(unit))
 
 
 def _category(array: Any) -> Described:
@@ -287,17 +264,21 @@ def _category(array: Any) -> Described:
 
     categories, how = to_arrow(array.categories.array)
     codes = np.ascontiguousarray(array.codes)
-    indices = _masked(codes, codes < 0)
+    indices = masked(codes, codes < 0)
     ordered = bool(array.ordered)
     return pa.DictionaryArray.from_arrays(indices, categories, ordered=ordered), ["category", ordered, how]
 
 
 def _string(array: Any) -> Described:
+    import numpy as np
     import pyarrow as pa
 
     dtype = array.dtype
     missing = getattr(dtype, "na_value", None)
-    column = tidy(pa.array(array, type=pa.large_string()))
+    if dtype.storage == "python":
+        column = cells.text(np.asarray(array, dtype=object), pa.large_string())
+    else:
+        column = tidy(pa.array(array, type=pa.large_string()))
     return column, ["string", dtype.storage, "nan" if isinstance(missing, float) else "NA"]
 
 
@@ -308,88 +289,6 @@ def _interval(array: Any) -> Described:
     right, how_right = to_arrow(array.right.array)
     column = pa.StructArray.from_arrays([left, right], ["left", "right"])
     return column, ["interval", array.closed, how_left, how_right]
-
-
-# --------------------------------------------------------------------------- Python objects
-
-
-def _objects(array: Any) -> Described:
-    """A column of Python objects: text or bytes as such, arrays as lists, all else as the text of plain data."""
-    import numpy as np
-    import pyarrow as pa
-
-    values = list(array)
-    kinds = set(map(type, values))
-    marker = _marker(values, kinds)
-    if marker is not None:
-        rest = kinds - _MISSING_TYPES() - ({float} if marker == "nan" else set())
-        if not rest or rest == {str} or rest == {bytes}:
-            kind = pa.large_binary() if rest == {bytes} else pa.large_string()
-            present = values if marker == "" else [v if type(v) in rest else None for v in values]
-            try:
-                return pa.array(present, type=kind), ["object", "bytes" if rest == {bytes} else "str", marker]
-            except UnicodeEncodeError:
-                raise CannotEncode(
-                    "it holds text that is not valid Unicode",
-                    fixes=['`.str.encode("utf-8", "surrogateescape")`'],
-                ) from None
-    if kinds == {np.ndarray}:
-        dtypes = {value.dtype for value in values}
-        if len(dtypes) == 1 and all(value.ndim == 1 for value in values):
-            dtype = dtypes.pop()
-            if dtype.kind in "iuf" and dtype.itemsize <= 8:
-                return _vectors(values, dtype)
-    return _cells(values), ["object", "json"]
-
-
-def _MISSING_TYPES() -> set[type]:  # noqa: N802, a constant that needs pandas
-    import pandas as pd
-
-    return {type(None), type(pd.NA), type(pd.NaT)}
-
-
-def _marker(values: list[Any], kinds: set[type]) -> str | None:
-    """What stands for missing values: "" for none of them, None where several things do, or a number might."""
-    import pandas as pd
-
-    found = [
-        name
-        for name, kind in (("None", type(None)), ("NA", type(pd.NA)), ("NaT", type(pd.NaT)))
-        if kind in kinds
-    ]
-    if float in kinds:
-        if any(type(value) is float and value == value for value in values):
-            return None
-        found.append("nan")
-    return None if len(found) > 1 else (found or [""])[0]
-
-
-def _vectors(values: list[Any], dtype: Any) -> Described:
-    import numpy as np
-    import pyarrow as pa
-
-    little = dtype.newbyteorder("<")
-    offsets = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum([len(value) for value in values], out=offsets[1:])
-    flat = np.concatenate(values).astype(little, copy=False)
-    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(flat)), ["object", "vectors", little.str]
-
-
-def _cells(values: list[Any]) -> pa.Array:
-    import pyarrow as pa
-
-    texts: list[str] = []
-    try:
-        for value in values:
-            texts.append(plain.dumps(value).decode())  # noqa: PERF401, its length says which cell failed
-    except (plain.NotPlain, UnicodeDecodeError) as error:
-        kind = error.kind if isinstance(error, plain.NotPlain) else "text that is not valid Unicode"
-        raise CannotEncode(
-            f"row {len(texts)} holds {kind}",
-            why="a column of Python objects can hold text, bytes, arrays and plain data",
-            fixes=["`.astype(...)` the column, or turn its objects into plain data or text", "or drop it"],
-        ) from None
-    return pa.array(texts, type=pa.large_string())
 
 
 # --------------------------------------------------------------------------- from Arrow
@@ -461,7 +360,9 @@ class _Back:
         if kind == "str" and int(pd.__version__.partition(".")[0]) < 3:
             kind = "object"
         labels = (
-            pd.Index([], dtype=kind) if not meta["labels"] else _object_index(meta["labels"]).astype(kind)
+            pd.Index([], dtype=kind)
+            if not meta["labels"]
+            else cells.object_index(meta["labels"]).astype(kind)
         )
         return labels.rename(meta["names"][0])
 
@@ -514,12 +415,12 @@ class _Back:
         import pandas as pd
 
         if missing == "nan" and int(pd.__version__.partition(".")[0]) < 3:
-            return _object_array(np.nan if value is None else value for value in column.to_pylist())
+            return cells.texts(column, np.nan)
         make: Any = pd.StringDtype
         dtype = make(storage) if missing == "NA" else make(storage, na_value=np.nan)
         if storage == "pyarrow":
             return dtype.__from_arrow__(column)
-        return dtype.construct_array_type()._from_sequence(column.to_pylist(), dtype=dtype)
+        return dtype.construct_array_type()._from_sequence(cells.texts(column, dtype.na_value), dtype=dtype)
 
     def _arrow(self, column: pa.Array) -> Any:
         import pandas as pd
@@ -550,50 +451,13 @@ class _Back:
         return dtype.__from_arrow__(column)
 
     def _object(self, column: pa.Array, form: str, detail: str = "") -> Any:
-        import numpy as np
-
-        values: Iterable[Any]
-        if form == "vectors":
-            flat = self._values(column.values, np.dtype(detail))
-            offsets = column.offsets.to_numpy(zero_copy_only=False)
-            values = [flat[offsets[i] : offsets[i + 1]] for i in range(len(column))]
-        elif form == "json":
-            values = [plain.loads(text.encode()) for text in column.to_pylist()]
-        else:
-            values = column.to_pylist()
-            if detail not in ("", "None"):
-                stand_in = _stand_in(detail)
-                values = [stand_in if value is None else value for value in values]
-        return _object_array(values)
+        return cells.from_arrow(column, form, detail, self._values)
 
 
 _WAYS = {
     "numpy": "numpy", "zone": "zone", "category": "category", "string": "string", "arrow": "arrow",
     "period": "period", "interval": "interval", "masked": "nullable", "object": "object",
 }  # fmt: skip
-
-
-def _stand_in(name: str) -> Any:
-    import pandas as pd
-
-    return {"nan": float("nan"), "NA": pd.NA, "NaT": pd.NaT}[name]
-
-
-def _object_array(values: Iterable[Any]) -> Any:
-    """An array of these very objects, also where they are lists or arrays."""
-    import numpy as np
-
-    held = list(values)
-    out = np.empty(len(held), dtype=object)
-    for i, value in enumerate(held):
-        out[i] = value
-    return out
-
-
-def _object_index(values: Iterable[Any]) -> Any:
-    import pandas as pd
-
-    return pd.Index(_object_array(values), dtype=object, tupleize_cols=False)
 
 
 class _Held:

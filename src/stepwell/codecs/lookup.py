@@ -14,6 +14,10 @@ PLAIN = frozenset({"json", "text", "bytes"})
 """Codecs whose values plain data holds by itself."""
 
 
+MOST = 10_000
+"""Classes whose codec is remembered."""
+
+
 def by_name(name: str) -> Codec:
     """The codec of this name. Raises `NoCodec` where there is none."""
     found = registry.codecs.get(name)
@@ -33,6 +37,15 @@ def registered(kind: type) -> str:
     A codec that is `exact` does not take subclasses: they would come back as what they inherit from.
     One that is `only` for a package does not take classes that others derive from it.
     """
+    found = registry.chosen.get(kind)
+    if found is None:
+        if len(registry.chosen) >= MOST:  # of a process that defines classes without end
+            registry.chosen.clear()
+        found = registry.chosen[kind] = _registered(kind)
+    return found
+
+
+def _registered(kind: type) -> str:
     types = registry.codec_types
     for base in kind.__mro__:
         name = types.get(full_name(base))

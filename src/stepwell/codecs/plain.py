@@ -8,6 +8,9 @@ and dicts whose keys are strings. All else is an object with one key that begins
     Point(x=1)              {"!data":["geo:Point",{"x":1}]}              {"!enum":["geo:Color","RED"]}
     np.float32(1.5)         {"!np":["<f4",1.5]}         date(2024,5,1)   {"!date":"2024-05-01"}
 
+Lists and tuples of `MANY` finite floats and more are `{"!floats":"…"}`, the Base64 of their eight bytes each,
+little-endian: twenty times as fast as their digits, and shorter.
+
 **Equal values have equal bytes.** So dicts and sets are written in the order of their keys, and a
 dict comes back in that order, not in the one it was built in: `{"b": 1, "a": 2} == {"a": 2, "b": 1}`,
 so they must have one digest, and bytes cannot both tell the order and not tell it. It is also what
@@ -32,10 +35,13 @@ surrogates and the character that they would make together are the same text.
 from __future__ import annotations
 
 import base64
+import binascii
 import json
+import struct
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from stepwell.codecs.classes import class_at, data_fields, is_dataclass, is_enum, is_named_tuple, name_of
@@ -52,12 +58,27 @@ DEEPEST = 150
 SMALL = 1 << 2000
 """Integers below it are written as digits; Python may be set to refuse 640 digits and more, so others are hexadecimal."""
 
+MANY = 16
+"""Floats from which on a list of them is written by their bytes."""
+
 SHOWN = 60
 """Characters of a value that are its note; a longer one is summed up."""
 
-_text: Callable[[Any], str] = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
-).encode
+
+def _writer_of_text() -> Callable[[Any], str]:
+    """JSON of a tree, by the writer in C that `json.JSONEncoder.encode` makes anew for each value: most values are small."""
+    encoder = json.JSONEncoder(
+        ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+    )
+    make: Any = json.encoder.c_make_encoder  # type: ignore[attr-defined]
+    if make is None:  # a Python without it
+        return encoder.encode
+    text = json.encoder.encode_basestring  # type: ignore[attr-defined]
+    write = make(None, encoder.default, text, None, ":", ",", False, False, False)
+    return lambda tree: "".join(write(tree, 0))
+
+
+_text = _writer_of_text()
 
 _AS_THEY_ARE = frozenset({str, bool, type(None)})
 
@@ -124,7 +145,11 @@ def preview(data: bytes | memoryview) -> Any:
 
 def _decoded(data: bytes | memoryview, decoder: json.JSONDecoder) -> Any:
     try:
-        return decoder.decode(str(data, "utf-8", "surrogatepass"))
+        text = str(data, "utf-8", "surrogatepass")
+        value, end = decoder.scan_once(text, 0)  # type: ignore[attr-defined]  # `decode` also skips blanks
+        if end != len(text):
+            raise ValueError(f"something follows at {end}")
+        return value
     except CodecError:
         raise
     except Exception as error:
@@ -242,6 +267,14 @@ class _Writer:
         finally:
             self._inside.discard(id(value))
 
+    def listed(self, values: list[Any] | tuple[Any, ...]) -> Any:
+        """The tree of a list: those of its items, or one for all."""
+        if len(values) < MANY or type(values[0]) is not float:
+            return self.items(values)
+        if set(map(type, values)) != {float} or not all(map(isfinite, values)):
+            return self.items(values)
+        return {"!floats": _base64(struct.pack(f"<{len(values)}d", *values))}
+
     def items(self, values: Iterable[Any]) -> list[Any]:
         """The trees of several values in order."""
         kinds = set(map(type, values))
@@ -318,12 +351,20 @@ def _by_number(pair: tuple[Any, int]) -> int:
     return pair[1]
 
 
+_is_marked = methodcaller("startswith", "!")
+
+
 def _dict(writer: _Writer, value: dict[Any, Any]) -> Any:
-    if set(map(type, value)) <= {str} and not any(key[:1] == "!" for key in value):
-        if set(map(type, value.values())) <= _AS_THEY_ARE:
-            return {key: value[key] for key in sorted(value)}
-        return {key: writer.item(value, key) for key in sorted(value)}
-    return {"!dict": writer.pairs(value, ordered=False)}
+    if not set(map(type, value)) <= {str} or any(map(_is_marked, value)):
+        return {"!dict": writer.pairs(value, ordered=False)}
+    found, key = {}, ""
+    try:
+        for key in sorted(value):
+            found[key] = writer.tree(value[key])
+    except NotPlain as error:
+        error.at.append(f"[{key[:40]!r}]")
+        raise
+    return found
 
 
 def _default_dict(writer: _Writer, value: Any) -> Any:
@@ -416,7 +457,7 @@ def _complex(value: complex) -> dict[str, Any]:
 
 
 def _base64(value: bytes | bytearray) -> str:
-    return base64.b64encode(value).decode("ascii")
+    return binascii.b2a_base64(value, newline=False).decode("ascii")
 
 
 def _zone(zone: Any) -> Any:
@@ -460,9 +501,9 @@ def _path(value: Any) -> Any:
 
 
 _WRITERS: dict[type, Callable[[_Writer, Any], Any]] = {
-    list: lambda writer, value: writer.items(value),
+    list: lambda writer, value: writer.listed(value),
     dict: _dict,
-    tuple: lambda writer, value: {"!tuple": writer.items(value)},
+    tuple: lambda writer, value: {"!tuple": writer.listed(value)},
     set: lambda writer, value: {"!set": writer.whole(value)},
     frozenset: lambda writer, value: {"!frozenset": writer.whole(value)},
     slice: _slice,
@@ -591,6 +632,11 @@ def _read_numpy(state: list[Any]) -> Any:
     return dtype.type(plain)
 
 
+def _read_floats(text: str) -> list[float]:
+    data = base64.b64decode(text, validate=True)
+    return list(struct.unpack(f"<{len(data) // 8}d", data))
+
+
 def _read_complex(parts: list[str]) -> complex:
     return complex(float(parts[0]), float(parts[1]))
 
@@ -701,6 +747,7 @@ _FACTORIES: dict[str, Any] = {
 _READERS: dict[str, Callable[[Any], Any]] = {
     "!int": lambda text: int(text, 16),
     "!float": float,
+    "!floats": _read_floats,
     "!complex": _read_complex,
     "!bytes": lambda text: base64.b64decode(text, validate=True),
     "!bytearray": lambda text: bytearray(base64.b64decode(text, validate=True)),

@@ -25,12 +25,17 @@ FILES = frozenset(("path", "files"))
 
 def is_plain(task: Task) -> bool:
     """Whether a task takes one processor and asks for nothing else, so that it can wait in a worker's queue."""
-    return task.step.cpus == 1 and not task.step.memory and not writes_any_file(task)
+    step = task.step
+    return step.cpus == 1 and not step.memory and not writes_any_file(task)
 
 
 def writes_any_file(task: Task) -> bool:
     """Whether a task returns a file that nobody has claimed, so that another task may be writing the same."""
-    return not task.out and any(output.codec in FILES for output in task.step.outputs)
+    if not task.out:
+        for output in task.step.outputs:
+            if output.codec in FILES:
+                return True
+    return False
 
 
 class Admission:

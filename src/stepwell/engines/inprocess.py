@@ -77,11 +77,12 @@ class InProcessEngine:
         folder: Path | None = None,
         alone: Mapping[str, tuple[str, ...]] | None = None,
         covered: Mapping[str, Sequence[str]] | None = None,
+        pinned: Mapping[str, bytes] | None = None,
     ) -> None:
         self._root, self._store, self._roots = root, store, roots
         self._folder = folder or root
         self._alone = alone or {}
-        self._covered = covered
+        self._covered, self._pinned = covered, pinned
         self._snapshot = snapshot
         self._tasks: deque[Task] = deque()
         self._reports: list[Report] = []
@@ -162,6 +163,7 @@ class InProcessEngine:
             then="`--in-process` cannot undo that",
             alone=self._alone,
             covered=self._covered,
+            pinned=self._pinned,
         )
 
     def _importer(self) -> FirstParty:

@@ -1,7 +1,8 @@
 """The driver's end of one worker: tasks go in, reports and what steps print come out. Nothing here waits.
 
-tasks     a socket that keeps messages whole. The driver holds both ends: what the worker has not
-          begun can be taken back, however stuck it is
+tasks     a socket that keeps messages whole, of some tasks each
+leave     for each task of a message a byte with its number: who takes it has the task. The driver holds
+          both ends: what the worker has not begun can be taken back, however stuck it is (`worker.inbox`)
 reports   frames (`worker.wire`)
 speech    one pipe for standard output and one for standard error (`worker.capture`)
 """
@@ -14,9 +15,10 @@ import fcntl
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from stepwell.kernel.ports import Done, Report, Said, Started, Task
 from stepwell.worker import wire
@@ -31,9 +33,20 @@ _ENLARGED = 16
 _AT_ONCE = 16
 """Reads of one stream before others have their turn."""
 
+_MOST = 200
+"""Messages that wait in one queue at most: their numbers must differ, and are one byte."""
+
 _KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 Stream = Literal["stdout", "stderr"]
+
+
+class _Message(NamedTuple):
+    """A message that was sent: its number, those of its tasks that were not begun, and the file that it is in, if it is large."""
+
+    number: int
+    tasks: deque[Task]
+    path: Path | None
 
 
 class Link:
@@ -51,10 +64,14 @@ class Link:
         self.ended = 0
         """Tasks that it has ended."""
         self._spill = spill
+        self._messages: deque[_Message] = deque()
+        self._number = 0
         self._tasks, self._other_end = socket.socketpair(socket.AF_UNIX, _KIND)
+        self._leave, self._other_leave = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         for each in (self._tasks, self._other_end):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * wire.MESSAGE)
         self._tasks.setblocking(False)
+        self._leave.setblocking(False)
         self._frames = wire.Frames()
         large = number <= _ENLARGED
         self.reports, reports = _pipe(large)
@@ -64,7 +81,7 @@ class Link:
     @property
     def ends(self) -> list[int]:
         """The descriptors that the worker gets."""
-        return [self._other_end.fileno(), *self._handed]
+        return [self._other_end.fileno(), self._other_leave.fileno(), *self._handed]
 
     def handed_over(self) -> None:
         """The worker has its ends: close them here, but for the one by which tasks are taken back."""
@@ -72,33 +89,54 @@ class Link:
             os.close(fd)
         self._handed.clear()
 
-    def send(self, task: Task, message: bytes) -> bool:
-        """Give a task to the worker; False if there is no room for it now."""
+    def send(self, tasks: Sequence[Task], message: bytes) -> bool:
+        """Give tasks to the worker, packed as one message; False if there is no room for it now."""
+        if not self.sent and len(self._messages) > 1:
+            self._empty()
+        if len(self._messages) >= _MOST:
+            return False
         path: Path | None = None
         if len(message) > wire.MESSAGE:
-            path = self._spill / f"{os.getpid()}-{self.number}-{task.node}.task"
+            path = self._spill / f"{os.getpid()}-{self.number}-{tasks[0].node}.task"
             path.write_bytes(message)
             message = wire.IN_A_FILE + os.fsencode(path)
+        self._number = self._number % 255 + 1
+        number = bytes([self._number])
         try:
-            self._tasks.send(message)
-        except OSError:  # its queue is full
+            self._tasks.send(number + message)
+            self._leave.send(number * len(tasks))
+        except OSError:  # its queue is full; a message without leave to begin is passed over
             if path is not None:
                 path.unlink()
             return False
-        self.sent[task.node] = task
+        self._messages.append(_Message(self._number, deque(tasks), path))
+        for task in tasks:
+            self.sent[task.node] = task
         return True
 
-    def take_back(self) -> Task | None:
-        """A task that the worker has not begun, the first of them; None if there is none."""
+    def _empty(self) -> None:
+        """The worker waits for leave to begin something: whatever lies in its queue now was taken back."""
+        self._messages.clear()
+        with contextlib.suppress(BlockingIOError):
+            while self._other_end.recv(wire.MESSAGE + 1024, socket.MSG_DONTWAIT):
+                continue
+
+    def take_back(self, most: int) -> list[Task]:
+        """Tasks that the worker has not begun, and now will not: so many at most, in the order in which they were sent."""
         try:
-            message = self._other_end.recv(wire.MESSAGE + 1024, socket.MSG_DONTWAIT)
+            taken = self._other_leave.recv(most, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return None
-        if message[:1] == wire.IN_A_FILE:
-            path = Path(os.fsdecode(message[1:]))
-            message = path.read_bytes()
-            path.unlink()
-        return self.sent.pop(wire.node_of(message))
+            return []
+        back: list[Task] = []
+        for message in self._messages:
+            count = taken.count(message.number)
+            tasks = [message.tasks.pop() for _ in range(count)]
+            back += reversed(tasks)
+            if count and not message.tasks and message.path is not None:
+                message.path.unlink()
+        for task in back:
+            del self.sent[task.node]
+        return back
 
     def read(self, now: float, reports: list[Report]) -> list[Done]:
         """Add the reports that have arrived, in order, with what was printed; returns the ends among them.
@@ -127,16 +165,27 @@ class Link:
     def _take(self, body: tuple[Any, ...], now: float, reports: list[Report], ends: list[Done]) -> None:
         kind = body[0]
         if kind == wire.DONE:
-            ends.append(self._end(body, reports))
+            done, then = wire.done_of(body)
+            self._end(done, reports)
+            ends.append(done)
+            if then >= 0:
+                self._begin(then, now, reports)
         elif kind == wire.STARTED:
             _, node, self.pid = body
-            self.current, self.since = self.sent.get(node), now
-            reports.append(Started(node, self.pid))
+            self._begin(node, now, reports)
         else:
             reports.append(wire.logged_of(body))
 
-    def _end(self, body: tuple[Any, ...], reports: list[Report]) -> Done:
-        done = wire.done_of(body)
+    def _begin(self, node: int, now: float, reports: list[Report]) -> None:
+        self.current, self.since = self.sent.get(node), now
+        messages = self._messages
+        while messages and not (messages[0].tasks and messages[0].tasks[0].node == node):
+            messages.popleft()  # all of it was begun, or taken back
+        if messages:
+            messages[0].tasks.popleft()
+        reports.append(Started(node, self.pid))
+
+    def _end(self, done: Done, reports: list[Report]) -> None:
         for speech in (self.out, self.err):
             if not speech.was_silent():
                 reports.extend([Said(done.node, speech.stream, text) for text in speech.finish()])
@@ -144,7 +193,6 @@ class Link:
         self.ended += 1
         self.sent.pop(done.node, None)
         reports.append(done)
-        return done
 
     def live(self) -> Iterator[Said]:
         """What the current task has printed so far, and was not told yet."""
@@ -162,8 +210,8 @@ class Link:
 
     def close(self) -> None:
         """Close all descriptors."""
-        self._tasks.close()
-        self._other_end.close()
+        for each in (self._tasks, self._other_end, self._leave, self._other_leave):
+            each.close()
         self.handed_over()
         for fd in (self.reports, self.out.reader, self.err.reader):
             with contextlib.suppress(OSError):
@@ -180,22 +228,33 @@ class Speech:
         self._bytes = b""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = False
+        self._ends = 0
+        """Tasks that printed nothing, whose ends came before anything that is in `_bytes`."""
         self.heard = False
         """Whether anything was printed since this was last set to False."""
 
     def was_silent(self) -> bool:
         """Step over the end of a task that printed nothing; False if it did print."""
+        if self._ends:
+            self._ends -= 1
+            return True
         if self._begun:
             return False
         if not self._bytes:
             self._read()
-        if self._bytes.startswith(self._end):
-            self._bytes = self._bytes[len(self._end) :]
-            return True
-        return False
+        end = len(self._end)
+        while self._bytes.startswith(self._end, self._ends * end):
+            self._ends += 1  # those of the tasks that follow too: bytes are cut once for all of them
+        if not self._ends:
+            return False
+        self._bytes = self._bytes[self._ends * end :]
+        self._ends -= 1
+        return True
 
     def live(self) -> Iterator[str]:
         """What was printed since the last time, as far as it surely belongs to the current task."""
+        if self._ends:
+            return
         for _ in range(_AT_ONCE):
             if not self._read() or self._end in self._bytes:
                 return
@@ -206,6 +265,9 @@ class Speech:
 
     def finish(self) -> Iterator[str]:
         """The rest of what a task printed, up to its end (or to the end of all, when the worker is dead)."""
+        if self._ends:
+            self._ends -= 1
+            return
         while (at := self._bytes.find(self._end)) < 0:
             keep = self._partial_end()
             ready = self._bytes[: len(self._bytes) - keep]

@@ -8,7 +8,8 @@
 One template process (`worker.main`) makes workers; each worker has a queue of its own (`link`), into
 which small tasks are sent ahead, so that it never waits for the driver. How many are sent ahead
 follows from how long tasks take, some milliseconds' worth; and what a busy worker has not begun is
-taken back from its queue and given to an idle one. A worker that dies fails the task that it was at
+taken back from its queue and given to an idle one. Up to `MOST` tasks go in one message, which is a third
+of the work of sending each. A worker that dies fails the task that it was at
 and nothing else: what it had not begun goes to others.
 
 **Threads.** OpenMP, BLAS and polars start as many threads as the machine has processors. With up to
@@ -37,7 +38,7 @@ from stepwell.kernel.ports import Done, Interrupt, Report, Task
 from stepwell.worker import family, sandbox
 from stepwell.worker.capture import END
 from stepwell.worker.modules import Snapshot
-from stepwell.worker.wire import pack_step, pack_task
+from stepwell.worker.wire import MESSAGE, pack_step, pack_tasks
 
 AHEAD = 0.005
 """Seconds of work that are sent to a worker ahead."""
@@ -48,11 +49,23 @@ SHORT = 0.0005
 DEEPEST = 64
 """Tasks that are sent to a worker ahead at most."""
 
+MOST = 16
+"""Tasks in one message at most."""
+
 LOOK = 0.05
 """Seconds between looks at what steps print, for those that do not print much."""
 
 RESTARTS = 3
 """How often the template is started again after it was killed."""
+
+
+class _Kind:
+    """A step as it is sent: its packed definition, and how many of its tasks fit in one message (as found so far)."""
+
+    def __init__(self, step: StepDef) -> None:
+        self.step = step
+        self.packed = pack_step(step)
+        self.most = MOST
 
 
 class LocalEngine:
@@ -63,7 +76,7 @@ class LocalEngine:
     installs, `preload` the modules of the steps that will run. Nothing is started before the first task.
     `folder` is where steps run, if that is not the root. After a step in `alone` ("module:qualname", with
     the names of what it changes of libraries) its worker is replaced. `covered` are by step the source
-    files that its fingerprint is taken of.
+    files that its fingerprint is taken of, `pinned` by digest how the files of sources looked when planned.
     With `strict` each task has a worker of its own, which sees what the task declares and nothing else
     (`worker.sandbox`); raises `StrictUnavailable` where that cannot be had.
     `memory` is how many bytes tasks may need together (0: what the machine has), `expect` says what one
@@ -84,6 +97,7 @@ class LocalEngine:
         folder: Path | None = None,
         alone: Mapping[str, tuple[str, ...]] | None = None,
         covered: Mapping[str, Sequence[str]] | None = None,
+        pinned: Mapping[str, bytes] | None = None,
         memory: int = 0,
         expect: Callable[[Task], int] | None = None,
     ) -> None:
@@ -106,13 +120,14 @@ class LocalEngine:
             "folder": str(folder or root),
             "alone": dict(alone or {}),
             "covered": {name: list(files) for name, files in (covered or {}).items()},
+            "pinned": dict(pinned or {}),
         }
         self._snapshot = snapshot
         self._memory = machine.memory()
         self._admission = Admission(self.jobs, memory or self._memory, expect)
         self._plain: deque[Task] = deque()
         self._special: deque[Task] = deque()
-        self._steps: dict[int, tuple[StepDef, bytes]] = {}
+        self._kinds: dict[int, _Kind] = {}
         self._links: dict[int, Link] = {}
         self._numbers = 0
         self._supervisor: Supervisor | None = None
@@ -217,7 +232,7 @@ class LocalEngine:
             if not self._admission.admits(task):
                 return self._admission.would_admit(task)
             link = self._idle() or self._make_link(task.step.cpus < 1)
-            if link is None or not self._send(link, task):
+            if link is None or not self._send(link, [task]):
                 return False
             self._admission.take(task)
             self._special.popleft()
@@ -228,18 +243,36 @@ class LocalEngine:
         waiting = self._plain
         while waiting and self._admission.has_processor():
             link = self._idle() or self._make_link()
-            if link is None or not self._send(link, waiting[0]):
+            if link is None or not self._send(link, [waiting[0]]):
                 break
             waiting.popleft()
             self._admission.plain += 1
-        busy = [link for link in self._links.values() if self._is_at_plain(link)]
-        if not busy or not waiting:
+        if not waiting:
+            return
+        late = monotonic() - AHEAD  # what is at one task for longer gets no more to take back again
+        links = [link for link in self._links.values() if self._is_at_plain(link)]
+        busy = [link for link in links if len(link.sent) < 2 or link.current is None or link.since > late]
+        if not busy:
             return
         work = len(waiting) + sum([len(link.sent) for link in busy])
         share = min(self._depth(), -(-work // len(busy)))
         for link in busy:
-            while waiting and len(link.sent) < share and self._send(link, waiting[0]):
-                waiting.popleft()
+            while waiting and len(link.sent) < share:
+                sent = self._send(link, self._next(share - len(link.sent)))
+                for _ in range(sent):
+                    waiting.popleft()
+                if not sent:
+                    break
+
+    def _next(self, most: int) -> list[Task]:
+        """The plain tasks that are sent next, in one message: as many as each of them allows."""
+        tasks: list[Task] = []
+        for task in self._plain:
+            most = min(most, self._kind(task.step).most)
+            if len(tasks) >= most:
+                break
+            tasks.append(task)
+        return tasks
 
     def _even_out(self) -> None:
         """Take work that was not begun from a busy worker and give it to an idle one."""
@@ -254,13 +287,13 @@ class LocalEngine:
         link = self._idle() or self._make_link()
         if link is None:
             return
-        for _ in range(max(1, (len(longest.sent) - 1) // 2)):
-            task = longest.take_back()
-            if task is None:
-                return
-            if not self._send(link, task):
-                self._plain.appendleft(task)
-                return
+        tasks = longest.take_back(max(1, (len(longest.sent) - 1) // 2))
+        while tasks:
+            sent = self._send(link, tasks[:MOST])
+            tasks = tasks[sent:]
+            if not sent:
+                break
+        self._plain.extendleft(reversed(tasks))
 
     def _is_at_plain(self, link: Link) -> bool:
         return bool(link.sent) and self._admission.is_plain(next(iter(link.sent.values())))
@@ -286,11 +319,20 @@ class LocalEngine:
         self._selector.register(link.reports, selectors.EVENT_READ, link)
         return link
 
-    def _send(self, link: Link, task: Task) -> bool:
-        known = self._steps.get(id(task.step))
-        if known is None or known[0] is not task.step:
-            known = self._steps[id(task.step)] = (task.step, pack_step(task.step))
-        return link.send(task, pack_task(task, known[1]))
+    def _send(self, link: Link, tasks: Sequence[Task]) -> int:
+        """Send tasks to a worker; how many it got: all, the first where they are too large together, or none."""
+        message = pack_tasks([(task, self._kind(task.step).packed) for task in tasks])
+        if len(message) > MESSAGE and len(tasks) > 1:
+            kind = self._kind(tasks[0].step)
+            kind.most = len(tasks) // 2
+            return self._send(link, tasks[:1])
+        return len(tasks) if link.send(tasks, message) else 0
+
+    def _kind(self, step: StepDef) -> _Kind:
+        kind = self._kinds.get(id(step))  # comparing definitions costs more than a lookup of what is known
+        if kind is None or kind.step is not step:
+            kind = self._kinds[id(step)] = _Kind(step)
+        return kind
 
     def _start(self) -> Supervisor:
         self._starts += 1

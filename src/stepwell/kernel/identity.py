@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any
+from typing import Any, NamedTuple
 
 FORMAT = "stepwell key 1"
 """First line of every key's pre-image."""
@@ -52,17 +52,40 @@ def key_of(
     `step` is its full name, `code` and `environment` are digests, `inputs` pairs of a name and a
     token in the order of the names, `variables` pairs of a declared environment variable and a token.
     """
-    lines = [FORMAT, step, code, environment]
-    lines += [f"{name if name.isidentifier() else quoted(name)}={token}" for name, token in inputs]
-    lines += [f"${name if name.isidentifier() else quoted(name)}={token}" for name, token in variables]
-    return blake2b("\n".join(lines).encode(), digest_size=32).hexdigest()
+    return Naming.of(step, code, environment, variables).key(call_text(inputs))
 
 
 def site_of(step: str, inputs: Iterable[tuple[str, str]]) -> str:
     """The digest of a call whatever its code: where history looks for "the same call, before the edit"."""
-    lines = ["stepwell site 1", step]
-    lines += [f"{name if name.isidentifier() else quoted(name)}={token}" for name, token in inputs]
-    return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    return Naming.of(step, "", "").site(call_text(inputs))
+
+
+def call_text(inputs: Iterable[tuple[str, str]]) -> str:
+    """What the inputs of a call come to, a line each: pairs of a name and a token."""
+    return "".join([f"{name if name.isidentifier() else quoted(name)}={token}\n" for name, token in inputs])
+
+
+class Naming(NamedTuple):
+    """What all calls of one step have in common in their keys and sites: the text before the inputs, and behind them."""
+
+    before: str
+    behind: str
+    site_before: str
+
+    @classmethod
+    def of(cls, step: str, code: str, environment: str, variables: Iterable[tuple[str, str]] = ()) -> Naming:
+        """That of a step by full name, with the digests of its code and environment (see `key_of`)."""
+        behind = "".join([f"${line}\n" for line in call_text(variables).split("\n")[:-1]])
+        return cls(f"{FORMAT}\n{step}\n{code}\n{environment}\n", behind, f"stepwell site 1\n{step}\n")
+
+    def key(self, inputs: str) -> str:
+        """The key of a call with these inputs (`call_text`)."""
+        text = f"{self.before}{inputs}{self.behind}"[:-1]
+        return blake2b(text.encode(), digest_size=32).hexdigest()
+
+    def site(self, inputs: str) -> str:
+        """The site of a call with these inputs."""
+        return blake2b(f"{self.site_before}{inputs}"[:-1].encode(), digest_size=16).hexdigest()
 
 
 def token(value: object) -> str:

@@ -36,11 +36,14 @@ from stepwell.kernel.graph import (
     leaves,
     ordered,
 )
-from stepwell.kernel.identity import LONGEST, digest, key_of, site_of
+from stepwell.kernel.identity import LONGEST, Naming, call_text, digest, site_of
 from stepwell.kernel.ports import MOVING, Artifact, Made, Past, Result, Tests, World
 
 Verb = Literal["run", "maybe", "cached", "skip", "blocked", "dynamic"]
 
+
+_NOTHING = ("blocked", "skip")
+"""Decisions from which nothing comes."""
 
 VERSION = "version"
 """The name among a code's parts of a version that stands for it (`version=`)."""
@@ -364,7 +367,7 @@ def falls_short(binding: Binding, before: Glance) -> bool:
 
 def _failed(binding: Binding, before: Glance) -> bool:
     seen = [before[leaf.node] for leaf in leaves(binding) if isinstance(leaf, FromStep)]
-    return any(one is not None and one.verb in ("blocked", "skip") for one in seen)
+    return any(one is not None and one.verb in _NOTHING for one in seen)
 
 
 class _Alike(NamedTuple):
@@ -402,60 +405,75 @@ class Judge:
         self._outputs = [tuple([output.name for output in step.outputs]) for step in graph.steps]
         self._judged = [bool(step.ttl or step.done or not step.cache) for step in graph.steps]
         self._ignored = [frozenset(step.ignore) for step in graph.steps]
+        self._naming = [
+            Naming.of(name, identity.code, identity.environment, identity.variables)
+            for name, identity in zip(self._names, known.identities, strict=False)
+        ]
+        self._history: dict[str, Sequence[Result]] = {}
+        self._cached: dict[tuple[str, str], tuple[Reason, ...]] = {}
         self._recent: dict[tuple[str, frozenset[str]], _Alike] = {}
 
     def decide(self, node: int, before: Glance) -> Decision:
         """The decision for one node."""
         call = self.graph.nodes[node]
+        step = call.step
         waits: list[int] = []
-        tokens: list[tuple[str, str]] = []
-        unknown = False
-        ignored = self._ignored[call.step]
-        for name, binding in call.inputs:
-            text = binding.token if type(binding) is Constant else self._token(binding, before, waits)
-            if name not in ignored:
-                unknown = unknown or text is None
-                tokens.append((name, text or ""))
-        pending = [earlier for earlier in waits if not (seen := before[earlier]) or not seen.certain]
-        if pending or call.after:
-            first = () if self.graph.steps[call.step].always else call.after
+        inputs, unknown = self._inputs(call, before, waits)
+        pending: list[int] = []
+        stuck = bool(call.after)
+        for earlier in waits:
+            seen = before[earlier]
+            if seen is None or not seen.certain:
+                pending.append(earlier)
+                stuck = stuck or (seen is not None and seen.verb in _NOTHING)
+        if stuck:
+            first = () if self.graph.steps[step].always else call.after
             blocked = self._short(call, before) or self._blocked((*pending, *first), before)
             if blocked:
                 return Decision(node, "blocked", blocked)
-        inputs = tuple(tokens)
-        if self.graph.steps[call.step].kind == DYNAMIC:
+        if self.graph.steps[step].kind == DYNAMIC:
             return self._dynamic(node, inputs, pending)
         if unknown:
-            return self._run(node, None, inputs, None, pending, unknown=True)
-        identity = self.known.identities[call.step]
-        key = key_of(self._names[call.step], identity.code, identity.environment, inputs, identity.variables)
+            return self._run(node, None, inputs, "", None, pending)
+        asked = call_text(inputs)
+        key = self._naming[step].key(asked)
         result = self.past.result(key)
-        if result is not None and tuple([made.name for made in result.outputs]) != self._outputs[call.step]:
+        if result is None and not self._judged[step]:
+            return self._run(node, key, inputs, asked, None, pending)
+        if result is not None and tuple([made.name for made in result.outputs]) != self._outputs[step]:
             result = result._replace(lost=result.lost or "the step declares other outputs now")
         against: tuple[Reason, ...] = ()
         by_test = False
-        if node not in self.forced and ((result is not None and result.observed) or self._judged[call.step]):
+        if node not in self.forced and ((result is not None and result.observed) or self._judged[step]):
             result, against, by_test = self._weigh(node, inputs, result, before)
         if result is None or result.lost or against or node in self.forced:
-            return self._run(node, key, inputs, result, pending, against=against)
+            return self._run(node, key, inputs, asked, result, pending, against=against)
         if pending:
             return Decision(node, "maybe", (self._waits_for(pending),), None, result, inputs, result.site)
-        since = f" since run {result.run}" if result.run else ""
-        standing = f" ({identity.standing})" if identity.standing else ""
-        reason = Reason("cached", f"up to date{since}{standing}")
+        reasons = self._since(result.run, self.known.identities[step].standing)
         if by_test:
-            reason = Reason("done", "its own test (`done=`) says that it still counts, whatever changed")
-        return Decision(node, "cached", (reason,), key, result, inputs, result.site)
+            reasons = (Reason("done", "its own test (`done=`) says that it still counts, whatever changed"),)
+        return Decision(node, "cached", reasons, key, result, inputs, result.site)
+
+    def _since(self, run: str, standing: str) -> tuple[Reason, ...]:
+        """Why a call is up to date: the same for all whose results a run made."""
+        found = self._cached.get((run, standing))
+        if found is None:
+            since = f" since run {run}" if run else ""
+            told = f" ({standing})" if standing else ""
+            found = self._cached[run, standing] = (Reason("cached", f"up to date{since}{told}"),)
+        return found
 
     def _dynamic(self, node: int, inputs: tuple[tuple[str, str], ...], pending: list[int]) -> Decision:
         """The decision for a call that becomes steps; its key is given when that can be now."""
         name = self._names[self.graph.nodes[node].step]
-        became = [made.note for old in self.past.recent(name)[:8] for made in old.outputs if made.note]
+        became = [made.note for old in self._results_of(name)[:8] for made in old.outputs if made.note]
         last = f"; last time it became {became[0]}" if became else ""
         if pending:
             text = f"known when {self._listed(pending)} {'is' if len(set(pending)) == 1 else 'are'}{last}"
             return Decision(node, "dynamic", (Reason("dynamic", text),), None, None, inputs)
-        key, site = key_of(name, "", "", inputs), site_of(name, inputs)
+        asked, naming = call_text(inputs), self._naming[self.graph.nodes[node].step]
+        key, site = naming.key(asked), naming.site(asked)
         reasons = (Reason("dynamic", f"its inputs are known{last}"),)
         return Decision(node, "dynamic", reasons, key, None, inputs, site)
 
@@ -485,11 +503,12 @@ class Judge:
         return (call.step, *[(name, self._shape(binding, before, twins)) for name, binding in call.inputs])
 
     def _shape(self, binding: Binding, before: Glance, twins: Mapping[int, int]) -> object:
-        if isinstance(binding, FromStep):
-            seen = before[binding.node]
+        if type(binding) is FromStep:
+            node, output, path, _ = binding
+            seen = before[node]
             if seen is not None and seen.certain:
                 return self._token(binding, before, [])
-            return (twins.get(binding.node, binding.node), binding.output, binding.path)
+            return (twins.get(node, node), output, path)
         if isinstance(binding, Pack):
             items = [self._shape(item, before, twins) for item in binding.items]
             return (binding.kind, binding.record, binding.names, *items)
@@ -552,15 +571,29 @@ class Judge:
 
     # ------------------------------------------------------------------ inputs
 
+    def _inputs(
+        self, call: Node, before: Glance, waits: list[int]
+    ) -> tuple[tuple[tuple[str, str], ...], bool]:
+        """What the inputs of a call come to, "" of those that nobody knows yet, and whether there are such."""
+        tokens: list[tuple[str, str]] = []
+        unknown = False
+        ignored = self._ignored[call.step]
+        for name, binding in call.inputs:
+            text = binding.token if type(binding) is Constant else self._token(binding, before, waits)
+            if name not in ignored:
+                unknown = unknown or text is None
+                tokens.append((name, text or ""))
+        return tuple(tokens), unknown
+
     def _token(self, binding: Binding, before: Glance, waits: list[int]) -> str | None:
         """What an input comes to in a key, or None if that is not known; notes the nodes that it takes from."""
-        if isinstance(binding, FromStep):
+        if type(binding) is FromStep:
             node, output, path, own = binding
             waits.append(node)
             seen = before[node]
-            for artifact in (seen.outputs or ()) if seen is not None else ():
-                if artifact.name == output:
-                    return own or (f"{artifact.token}{list(path)}" if path else artifact.token)
+            for name, codec, content, *_ in (seen.outputs or ()) if seen is not None else ():
+                if name == output:
+                    return own or (f"{codec}:{content}{list(path)}" if path else f"{codec}:{content}")
             return None
         if isinstance(binding, Pack):
             items = standing(binding, before)
@@ -582,7 +615,7 @@ class Judge:
         reasons = []
         for node in dict.fromkeys(nodes):
             seen = before[node]
-            if seen is not None and seen.verb in ("blocked", "skip"):
+            if seen is not None and seen.verb in _NOTHING:
                 name = self.graph.nodes[node].id
                 word = "has no result" if seen.verb == "blocked" else "was left out"
                 reasons.append(Reason("upstream", f"`{name}` {word}", name))
@@ -614,16 +647,19 @@ class Judge:
         node: int,
         key: str | None,
         inputs: tuple[tuple[str, str], ...],
+        asked: str,
         exact: Result | None,
         pending: list[int],
         *,
-        unknown: bool = False,
         against: tuple[Reason, ...] = (),
     ) -> Decision:
-        """The decision to run: `exact` is the result of the key, which is lost, or not wanted (`against`)."""
+        """The decision to run: `exact` is the result of the key, which is lost, or not wanted (`against`).
+
+        There is no key while an input is unknown; `asked` is the `call_text` of the inputs.
+        """
         call = self.graph.nodes[node]
-        step = self._names[call.step]
-        site = "" if unknown else site_of(step, inputs)
+        step, unknown = self._names[call.step], key is None
+        site = "" if unknown else self._naming[call.step].site(asked)
         past = exact or self._compared(node, step, inputs, site)
         if node in self.forced:
             reasons: tuple[Reason, ...] = (Reason("forced", "asked to run again"),)
@@ -639,13 +675,16 @@ class Judge:
             return Decision(node, "maybe", (self._waits_for(pending),), None, past, inputs, site)
         if pending:
             return Decision(node, "run", (*reasons, self._waits_for(pending)), None, past, inputs, site)
-        reasons = reasons or (Reason("new", "no earlier result for these inputs"),)
+        reasons = reasons or (NEW_CALL,)
         return Decision(node, "run", reasons, key, past, inputs, site)
 
     def _could_be_cached(
         self, call: Node, inputs: tuple[tuple[str, str], ...], pending: Sequence[int]
     ) -> bool:
         """Whether a result is known that differs in nothing but inputs that nobody can foresee."""
+        history = self._results_of(self._names[call.step])
+        if not history or not self.graph.steps[call.step].cache:
+            return False
         identity, open_nodes = self.known.identities[call.step], set(pending)
         open_names = {
             name
@@ -654,13 +693,20 @@ class Judge:
         }
         known = {pair for pair in inputs if pair[0] not in open_names}
         names = {name for name, _ in inputs}
-        return self.graph.steps[call.step].cache and any(
+        return any(
             (result.code, result.environment, result.variables)
             == (identity.code, identity.environment, identity.variables)
             and {name for name, _ in result.inputs} == names
             and known <= set(result.inputs)
-            for result in self.past.recent(self._names[call.step])
+            for result in history
         )
+
+    def _results_of(self, step: str) -> Sequence[Result]:
+        """Some of the newest results of a step, asked for once."""
+        found = self._history.get(step)
+        if found is None:
+            found = self._history[step] = self.past.recent(step)
+        return found
 
     def _compared(
         self, node: int, step: str, inputs: tuple[tuple[str, str], ...], site: str
@@ -668,6 +714,8 @@ class Judge:
         """The earlier result that a miss is compared with; an unknown input has an empty token."""
         if self._planned is not None:
             return self._planned[node].result
+        if not self._results_of(step):
+            return None
         found = self.past.at_site(site) if site else None
         if found is not None:
             return found
@@ -692,7 +740,7 @@ class Judge:
         """Recent results of a step with these inputs; where there are none, of calls that had some of them."""
         found = self._recent.get((step, names))
         if found is None:
-            recent = self.past.recent(step)
+            recent = self._results_of(step)
             called = [{name for name, _ in result.inputs} for result in recent]
             chosen = [result for result, theirs in zip(recent, called, strict=True) if theirs == names] or [
                 result
@@ -718,8 +766,11 @@ class Judge:
         planned = self._planned[node].reasons[0] if self._planned is not None else None
         if planned is not None and planned.kind == "new":
             return planned
-        older = " for these inputs" if self.past.recent(step) else ""
-        return Reason("new", f"no earlier result{older}")
+        return NEW_CALL if self._results_of(step) else NEW_STEP
+
+
+NEW_STEP = Reason("new", "no earlier result")
+NEW_CALL = Reason("new", "no earlier result for these inputs")
 
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')

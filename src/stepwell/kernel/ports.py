@@ -9,9 +9,11 @@ other implementation can run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from stepwell.kernel.graph import Graph, StepDef
+if TYPE_CHECKING:
+    from stepwell.kernel.graph import Graph, StepDef
+
 
 Digest = str
 """`b3:` and the BLAKE3 of bytes, 64 hexadecimal digits."""

@@ -150,6 +150,7 @@ class _Drive:
         self.failed = False
         self.last = False  # after a failure: all that is left are steps that always run
         self.stopped = ""
+        self.events: list[Event] = []  # not yet told
         self._adopt(plan)
 
     def _adopt(self, plan: Plan) -> None:
@@ -160,6 +161,7 @@ class _Drive:
         forced = {node for node in plan.wanted.forced if node >= first}
         forced |= self.judge.forced if first else set()
         self.judge = Judge(plan.graph, past, forced, planned=plan.decisions)
+        self.names = [step.full_name for step in plan.graph.steps]
         self.given.extend([None] * (count - first))
         self.as_planned.extend(bytes(count - first))
         self.decisions.extend(plan.decisions[first:])
@@ -182,37 +184,46 @@ class _Drive:
     def all_steps(self) -> Iterator[Event]:
         """Every event but the last."""
         while not self.stopped:
-            yield from self._settle_what_is_ready()
-            yield from self._submit_what_fits()
+            self._settle_what_is_ready()
+            yield from self._told()
+            self._submit_what_fits()
+            yield from self._told()
             if self.ready:  # a repair put a step back
                 continue
             self._queue_retries()
             if not self.flying and (self._halted() or not (self.queue or self.elsewhere or self.later)):
                 if not self._halted() or self.stopped or not self._unsettled(always=True):
                     break
-                yield from self._leave_the_rest()
+                self._leave_the_rest()
                 self.last = True
                 continue
             for report in self.engine.wait(PATIENCE):
-                yield from self._take(report)
+                self._take(report)
+            yield from self._told()
             self.store.commit()
             self._look_elsewhere()
         if self.stopped:  # what has ended by now is kept; closing the engine ends the rest
             for report in self.engine.wait(0):
-                yield from self._take(report)
-        yield from self._leave_the_rest()
+                self._take(report)
+        self._leave_the_rest()
+        yield from self._told()
+
+    def _told(self) -> list[Event]:
+        """What happened since this was last asked, in order."""
+        events, self.events = self.events, []
+        return events
 
     def _halted(self) -> bool:
         return bool(self.stopped) or (self.failed and not self.keep_going and not self.last)
 
     # ------------------------------------------------------------------ judging
 
-    def _settle_what_is_ready(self) -> Iterator[Event]:
+    def _settle_what_is_ready(self) -> None:
         """Settle what needs no work, also after a failure: only running something new stops then."""
         ripe: list[Decision] = []
         while self.ready or ripe:
             if not self.ready:
-                yield from self._grow(ripe)
+                self._grow(ripe)
                 ripe = []
                 continue
             node, _ = self.ready.popitem(last=False)
@@ -235,16 +246,16 @@ class _Drive:
                 self.open.add(node)
                 self.queue.append(decision)
             elif decision.verb == "cached" and decision.result is not None:
-                yield StepReused(node, decision, decision.result)
+                self.events.append(StepReused(node, decision, decision.result))
                 self._give(node, Foreseen(decision.result.outputs, True, "cached"))
             else:
                 if decision.verb == "blocked":
                     inputs = self.graph.nodes[node].inputs
                     self.failed |= any(falls_short(binding, self.given) for _, binding in inputs)
-                    yield StepBlocked(node, decision)
+                    self.events.append(StepBlocked(node, decision))
                 self._give(node, Foreseen(None, False, decision.verb))
 
-    def _grow(self, ripe: list[Decision]) -> Iterator[Event]:
+    def _grow(self, ripe: list[Decision]) -> None:
         """Have dynamic calls, all before them being known, become steps."""
         plan, growth = self.plan, self.plan.known.growth
         outputs = [given.outputs if given is not None else None for given in self.given]
@@ -255,14 +266,14 @@ class _Drive:
                     raise StepNotLoaded(f"nothing can trace `{plan.graph.nodes[node].id}` during this run")
                 grown = growth.grown(plan.graph, node, outputs.__getitem__)
             except StepwellError as error:
-                yield from self._fail(decision, failure_of(error))
+                self._fail(decision, failure_of(error))
                 continue
             if grown.made is not None:
                 done = Done(node, (grown.made,))
                 self.store.keep(self._result(decision, done), done.outputs)
             plan = grown_plan(plan, node, grown, self.store, self.given)
             self.given[node] = Foreseen((), True, "dynamic")
-            yield StepGrew(node, plan, first)
+            self.events.append(StepGrew(node, plan, first))
         if plan is not self.plan:
             self._adopt(plan)
 
@@ -333,7 +344,7 @@ class _Drive:
 
     # ------------------------------------------------------------------ starting
 
-    def _submit_what_fits(self) -> Iterator[Event]:
+    def _submit_what_fits(self) -> None:
         room = 0 if self._halted() else self.engine.room()
         batch: list[Decision] = []
         while self.queue and len(batch) < room:
@@ -349,17 +360,17 @@ class _Drive:
         for decision in batch:
             if decision.node in self.claimed or next(answers):
                 self.claimed.add(decision.node)
-                yield from self._submit(decision)
+                self._submit(decision)
             else:
                 self.elsewhere[decision.node] = decision
 
-    def _submit(self, decision: Decision) -> Iterator[Event]:
+    def _submit(self, decision: Decision) -> None:
         node = decision.node
         call = self.graph.nodes[node]
         try:
             inputs = tuple([(name, self._value(binding, call)) for name, binding in call.inputs])
         except _Lost as lost:
-            yield from self._repair(decision, lost)
+            self._repair(decision, lost)
             return
         attempt = self.attempts[node] = self.attempts.get(node, 0) + 1
         self.metrics.pop(node, None)
@@ -369,6 +380,8 @@ class _Drive:
 
     def _value(self, binding: Binding, call: Node) -> object:
         """What a task is handed for a binding: constants as they are, artifacts and pinned sources by digest."""
+        if type(binding) is Constant:
+            return binding
         if isinstance(binding, FromStep):
             artifact = self._artifact(binding)
             try:
@@ -402,7 +415,7 @@ class _Drive:
 
     # ------------------------------------------------------------------ repairs
 
-    def _repair(self, decision: Decision, lost: _Lost) -> Iterator[Event]:
+    def _repair(self, decision: Decision, lost: _Lost) -> None:
         """Make the step of a lost result run again, and the node of `decision` wait for it."""
         node, producer = decision.node, lost.node
         self._unclaim(decision)
@@ -410,11 +423,9 @@ class _Drive:
         if repair is None:
             count = self.repaired[producer] = self.repaired.get(producer, 0) + 1
             if count > REPAIRS:
-                yield from self._fail(
-                    decision, failure_of(_lost_again(self.graph.nodes[producer].id, lost.why))
-                )
+                self._fail(decision, failure_of(_lost_again(self.graph.nodes[producer].id, lost.why)))
                 return
-            yield StepRepaired(producer, lost.why)
+            self.events.append(StepRepaired(producer, lost.why))
             repair = self.repairs[producer] = _Repair(lost.why, [])
             if producer not in self.open:
                 result = self.store.result(str(self.decisions[producer].key))
@@ -435,21 +446,21 @@ class _Drive:
 
     # ------------------------------------------------------------------ reports
 
-    def _take(self, report: Report) -> Iterator[Event]:
+    def _take(self, report: Report) -> None:
         if isinstance(report, Done):
-            yield from self._done(report)
+            self._done(report)
         elif isinstance(report, Started):
             self.started.add(report.node)
-            yield StepStarted(report.node, report.pid)
+            self.events.append(StepStarted(report.node, report.pid))
         elif isinstance(report, Logged):
             self.metrics.setdefault(report.node, {})[report.name] = report.value
-            yield report
+            self.events.append(report)
         elif isinstance(report, Said):
-            yield report
+            self.events.append(report)
         else:
             self.stopped = report.why or Interrupt().why
 
-    def _done(self, report: Done) -> Iterator[Event]:
+    def _done(self, report: Done) -> None:
         node, failure = report.node, report.failure
         decision = self.flying.pop(node, None)
         if decision is None:  # a late word of a task that was given up
@@ -465,7 +476,7 @@ class _Drive:
             except ArtifactGone as gone:
                 failure = failure_of(gone)
         elif failure.code == ArtifactGone.code and (lost := self._lost_input(node)) is not None:
-            yield from self._repair(decision, lost)
+            self._repair(decision, lost)
             return
         elif failure.code == ArtifactGone.code and self.attempts[node] <= REPAIRS:
             self._unclaim(decision)  # it has been made again since this task was submitted
@@ -473,15 +484,15 @@ class _Drive:
             return
         if failure is not None:
             if self._is_retried(node, failure):
-                yield self._retry(decision, failure)
+                self.events.append(self._retry(decision, failure))
             else:
-                yield from self._fail(decision, failure, report)
+                self._fail(decision, failure, report)
             return
         self.claimed.discard(node)
         self.judge.forced.discard(node)
         old = decision.result
         unchanged = old is not None and _tokens(old.outputs) == _tokens(result.outputs)
-        yield StepFinished(node, decision, result, unchanged, report.notes)
+        self.events.append(StepFinished(node, decision, result, unchanged, report.notes))
         reusable = self.graph.step_of(node).cache
         if old is not None and old.key == result.key and not unchanged and reusable:
             self._wake_those_with(result.key, node)
@@ -518,12 +529,12 @@ class _Drive:
             del self.later[node]
             self.queue.append(self.decisions[node])
 
-    def _fail(self, decision: Decision, failure: Failure, report: Done | None = None) -> Iterator[Event]:
+    def _fail(self, decision: Decision, failure: Failure, report: Done | None = None) -> None:
         self._unclaim(decision)
         node = decision.node
         if failure.code == Interrupted.code or self.stopped:
             self.stopped = self.stopped or failure.what
-            yield StepInterrupted(node, decision, True)
+            self.events.append(StepInterrupted(node, decision, True))
         else:
             self.failed |= not self.graph.step_of(node).optional
             self.failures[node] = FailedStep(
@@ -532,29 +543,20 @@ class _Drive:
             spent = report or Done(node)
             self.store.shelve(spent.outputs)
             refused = tuple([made.artifact for made in spent.outputs])
-            yield StepFailed(node, decision, failure, spent.seconds, spent.cpu, spent.memory, refused)
+            self.events.append(
+                StepFailed(node, decision, failure, spent.seconds, spent.cpu, spent.memory, refused)
+            )
         self._give(node, Foreseen(None, False, "blocked"))
 
     def _result(self, decision: Decision, report: Done) -> Result:
         call = self.graph.nodes[decision.node]
-        identity = self.plan.known.identities[call.step]
-        return Result(
-            key=str(decision.key),
-            step=self.graph.steps[call.step].full_name,
-            site=decision.site,
-            code=identity.code,
-            environment=identity.environment,
-            inputs=decision.inputs,
-            outputs=tuple([made.artifact for made in report.outputs]),
-            run=self.run,
-            seconds=report.seconds,
-            cpu=report.cpu,
-            memory=report.memory,
-            metrics=tuple(self.metrics.pop(decision.node, {}).items()),
-            variables=identity.variables,
-            observed=report.observed,
-            made=self.clock.now(),
-        )
+        identity, name = self.plan.known.identities[call.step], self.names[call.step]
+        outputs = tuple([made.artifact for made in report.outputs])
+        metrics = tuple(self.metrics.pop(decision.node).items()) if decision.node in self.metrics else ()
+        cost = (report.seconds, report.cpu, report.memory)
+        what = (str(decision.key), name, decision.site, identity.code, identity.environment, decision.inputs)
+        seen = (identity.variables, report.observed, self.clock.now())
+        return Result(*what, outputs, self.run, *cost, metrics, "", *seen)
 
     def _give(self, node: int, outcome: Foreseen) -> None:
         """Note what a node came to, and wake what waited for it."""
@@ -604,7 +606,7 @@ class _Drive:
             and self.graph.step_of(node).always == always
         ]
 
-    def _leave_the_rest(self) -> Iterator[Event]:
+    def _leave_the_rest(self) -> None:
         """Say of every node that was not reached, or not made again, what became of it."""
         every = bool(self.stopped) or self.last or not self._unsettled(always=True)
         rest = self._unsettled() + (self._unsettled(always=True) if every else [])
@@ -621,7 +623,7 @@ class _Drive:
                 if decision.verb == "maybe":
                     reason = Reason("stopped", "not started: the run was interrupted")
                     decision = decision._replace(verb="blocked", reasons=(reason,))
-                yield StepInterrupted(node, decision, node in self.started)
+                self.events.append(StepInterrupted(node, decision, node in self.started))
                 continue
             if node not in self.open and node not in self.repairs:
                 decision = self.judge.decide(node, self.given)
@@ -629,7 +631,7 @@ class _Drive:
                 reason = Reason("stopped", "not started: another step had failed")
                 decision = decision._replace(verb="blocked", reasons=(reason,))
             self.ready.pop(node, None)
-            yield StepBlocked(node, decision)
+            self.events.append(StepBlocked(node, decision))
             self._give(node, Foreseen(None, False, "blocked"))
 
 

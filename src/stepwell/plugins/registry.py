@@ -24,6 +24,8 @@ class Registry:
     def __init__(self) -> None:
         self._codecs: dict[str, Codec] = {}
         self._types: dict[str, str] = {}
+        self.chosen: dict[type, str] = {}
+        """What `codecs.lookup.registered` found for classes; forgotten when another codec is registered."""
         self._readers: list[Reader] = []
         self._engines: dict[str, Callable[..., Any]] = {}
         self._kinds: dict[str, Any] = {}
@@ -79,6 +81,7 @@ class Registry:
         A later registration for a class wins over an earlier one.
         """
         table, names = self.codecs, self.codec_types
+        self.chosen.clear()
         table[codec.name] = codec
         for name in types:
             names[name] = codec.name

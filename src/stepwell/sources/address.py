@@ -12,15 +12,14 @@ Credentials in an address (`https://user:password@host`, `?token=...`) are used 
 from __future__ import annotations
 
 import os
-import re
 from typing import Literal, NamedTuple
 
 from stepwell.errors import BadSource, nearest
 
 SCHEMES = ("file", "package", "https", "http")
 WORKS = "what works: a file, a folder, a glob (`data/*.csv`), `package://name/path`, `https://…`, `http://…`, `file:///…`"
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
-_SECRET = re.compile(r"(?i)(token|secret|passw|pwd|key|sig|credential|auth|code|session)")
+_SECRET = ("token", "secret", "passw", "pwd", "key", "sig", "credential", "auth", "code", "session")
+"""Parts of the names of what must not be shown."""
 
 
 class Address(NamedTuple):
@@ -42,10 +41,9 @@ def parse(uri: str) -> Address:
         raise BadSource("a source's address is empty", fixes=[WORKS])
     if "\0" in uri:
         raise BadSource(f"`{shown(uri)}` holds a zero byte, which no path can", fixes=[WORKS])
-    match = _SCHEME.match(uri)
-    if match is None:
+    scheme, rest = _schemed(uri)
+    if not scheme:
         return Address("path", uri, _expand(uri))
-    scheme, rest = match[1].lower(), uri[match.end() :]
     if scheme == "file":
         return Address("path", uri, _from_file_url(uri, rest))
     if scheme == "package":
@@ -69,6 +67,7 @@ def name_of(address: Address) -> str:
     """The last part of an address, decoded and safe to be a file's name: "flights.csv.zip"; "" if it has none."""
     name = address.path.rstrip("/").rpartition("/")[2]
     if address.kind == "web":
+        import re
         from urllib.parse import unquote  # 5 ms, not needed for files
 
         name = re.sub(r"[^\w.\-+ ]", "_", unquote(name))
@@ -87,15 +86,15 @@ def printable(text: str) -> str:
 
 def shown(uri: str) -> str:
     """The text of an address that may be printed and stored: without user, password and what looks like a token."""
-    match = _SCHEME.match(uri)
-    if match is None or match[1].lower() not in ("http", "https"):
+    scheme, rest = _schemed(uri)
+    if scheme not in ("http", "https"):
         return printable(uri)
-    head, mark, query = uri.partition("?")
-    authority, slash, path = head[match.end() :].partition("/")
-    text = match[0] + authority.rpartition("@")[2] + slash + path
+    head, mark, query = rest.partition("?")
+    authority, slash, path = head.partition("/")
+    text = uri[: len(uri) - len(rest)] + authority.rpartition("@")[2] + slash + path
     if mark:
         pairs = (pair.partition("=") for pair in query.partition("#")[0].split("&"))
-        text += "?" + "&".join(f"{k}{eq}{'…' if eq and _SECRET.search(k) else v}" for k, eq, v in pairs)
+        text += "?" + "&".join(f"{k}{eq}{'…' if eq and _is_secret(k) else v}" for k, eq, v in pairs)
     return printable(text)
 
 
@@ -111,6 +110,18 @@ def without_user(uri: str) -> tuple[str, str | None]:
     return parts._replace(netloc=host, path=path, query=query, fragment="").geturl(), unquote(
         user
     ) if at else None
+
+
+def _schemed(uri: str) -> tuple[str, str]:
+    """The scheme of an address, in lower case, and what follows its `://`; a path has none ("")."""
+    scheme, mark, rest = uri.partition("://")
+    letters = scheme.replace("+", "").replace(".", "").replace("-", "")
+    plain = scheme.isascii() and scheme[:1].isalpha() and letters.isalnum()
+    return (scheme.lower(), rest) if mark and plain else ("", uri)
+
+
+def _is_secret(name: str) -> bool:
+    return any(part in name.lower() for part in _SECRET)
 
 
 def _expand(path: str) -> str:

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from stepwell.errors import EmptySource, UnreadableSource
 from stepwell.sources.absent import unreadable
 from stepwell.sources.address import printable
-from stepwell.sources.files import FIELDS, Found, fields
+from stepwell.sources.files import FIELDS, Found, Seen, numbers
 from stepwell.sources.memo import Memo, key_for_path
+from stepwell.sources.walk import STATUS, Status
 
 if TYPE_CHECKING:
     from blake3 import blake3
@@ -50,29 +51,48 @@ class _Table(NamedTuple):
     digests: bytes
 
 
+_KEPT = struct.Struct("<32s32sQ")
+"""What is kept of a source that has settled: the signature of its files, their digest, and their size."""
+
 _NOTHING = _Table({}, array("q"), b"")
 
 
-def digest_of(found: Found, memo: Memo, moment: int) -> str:
-    """The digest of the files; `found.stats` are brought up to what was read.
+class Digest(NamedTuple):
+    """What files come to: `b3:…` of their content, and how many bytes they are.
+
+    `lasting`: an equal `Seen.signature` at any later time will mean this content.
+    """
+
+    digest: str
+    size: int
+    lasting: bool
+
+
+def digest_of(seen: Seen, memo: Memo, moment: int) -> Digest:
+    """What the files come to; where any was read, `seen.found.stats` are brought up to what was read.
 
     `moment` is the time (`time.time_ns`) before the files were looked up. Raises `EmptySource`
     and `UnreadableSource`.
     """
-    refuse_empty(found)
-    key = key_for_path(found.place if found.one or found.folder else found.place + "\0*")
+    key = key_for_path(seen.place if seen.one or seen.folder else seen.place + "\0*")
     kept = memo.get("source", key)
-    if kept is not None and len(kept) == 64 and kept[:32] == _signature(found):
-        return f"b3:{kept[32:].hex()}"
+    if kept is not None and len(kept) == _KEPT.size:
+        signature, digest, size = _KEPT.unpack(kept)
+        if signature == seen.signature:
+            return Digest(f"b3:{digest.hex()}", size, lasting=True)
+    found = seen.found
+    refuse_empty(found)
+    looked = found.stats[:]
     known = _NOTHING if found.one else _unpack(memo.get("source-files", key))
-    digests = [_file(found, i, known, moment) for i in range(len(found.paths))]
+    digests = _digests(found, known, moment)
     refuse_empty(found)
     digest = digests[0] if found.one else _listing(found, digests)
-    if all(settled(found.stats[i : i + FIELDS], moment) for i in range(0, len(found.stats), FIELDS)):
-        memo.put("source", key, _signature(found) + digest)
+    lasting = found.stats == looked and settled(found.stats, moment)
+    if lasting:
+        memo.put("source", key, _KEPT.pack(seen.signature, digest, found.size))
     if not found.one:
         memo.put("source-files", key, _pack(found, digests, moment))
-    return f"b3:{digest.hex()}"
+    return Digest(f"b3:{digest.hex()}", found.size, lasting)
 
 
 def listed(place: str, memo: Memo) -> bytes | None:
@@ -101,12 +121,14 @@ def _digest_in(table: _Table, name: str) -> bytes:
 
 
 def settled(stats: Sequence[int], moment: int) -> bool:
-    """Whether equal `stats` later will mean equal content: the last change was well before `moment`.
+    """Whether equal `stats` later will mean equal content: the last change of each file was well before `moment`.
 
     An mtime well after `moment` is no obstacle: an edit would set it to the present.
     """
-    _, _, mtime, ctime, _, _ = stats
-    return ctime < moment - MARGIN and not moment - MARGIN <= mtime <= moment + MARGIN
+    quiet = moment - MARGIN
+    return all(ctime < quiet for ctime in stats[3::FIELDS]) and not any(
+        quiet <= mtime <= moment + MARGIN for mtime in stats[2::FIELDS]
+    )
 
 
 def refuse_empty(found: Found) -> None:
@@ -125,28 +147,35 @@ def refuse_empty(found: Found) -> None:
         )
 
 
-def _file(found: Found, i: int, known: _Table, moment: int) -> bytes:
-    """The digest of one file, from the table of last time or by reading it."""
-    stats, old = found.stats[i * FIELDS : (i + 1) * FIELDS], known.places.get(found.names[i])
-    if old is not None and known.stats[old * FIELDS : (old + 1) * FIELDS] == stats:
-        return known.digests[old * 32 : (old + 1) * 32]
-    digest, read = hash_file(found.paths[i], found.text, moment)
-    found.stats[i * FIELDS : (i + 1) * FIELDS] = read
-    return digest
+def _digests(found: Found, known: _Table, moment: int) -> list[bytes]:
+    """The digest of each file, from the table of last time or by reading it."""
+    stats, digests = found.stats, []
+    for i, name in enumerate(found.names):
+        here, old = slice(i * FIELDS, (i + 1) * FIELDS), known.places.get(name)
+        if old is not None and known.stats[old * FIELDS : (old + 1) * FIELDS] == stats[here]:
+            digests.append(known.digests[old * 32 : (old + 1) * 32])
+        else:
+            digest, status = hash_file(found.paths[i], found.text, moment)
+            stats[here] = numbers(status)
+            digests.append(digest)
+    return digests
 
 
-def hash_file(path: str, text: str, moment: int) -> tuple[bytes, array[int]]:
+def hash_file(path: str, text: str, moment: int) -> tuple[bytes, Status]:
     """BLAKE3 of a file and its status while it was read, which did not change meanwhile."""
     for _ in range(ATTEMPTS):
         try:
-            with open(path, "rb", buffering=0) as file:
-                before = fields(os.fstat(file.fileno()))
-                digest = _hash(file.fileno(), path, before, moment)
-                after = fields(os.fstat(file.fileno()))
-            if before == after == fields(os.stat(path)):
-                return digest, before
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                before = STATUS(os.fstat(descriptor))
+                digest = _hash(descriptor, before, moment)
+                after = STATUS(os.fstat(descriptor))
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise unreadable(text, path, error) from None
+        if before == after:
+            return digest, before
     raise UnreadableSource(
         f"`{printable(path)}` keeps changing while it is read",
         why="a source must stay as it is for as long as it takes to read it",
@@ -154,18 +183,24 @@ def hash_file(path: str, text: str, moment: int) -> tuple[bytes, array[int]]:
     )
 
 
-def _hash(descriptor: int, path: str, stats: Sequence[int], moment: int) -> bytes:
+def _hash(descriptor: int, status: Status, moment: int) -> bytes:
     from blake3 import blake3  # 4 ms, not needed where nothing changed
 
-    _, size, mtime, ctime, _, _ = stats
+    _, size, mtime, ctime, _, _ = status
     if size < LARGE:
-        hasher = blake3()
-        while data := os.read(descriptor, LARGE):
-            hasher.update(data)
+        data = os.read(descriptor, size + 1)
+        hasher = blake3(data)
+        if len(data) != size:  # it has grown, or is of a file system that does not know sizes
+            _hash_in_chunks(descriptor, hasher)
         return hasher.digest()
     hasher = blake3(max_threads=blake3.AUTO)
     if max(mtime, ctime) < moment - QUIET:
-        hasher.update_mmap(path)
+        from mmap import ACCESS_READ, mmap
+
+        with mmap(
+            descriptor, 0, access=ACCESS_READ
+        ) as mapped:  # not by its path, where another file may be by now
+            hasher.update(mapped)
     else:
         _hash_in_chunks(descriptor, hasher)
     return hasher.digest()
@@ -196,20 +231,13 @@ def _listing(found: Found, digests: Sequence[bytes]) -> bytes:
     return blake3(b"".join(parts)).digest()
 
 
-def _signature(found: Found) -> bytes:
-    """What all files look like from outside, in 32 bytes."""
-    names = os.fsencode("\0".join(found.names)) + repr((found.loops, found.empty)).encode(
-        "utf-8", "surrogatepass"
-    )
-    return blake2b(names + found.stats.tobytes(), digest_size=32).digest()
-
-
 def _pack(found: Found, digests: Sequence[bytes], moment: int) -> bytes:
     """The table of a listing, one value for all files, since there may be 50,000."""
-    stats = array("q", found.stats)
-    for i in range(0, len(stats), FIELDS):
-        if not settled(found.stats[i : i + FIELDS], moment):
-            stats[i] = _NEVER
+    stats = found.stats[:]
+    if not settled(stats, moment):
+        for i in range(0, len(stats), FIELDS):
+            if not settled(found.stats[i : i + FIELDS], moment):
+                stats[i] = _NEVER
     names = os.fsencode("\0".join(found.names))
     body = b"".join([struct.pack("<Q", len(digests)), stats.tobytes(), *digests, names])
     return blake2b(body, digest_size=16).digest() + body

@@ -11,18 +11,20 @@ do not count.
 
 from __future__ import annotations
 
+import marshal
 import os
 import stat
 from array import array
 from collections.abc import Iterable
+from functools import cached_property
+from hashlib import blake2b
 from itertools import chain
 from typing import NamedTuple
 
 from stepwell.errors import BadSource
-from stepwell.sources import package
 from stepwell.sources.absent import missing, no_match, only_files, unreadable
 from stepwell.sources.address import Address, is_glob, shown
-from stepwell.sources.walk import STATUS, Status, below, matching
+from stepwell.sources.walk import STATUS, Level, below, matching, packed
 
 FIELDS = 6
 """Numbers per file in `Found.stats`: mode, size, mtime, ctime (nanoseconds), inode, device."""
@@ -68,10 +70,59 @@ class Found(NamedTuple):
         return sum(self.stats[1::FIELDS])
 
 
+class Seen:
+    """What a source looks like now, in the order that the file system gives, which is cheap: nothing is sorted or joined.
+
+    `place`, `text`, `one` and `folder` are those of `Found`, `base` is the folder below which the levels are.
+    """
+
+    def __init__(
+        self, place: Place, levels: Iterable[Level], *, base: str, one: bool = False, folder: str = ""
+    ) -> None:
+        self.place, self.text = place.whole, place.text
+        self.one, self.folder = one, folder
+        self._base, self._levels = base, tuple(levels)
+
+    @cached_property
+    def signature(self) -> bytes:
+        """What all files look like from outside, names and order included, in 32 bytes."""
+        levels = marshal.dumps([tuple(level) for level in self._levels], 2)
+        return blake2b(levels, digest_size=32).digest()
+
+    @cached_property
+    def found(self) -> Found:
+        """The files in the order of their names. Raises `UnreadableSource` for what is no file."""
+        table = {name: status for level in self._levels for name, status in level.files()}
+        names = sorted(table)
+        start = self._base.rstrip("/") + "/"
+        paths = [start + name for name in names]
+        stats = numbers(chain.from_iterable(map(table.__getitem__, names)))
+        if not all(map(stat.S_ISREG, set(stats[::FIELDS]))):
+            for path in paths:
+                only_files(self.text, path, os.stat(path))
+        loops = sorted((level.prefix + name, to) for level in self._levels for name, to in level.loops)
+        return Found(
+            self.place, self.text, self.one, self.folder, names, paths, stats, tuple(loops), self._empty()
+        )
+
+    def _empty(self) -> tuple[str, ...]:
+        """The folders without anything in them."""
+        levels = self._levels if self.folder else ()
+        return tuple(
+            sorted(
+                level.prefix
+                for level in levels
+                if level.last and level.prefix and not level.names and not level.loops
+            )
+        )
+
+
 def place_of(address: Address, root: str | os.PathLike[str]) -> Place:
     """Where a path or package address points. Raises `MissingSource` for a package that is not there."""
     text = shown(address.uri)
     if address.kind == "package":
+        from stepwell.sources import package  # most sources are files
+
         bases = package.folders(address.package)
         holding = [base for base in bases if os.path.lexists(os.path.join(base, address.path))]
         return Place((holding or bases)[0], address.path, text)
@@ -82,6 +133,11 @@ def place_of(address: Address, root: str | os.PathLike[str]) -> Place:
 
 def find(place: Place) -> Found:
     """The files at a place. Raises `MissingSource`, `UnreadableSource` or `BadSource`."""
+    return see(place).found
+
+
+def see(place: Place) -> Seen:
+    """What a place looks like. Raises `MissingSource`, `UnreadableSource` or `BadSource`."""
     path = place.whole
     try:
         info = os.stat(path)
@@ -92,30 +148,27 @@ def find(place: Place) -> Found:
     except OSError as error:
         raise unreadable(place.text, path, error) from None
     if stat.S_ISDIR(info.st_mode):
-        return _folder(place)
-    only_files(place.text, path, info)
-    return Found(path, place.text, True, "", [os.path.basename(path)], [path], fields(info))
+        folder = _plain(path)
+        return Seen(place, [level for _, level in below(place.text, folder)], base=folder, folder=folder)
+    return see_file(place, info)
 
 
-def fields(info: os.stat_result) -> array[int]:
-    """What of a file's status changes when its content does: `FIELDS` numbers below 2**63."""
-    return _numbers(STATUS(info))
+def see_file(place: Place, info: os.stat_result, path: str = "") -> Seen:
+    """A single file whose status is known; `path` is where it is read, if not at its place.
+
+    Raises `UnreadableSource` for what is no file.
+    """
+    only_files(place.text, place.whole, info)
+    folder, name = os.path.split(path or _plain(place.whole))
+    return Seen(place, (Level("", f"{name}\0", (packed([STATUS(info)]),)),), base=folder, one=True)
 
 
-def _folder(place: Place) -> Found:
-    table: dict[str, Status] = {}
-    loops: list[tuple[str, str]] = []
-    empty: list[str] = []
-    for level in below(place.text, place.whole):
-        for name, status in level.files:
-            table[level.prefix + name] = status
-        loops += [(level.prefix + name, os.readlink(f"{level.path}/{name}")) for name in level.loops]
-        if level.last and level.prefix and not level.files and not level.loops:
-            empty.append(level.prefix)
-    return _found(place, place.whole, place.whole, table, loops)._replace(empty=tuple(sorted(empty)))
+def _plain(path: str) -> str:
+    """An absolute path without what says nothing (`/./`, `//`, a slash at the end), as paths are elsewhere; `..` may cross a link."""
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
-def _glob(place: Place) -> Found:
+def _glob(place: Place) -> Seen:
     """The files that a pattern matches. Their names are relative to its part without wildcards."""
     parts = [part for part in place.path.split("/") if part not in ("", ".")]
     if place.path.endswith("/"):
@@ -128,30 +181,16 @@ def _glob(place: Place) -> Found:
     base = os.path.join(place.base, *parts[:fixed])
     if not os.path.isdir(base):
         raise missing(place.base, "/".join(parts), place.text)
-    table = dict(matching(place.text, base, parts[fixed:]))
-    if not table:
+    levels = tuple(matching(place.text, base, parts[fixed:]))
+    if not levels:
         raise no_match(place.text, base, parts[-1])
-    return _found(place, base, "", table, [])
+    return Seen(place, levels, base=base)
 
 
-def _found(
-    place: Place, base: str, folder: str, table: dict[str, Status], loops: list[tuple[str, str]]
-) -> Found:
-    """What was found below `base`, in the order of the names."""
-    names = sorted(table)
-    start = base.rstrip("/") + "/"
-    paths = [start + name for name in names]
-    stats = _numbers(chain.from_iterable(map(table.__getitem__, names)))
-    if not all(map(stat.S_ISREG, set(stats[::FIELDS]))):
-        for path in paths:
-            only_files(place.text, path, os.stat(path))
-    return Found(place.whole, place.text, False, folder, names, paths, stats, tuple(sorted(loops)))
-
-
-def _numbers(status: Iterable[int]) -> array[int]:
+def numbers(status: Iterable[int]) -> array[int]:
     """Status numbers with 63 bits each; some file systems have inodes and times with more."""
-    numbers = list(status)
+    plain = tuple(status)
     try:
-        return array("q", numbers)
+        return array("q", plain)
     except OverflowError:
-        return array("q", [number & _MASK for number in numbers])
+        return array("q", [number & _MASK for number in plain])

@@ -140,7 +140,7 @@ def load_now(uri: str, type_name: str, options: Mapping[str, object], *, root: s
     address = parse(uri)
     reader_for(uri, type_name, options)
     if address.kind == "web":
-        found, _ = web.pinned(address, _fetched, passing_shelf(), time_ns())
+        found = web.pinned(address, _fetched, passing_shelf(), time_ns())[0].found
     else:
         found = find(place_of(address, root))
         refuse_empty(found)

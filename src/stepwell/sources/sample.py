@@ -75,7 +75,7 @@ def sample(
     """
     address = parse(uri)
     if address.kind == "web":
-        found, _ = web.pinned(address, memo, shelf, time_ns())
+        found = web.pinned(address, memo, shelf, time_ns())[0].found
     else:
         found = find(place_of(address, root))
     folder = into / _stamp(found, rows, own, as_bytes=as_bytes)

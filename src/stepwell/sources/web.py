@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stepwell.errors import DiskFull, EmptySource, Offline, SourceRefused, StoreReadOnly
 from stepwell.sources.address import Address, name_of, printable, shown, without_user
-from stepwell.sources.content import digest_of
-from stepwell.sources.files import Found, fields
+from stepwell.sources.content import Digest, digest_of
+from stepwell.sources.files import Place, Seen, see_file
 from stepwell.sources.memo import Memo, key_for
 from stepwell.sources.servers import NoAnswer, ask
 from stepwell.version import VERSION
@@ -72,7 +72,7 @@ class Copy(NamedTuple):
 
 def pinned(
     address: Address, memo: Memo, shelf: Shelf, moment: int, *, refresh: bool = False
-) -> tuple[Found, str]:
+) -> tuple[Seen, Digest]:
     """The local copy of an address and its digest, fetched if there is none (or on `refresh`).
 
     Raises `SourceRefused`, `Offline`, `EmptySource`, `DiskFull` or `StoreReadOnly`.
@@ -80,22 +80,29 @@ def pinned(
     key = key_for(without_user(address.uri)[0])
     copy = _remembered(memo.get("source-web", key))
     if copy is not None:
-        found = _sound(address, copy.digest, memo, shelf, moment)
-        if found is not None and not refresh:
-            return found, copy.digest
-        if found is None:
+        sound = _sound(address, copy.digest, memo, shelf, moment)
+        if sound is not None and not refresh:
+            return sound
+        if sound is None:
             copy = None
     copy = fetch(address, copy, shelf)
     memo.put("source-web", key, "\n".join(copy).encode())
-    return local(address, copy.digest, shelf), copy.digest
+    seen = local(address, copy.digest, shelf)
+    return seen, Digest(copy.digest, seen.found.size, lasting=False)
 
 
-def local(address: Address, digest: str, shelf: Shelf) -> Found:
+def known(address: Address, memo: Memo) -> str:
+    """The digest of what an address gave when it was last asked; "" where it was not."""
+    copy = _remembered(memo.get("source-web", key_for(without_user(address.uri)[0])))
+    return "" if copy is None else copy.digest
+
+
+def local(address: Address, digest: str, shelf: Shelf) -> Seen:
     """The copy of an address in the store, under its name. Raises `FileNotFoundError` where there is none."""
     blob = shelf.blob(digest)
     info = os.stat(blob)
     path = str(_named(blob, digest, name_of(address), shelf))
-    return Found(str(blob), shown(address.uri), True, "", [os.path.basename(path)], [path], fields(info))
+    return see_file(Place("/", str(blob), shown(address.uri)), info, path)
 
 
 def fetch(address: Address, known: Copy | None, shelf: Shelf) -> Copy:
@@ -127,15 +134,18 @@ def _remembered(value: bytes | None) -> Copy | None:
     return Copy(*parts) if len(parts) == len(Copy._fields) and len(parts[0]) == 67 else None
 
 
-def _sound(address: Address, digest: str, memo: Memo, shelf: Shelf, moment: int) -> Found | None:
+def _sound(
+    address: Address, digest: str, memo: Memo, shelf: Shelf, moment: int
+) -> tuple[Seen, Digest] | None:
     """The copy in the store, if it is there and its bytes are still those of its digest."""
     try:
-        found = local(address, digest, shelf)
+        seen = local(address, digest, shelf)
     except FileNotFoundError:
         return None
     with suppress(EmptySource):
-        if digest_of(found, memo, moment) == digest:
-            return found
+        now = digest_of(seen, memo, moment)
+        if now.digest == digest:
+            return seen, now
     return None
 
 

@@ -20,12 +20,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import mmap
 import os
-import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
 from stepwell.errors import ArtifactGone, StoreError
@@ -147,6 +145,8 @@ class Blobs:
 
     def quarantine(self, digest: str) -> None:
         """Move a file out of the way, to `quarantine/`, so that it can be made again; best effort."""
+        import uuid
+
         if self._readonly:
             return
         folder = os.path.join(os.fspath(self.folder), "quarantine")
@@ -173,6 +173,8 @@ class Blobs:
 
     def temporary(self) -> str:
         """A new name on the same file system; the process id tells whose leftover it would be."""
+        import uuid
+
         return os.path.join(self.folder, "tmp", f"{os.getpid()}-{uuid.uuid4().hex}")
 
     def place(self, temporary: str, digest: str, size: int) -> set[str]:
@@ -201,72 +203,16 @@ class Blobs:
         return changed
 
 
-class BlobSink:
-    """One blob while it is written; implements `plugins.hookspecs.Sink`.
-
-    Leaving the `with` block without `finish` removes whatever was written.
-    """
+class OneWay:
+    """What every sink has of a binary file: it is written once, from front to back."""
 
     mode = "wb"
-
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
-        self._hash: Any = None
-        self._head = bytearray()  # everything, up to INLINE; later what is not written yet
-        self._size = 0
-        self._fd = -1
-        self._temporary = ""
-        self._sent = 0  # bytes for which writeback was asked
-        self._taken: dict[str, tuple[str, int]] = {}  # temporary name: digest and size
-        self._over = False
-
-    def __enter__(self) -> BlobSink:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.discard()
-
-    # ------------------------------------------------------------------ the binary file
-
-    def write(self, data: Any, /) -> int:
-        """Append bytes (anything with the buffer protocol, contiguous). Raises `DiskFull`, `StoreReadOnly`."""
-        self._must_be_open()
-        view = memoryview(data)
-        count = view.nbytes
-        if count == 0:
-            return 0
-        if view.ndim != 1 or view.format != "B":
-            view = view.cast("B")
-        self._size += count
-        if self._size <= INLINE:
-            self._head += view
-            return count
-        with self._tidy():
-            if self._fd < 0:
-                self._spill()
-            if count < BLOCK:
-                self._head += view
-                if len(self._head) >= BLOCK:
-                    self._flush()
-            else:
-                self._flush()
-                self._put(view)
-        return count
-
-    def tell(self) -> int:
-        """Bytes written so far."""
-        return self._size
 
     def flush(self) -> None:
         """Nothing to do; `finish` makes the blob durable."""
 
     def close(self) -> None:
         """Nothing to do; there for libraries that close what they wrote to."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether the blob was completed or given up."""
-        return self._over
 
     def readable(self) -> bool:
         """No."""
@@ -280,40 +226,89 @@ class BlobSink:
         """No: bytes are hashed as they come."""
         return False
 
+
+class BlobSink(OneWay):
+    """One blob while it is written; implements `plugins.hookspecs.Sink`.
+
+    Leaving the `with` block without `finish` removes whatever was written. `parts` are the digests of
+    the files that were taken.
+    """
+
+    closed = False
+    """Whether the blob was completed or given up."""
+
+    # Most blobs are few bytes, written at once: what only others need is made when it is needed.
+    _size = 0
+    _file: _Growing | None = None
+
+    def __init__(self, blobs: Blobs) -> None:
+        self.parts: list[str] = []
+        self._blobs = blobs
+        self._head: list[bytes] = []  # everything, up to INLINE
+        self._taken: dict[str, tuple[str, int]] = {}  # temporary name: digest and size
+
+    def __enter__(self) -> BlobSink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+    def write(self, data: Any, /) -> int:
+        """Append bytes (anything with the buffer protocol, contiguous). Raises `DiskFull`, `StoreReadOnly`."""
+        if self.closed:
+            raise _closed()
+        count = len(data) if type(data) is bytes else memoryview(data).nbytes
+        self._size += count
+        if self._size <= INLINE:
+            self._head.append(bytes(data))
+        elif count:
+            self._grow(memoryview(data))
+        return count
+
+    def _grow(self, view: memoryview) -> None:
+        if view.ndim != 1 or view.format != "B":
+            view = view.cast("B")
+        with self._tidy():
+            if self._file is None:
+                self._file = _Growing(self._blobs.temporary(), b"".join(self._head))
+                self._head.clear()
+            self._file.write(view)
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return self._size
+
     def take(self, path: Path) -> tuple[str, int]:
         """Copy a file into the store as a further blob, always a file: its digest and size.
 
         Durable after `finish`. Blocks are shared where the file system can do that. Raises `OSError`
         where the file cannot be opened, else as `write`.
         """
-        self._must_be_open()
+        if self.closed:
+            raise _closed()
         with open(path, "rb", buffering=0) as source, self._tidy():
             temporary = self._blobs.temporary()
             self._taken[temporary] = ("", 0)
-            size = durable.copy(source.fileno(), temporary)
-            digest = hash_file(temporary)
-            self._taken[temporary] = (digest, size)
+            digest, size = self._taken[temporary] = _copied(source.fileno(), temporary)
+        self.parts.append(digest)
         return digest, size
-
-    # ------------------------------------------------------------------ the end
 
     def finish(self) -> Stored:
         """Complete the blob; it and what was taken are durable now. Raises `DiskFull`, `StoreReadOnly`, `StoreError`."""
-        self._must_be_open()
+        if self.closed:
+            raise _closed()
+        if self._file is None:
+            if self._taken:
+                with self._tidy():
+                    durable.sync_folders(self._place_taken())
+            data = b"".join(self._head)  # of one piece, the piece itself
+            self.closed = True
+            return Stored(digest_of(data), self._size, data)
         with self._tidy():
             changed = self._place_taken()
-            if self._fd < 0:
-                data = bytes(self._head)
-                stored = Stored(digest_of(data), len(data), data)
-            else:
-                self._flush()
-                os.fchmod(self._fd, 0o444)
-                os.fsync(self._fd)
-                os.close(self._fd)
-                self._fd = -1
-                stored = Stored(f"b3:{self._hash.hexdigest()}", self._size, None)
-                changed |= self._blobs.place(self._temporary, stored.digest, self._size)
-                self._temporary = ""
+            stored = Stored(self._file.complete(), self._size, None)
+            changed |= self._blobs.place(self._file.name, stored.digest, self._size)
+            self._file = None
             durable.sync_folders(changed)
         self.discard()
         return stored
@@ -333,43 +328,111 @@ class BlobSink:
 
     def discard(self) -> None:
         """Remove what was written. Nothing happens after `finish`."""
-        self._over = True
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        if self._temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(self._temporary)
-            self._temporary = ""
+        if self.closed:
+            return
+        self.closed = True
+        self._head.clear()
+        if self._file is not None:
+            self._file.discard()
+            self._file = None
         for temporary in self._taken:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         self._taken.clear()
-        self._head = bytearray()
-
-    def _must_be_open(self) -> None:
-        if self._over:
-            raise StoreError("this blob was already completed, or given up after an error")
 
     @contextlib.contextmanager
     def _tidy(self) -> Iterator[None]:
         """Errors of the system as Stepwell's; after any error nothing is left of the blob."""
         try:
-            with _system_errors(self._temporary or os.fspath(self._blobs.folder)):
+            with _system_errors(self._file.name if self._file else os.fspath(self._blobs.folder)):
                 yield
         except BaseException:
             self.discard()
             raise
 
-    def _spill(self) -> None:
+
+def _closed() -> StoreError:
+    return StoreError("this blob was already completed, or given up after an error")
+
+
+def _copied(source: int, name: str) -> tuple[str, int]:
+    """Copy an open file to a new one of mode 0444: its digest and size. Not durable yet. Raises `OSError`."""
+    target = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        shared = durable.share_blocks(source, target)
+        digest = "" if shared else _copied_and_hashed(source, target)
+        os.fchmod(target, 0o444)
+        size = os.fstat(target).st_size
+    finally:
+        os.close(target)
+    return digest or hash_file(name), size
+
+
+def _copied_and_hashed(source: int, target: int) -> str:
+    """Copy a file, and hash each stretch of the copy (the original may be changing) while the next is copied."""
+    import mmap
+    from threading import Thread
+
+    made = blake3()()
+    beside: Thread | None = None
+    for start, count in durable.copied(source, target):
+        skip = start % mmap.ALLOCATIONGRANULARITY
+        whole = mmap.mmap(target, count + skip, access=mmap.ACCESS_READ, offset=start - skip)
+        if beside is not None:
+            beside.join()
+            beside = None
+        if count < BESIDE:
+            made.update(memoryview(whole)[skip:])
+            continue
+        durable.begin_writeback(target, start, count)
+        beside = Thread(target=made.update, args=(memoryview(whole)[skip:],), name="stepwell-hash")
+        beside.start()
+    if beside is not None:
+        beside.join()
+    return f"b3:{made.hexdigest()}"
+
+
+class _Growing:
+    """The file of a large blob while it is written: hashed beside the writing. Raises `OSError`."""
+
+    def __init__(self, name: str, head: bytes) -> None:
+        self.name = name
         self._hash = blake3()()
-        name = self._blobs.temporary()
         self._fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._temporary = name
+        self._small = bytearray(head)  # what is not written yet
+        self._at = 0
+        self._sent = 0  # bytes for which writeback was asked
+
+    def write(self, view: memoryview) -> None:
+        """Append bytes."""
+        if view.nbytes < BLOCK:
+            self._small += view
+            if len(self._small) >= BLOCK:
+                self._flush()
+        else:
+            self._flush()
+            self._put(view)
+
+    def complete(self) -> str:
+        """Make the file durable and read-only, and close it; its digest."""
+        self._flush()
+        os.fchmod(self._fd, 0o444)
+        os.fsync(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+        return f"b3:{self._hash.hexdigest()}"
+
+    def discard(self) -> None:
+        """Remove the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        with contextlib.suppress(OSError):
+            os.unlink(self.name)
 
     def _flush(self) -> None:
-        if self._head:
-            whole, self._head = self._head, bytearray()
+        if self._small:
+            whole, self._small = self._small, bytearray()
             self._put(memoryview(whole))
 
     def _put(self, view: memoryview) -> None:
@@ -378,6 +441,8 @@ class BlobSink:
             self._hash.update(view)
             self._write_all(view)
             return
+        from threading import Thread  # 1 ms, and few blobs are large
+
         beside = Thread(target=self._hash.update, args=(view,), name="stepwell-hash")
         beside.start()
         try:
@@ -388,11 +453,12 @@ class BlobSink:
 
     def _write_all(self, view: memoryview) -> None:
         while view.nbytes:
-            view = view[os.write(self._fd, view) :]
-        here = os.lseek(self._fd, 0, os.SEEK_CUR)
-        if here - self._sent >= SLICE:
-            durable.begin_writeback(self._fd, self._sent, here - self._sent)
-            self._sent = here
+            done = os.write(self._fd, view)
+            view = view[done:]
+            self._at += done
+        if self._at - self._sent >= SLICE:
+            durable.begin_writeback(self._fd, self._sent, self._at - self._sent)
+            self._sent = self._at
 
 
 class HeldBlob:
@@ -424,6 +490,8 @@ class FileBlob:
     @property
     def data(self) -> memoryview:
         """The bytes, read-only, as a mapping of the file."""
+        import mmap
+
         if self._data is None:
             with open(str(self.path), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -441,36 +509,35 @@ class FileBlob:
 
 
 class Verified:
-    """The memory of verifications: digest to signature, in a text file that all processes append to.
+    """The memory of verifications: lines `digest inode size mtime ctime` in a file that all processes append to.
 
-    Lines are `digest inode size mtime ctime`; one that is not is skipped, so that a torn append or
-    a damaged file only means hashing again. Each process reads what others added when it needs it.
+    A verification is known where there is its very line, so that a torn append or a damaged file only
+    means hashing again. Each process reads what others added when it needs it.
     """
 
     def __init__(self, path: str, *, readonly: bool = False) -> None:
         self._file = path
         self._readonly = readonly
-        self._known: dict[str, Signature] = {}
+        self._known: set[bytes] = set()
         self._seen: tuple[int, int] = (0, 0)  # inode, bytes read
 
     def has(self, digest: str, signature: Signature) -> bool:
         """Whether this very file was verified."""
-        if self._known.get(digest) == signature:
-            return True
-        return self._read_on() and self._known.get(digest) == signature
+        line = _line(digest, signature)
+        return line in self._known or (self._read_on() and line in self._known)
 
     def add(self, digest: str, signature: Signature) -> None:
         """Remember a verification. A store that cannot be written is remembered by this process alone."""
-        self._known[digest] = signature
+        line = _line(digest, signature)
+        self._known.add(line)
         if self._readonly:
             return
-        line = f"{digest} {' '.join(map(str, signature))}\n".encode()
         with contextlib.suppress(OSError):
             fd = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 if os.fstat(fd).st_size > LONGEST_MEMO:
                     os.unlink(self._file)
-                os.write(fd, line)
+                os.write(fd, line + b"\n")
             finally:
                 os.close(fd)
 
@@ -490,11 +557,13 @@ class Verified:
             return False
         whole = text[: text.rfind(b"\n") + 1]
         self._seen = (status.st_ino, offset + len(whole))
-        for line in whole.decode("ascii", "replace").splitlines():
-            fields = line.split(" ")
-            if len(fields) == 5 and all(field.isdecimal() for field in fields[1:]):
-                self._known[fields[0]] = (int(fields[1]), int(fields[2]), int(fields[3]), int(fields[4]))
+        self._known.update(whole.split(b"\n"))
         return bool(whole)
+
+
+def _line(digest: str, signature: Signature) -> bytes:
+    """What `verified` says of a file, without the end of the line."""
+    return b"%s %d %d %d %d" % (digest.encode(), *signature)
 
 
 _blake3: Callable[..., Any] | None = None
@@ -517,11 +586,29 @@ def digest_of(data: bytes | memoryview) -> str:
 
 def hash_file(path: str) -> str:
     """The digest of a file's bytes, with all processors where it is large. Raises `OSError`."""
-    make = blake3()
     with open(path, "rb", buffering=0) as file:
-        if os.fstat(file.fileno()).st_size < BLOCK:
+        size = os.fstat(file.fileno()).st_size
+        if size < BLOCK:
             return digest_of(file.read())
-    return f"b3:{make(max_threads=getattr(make, 'AUTO', 1)).update_mmap(path).hexdigest()}"
+    return f"b3:{blake3()(max_threads=threads_for(size)).update_mmap(path).hexdigest()}"
+
+
+def threads_for(size: int) -> int:
+    """Threads that so many bytes are hashed with: those of one call.
+
+    The library's own pool (`AUTO`) is no faster, and waits for ever in a process that was forked after
+    its threads had been started.
+    """
+    return max(1, min(processors(), size // BLOCK))
+
+
+@cache
+def processors() -> int:
+    """Processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
 
 
 def _signature(status: os.stat_result) -> Signature:

@@ -383,9 +383,9 @@ def _lists_of_files(store: LocalStore, named: set[str]) -> Iterator[str]:
         for artifact in unpack_outputs(outputs):
             if artifact.parts and artifact.digest in named:
                 named.discard(artifact.digest)
-                data = store.database.row(_BLOB, (artifact.digest, artifact.digest))
+                data = store.results.bytes_of(artifact.digest)
                 if data is not None:
-                    yield text_digest(data[0])
+                    yield text_digest(data)
                 else:
                     with contextlib.suppress(OSError):
                         yield text_digest(store.blobs.path(artifact.digest).read_bytes())
@@ -411,7 +411,6 @@ def _fact(folder: Path, path: str) -> FileFact:
 
 # ---------------------------------------------------------------------- who lives
 
-_BLOB = "SELECT data FROM blobs WHERE substr(digest, 1, 27) = substr(?, 1, 27) AND +digest = ?"
 _DRIVERS = "SELECT id, run, host, boot, pid, born, beat FROM drivers"
 
 

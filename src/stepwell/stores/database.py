@@ -21,7 +21,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -130,6 +129,10 @@ class Database:
             self._version = (now, version)
         return version
 
+    def ask_again(self) -> None:
+        """Have `others_wrote` ask at once."""
+        self._version = (0.0, self._version[1])
+
     # ------------------------------------------------------------------ writing
 
     def touch(self, *, durable: bool = False) -> None:
@@ -160,8 +163,9 @@ class Database:
         *,
         durable: bool = True,
         after: Callable[[T], None] | None = None,
+        buffers: bool = True,
     ) -> T:
-        """Run `body` in a transaction that also writes all buffers before it; what it returns.
+        """Run `body` in a transaction that also writes all `buffers` before it; what it returns.
 
         `body` may run only once. A transaction that is not `durable` can be undone by a loss of power
         (never by the death of this process), and is made durable by the next one that is. `after` is
@@ -171,18 +175,19 @@ class Database:
             raise _forked()
         if self.readonly:
             raise read_only(os.fspath(self.folder))
-        durable = durable or self._durable
-        connection = self._connection
+        durable = durable or (buffers and self._durable)
+        connection, writers = self._connection, self.writers if buffers else []
         try:
             with self.locked():
                 self._set_synchronous(durable or not self.wal)
                 self._retrying(lambda: connection.execute("BEGIN IMMEDIATE"))
-                for writer in self.writers:
+                for writer in writers:
                     writer.write(connection)
                 out = body(connection)
                 self._retrying(lambda: connection.execute("COMMIT"))
-                self._since, self._durable = None, False
-                for writer in self.writers:
+                if buffers:
+                    self._since, self._durable = None, False
+                for writer in writers:
                     writer.written()
                 if after is not None:
                     after(out)
@@ -215,7 +220,7 @@ class Database:
                     raise self._explained(error) from error
                 if self.monotonic() >= deadline:
                     raise _too_busy(self.folder) from error
-            time.sleep(random.uniform(0.001, 0.02))
+            _pause(0.001, 0.02)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -228,7 +233,7 @@ class Database:
             deadline = deadline or self.monotonic() + PATIENCE
             if self.monotonic() >= deadline:
                 raise _too_busy(self.folder)
-            time.sleep(random.uniform(wait / 2, wait))
+            _pause(wait / 2, wait)
             wait = min(wait * 1.5, 0.01)
         try:
             yield
@@ -535,6 +540,13 @@ def _length(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _pause(least: float, most: float) -> None:
+    """Sleep for some time between so many seconds, so that those who wait do not all wake together."""
+    import random  # 1 ms, and few processes ever wait
+
+    time.sleep(random.uniform(least, most))
 
 
 def _try_lock(fd: int, folder: Path) -> bool:

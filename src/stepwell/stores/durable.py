@@ -10,12 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
 
 BLOCK = 1 << 20
 """Bytes that are copied at a time where the kernel cannot do it."""
+
+STRETCH = 32 << 20
+"""Bytes that the kernel is asked to copy at a time."""
 
 MANY = 16
 """Files from which on the whole file system is synced at once."""
@@ -105,20 +108,19 @@ def link(temporary: str, path: str) -> None:
         os.rename(temporary, path)
 
 
-def copy(source: int, target: str) -> int:
-    """Copy an open file's bytes to a new file of mode 0444; how many. Not durable yet."""
-    fd = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        if not _share_blocks(source, fd):
-            _copy_bytes(source, fd)
-        os.fchmod(fd, 0o444)
-        return os.fstat(fd).st_size
-    finally:
-        os.close(fd)
+def copied(source: int, target: int) -> Iterator[tuple[int, int]]:
+    """Copy what an open file holds to another, empty one: where each stretch begins that was copied, and its length.
+
+    Not durable yet.
+    """
+    at = 0
+    while count := _copy_stretch(source, target):
+        yield at, count
+        at += count
 
 
-def _share_blocks(old: int, new: int) -> bool:
-    """FICLONE: a copy that costs nothing, on btrfs, XFS, APFS over Linux and the like."""
+def share_blocks(old: int, new: int) -> bool:
+    """FICLONE: a copy that costs nothing, on btrfs, XFS, APFS over Linux and the like. Whether it could be had."""
     import fcntl
 
     try:
@@ -128,21 +130,22 @@ def _share_blocks(old: int, new: int) -> bool:
     return True
 
 
-def _copy_bytes(old: int, new: int) -> None:
-    """Copy inside the kernel where it can, else through a buffer."""
+def _copy_stretch(old: int, new: int) -> int:
+    """Copy the next bytes inside the kernel where it can, else through a buffer; how many, 0 at the end."""
     copy = getattr(os, "copy_file_range", None)
     if copy is not None:
         try:
-            while copy(old, new, 1 << 30):
-                pass
+            if count := copy(old, new, STRETCH):
+                return count  # type: ignore[no-any-return]
         except OSError as error:
             if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
                 raise
-        # Some file systems (/proc, sysfs) give nothing this way: whatever is left comes by the buffer.
-    while block := os.read(old, BLOCK):
-        view = memoryview(block)
-        while view.nbytes:
-            view = view[os.write(new, view) :]
+    # Some file systems (/proc, sysfs) give nothing this way: whatever is left comes by the buffer.
+    block = os.read(old, BLOCK)
+    view = memoryview(block)
+    while view.nbytes:
+        view = view[os.write(new, view) :]
+    return len(block)
 
 
 def begin_writeback(fd: int, start: int, count: int) -> None:

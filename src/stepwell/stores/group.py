@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from stepwell.kernel.events import Event, RunFinished
 from stepwell.stores.database import Database
 from stepwell.stores.filesystem import read_only
+from stepwell.stores.index import settle
 from stepwell.stores.leases import Leases
 from stepwell.stores.record import Facts, Record, insert_run, take_number
 from stepwell.stores.results import Results
@@ -80,10 +81,14 @@ class GroupRecord:
         for place in range(len(self._records)):
             if place not in self._settled:
                 self.settle(place, RunFinished("interrupted", seconds))
-        self._database.write(self._leases.leave, durable=False)
+        self._database.write(self._leave, durable=False)
         self._leases.left()
         self._ended = True
         self._database.writers.remove(self)
+
+    def _leave(self, connection: sqlite3.Connection) -> None:
+        settle(connection)
+        self._leases.leave(connection)
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write what is buffered; after `Results.write`."""

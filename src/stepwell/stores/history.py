@@ -6,19 +6,20 @@ Nothing here writes, imports user code or decodes artifacts. Lists are newest fi
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from json import loads
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.errors import StoreDamaged, UnknownRun, UnknownStep, nearest
-from stepwell.kernel.plan import Reason
 from stepwell.kernel.ports import Artifact, Failure, Result
 from stepwell.stores.database import Database
 from stepwell.stores.leases import Origin, here, is_alive
-from stepwell.stores.record import GONE, merged
 from stepwell.stores.results import Results
 from stepwell.stores.rows import unpack_outputs, unpack_pairs
+
+if TYPE_CHECKING:
+    from stepwell.kernel.plan import Reason
 
 
 class RunRow(NamedTuple):
@@ -157,7 +158,7 @@ class Runs:
             "SELECT time, runs, emptied FROM trash ORDER BY batch DESC"
         ):
             if number in loads(runs):
-                day = datetime.fromtimestamp(when).astimezone().strftime("%Y-%m-%d")
+                day = time.strftime("%Y-%m-%d", time.localtime(when))
                 fix = "stepwell runs" if emptied else "stepwell gc --undo"
                 why = (
                     "the trash was emptied since, so it cannot be brought back"
@@ -198,6 +199,8 @@ class Runs:
         return row is not None and is_alive(Origin(*row), here()) is not False
 
     def _metrics_so_far(self, number: int) -> dict[str, float]:
+        from stepwell.stores.record import merged
+
         ids = [node[0] for node in self._nodes(number)]
         rows = self._database.rows(
             "SELECT node, name, value FROM points WHERE run = ? ORDER BY node, seq", (number,)
@@ -216,6 +219,9 @@ class Runs:
             return self._steps(found)
 
     def _steps(self, found: RunRow) -> list[StepRow]:
+        from stepwell.kernel.plan import Reason  # lists of runs do without
+        from stepwell.stores.record import GONE
+
         number = int(found.run[1:])
         nodes = self._nodes(number)
         (skipped,) = self._database.rows("SELECT skipped FROM runs WHERE id = ?", (number,))[0]
@@ -398,6 +404,8 @@ def _failure(text: str) -> Failure:
 
 def _stopped(node: int, named: list[str], row: tuple[Any, ...]) -> StepRow:
     status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused, notes = row
+    from stepwell.kernel.plan import Reason
+
     failure = _failure(error) if error else None
     told = tuple(Reason(*reason) for reason in loads(reasons))
     return StepRow(

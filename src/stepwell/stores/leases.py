@@ -1,9 +1,10 @@
 """Which run computes what, where several share a store: two simultaneous runs do the work once.
 
 Every run has a row in `drivers` from its beginning to its end. A run that is alone claims keys
-without touching the disk. What has been in flight for longer than a tick gets a lease row, so
-that a run that starts later finds it; and when a run sees another one, it writes rows for all that
-it has in flight and from then on claims by transaction. A run that starts beside others first
+without touching the disk, but for the first ones: while workers are started it looks at nobody. What
+has been in flight for longer than a tick gets a lease row, so that a run that starts later finds it; and
+when a run sees another one, it writes rows for all that it has in flight and from then on claims by
+transaction, which it begins only for keys that look free. A run that starts beside others first
 waits a tick, in which they do that.
 
 A driver is dead if its process (id and start time) is gone from this boot of this host; where that
@@ -14,7 +15,6 @@ ever decided by comparing the clocks of two machines. The dead lose their leases
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
 import sys
 import time
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from stepwell.stores.database import Database
+from stepwell.stores.index import BY_KEY, Late
 
 TICK = 0.05
 """Seconds between two looks at the other drivers."""
@@ -57,6 +58,8 @@ class Leases:
         self.unclean = False  # a driver of this host was cut off by the end of an earlier boot
         self._pause = pause
         self._wait = False
+        self._shown = False  # the first claims were written
+        self._met = False  # others were there during this run
         self._others: dict[int, tuple[int, float]] = {}  # driver -> beat, when it was first seen
         self._flying: dict[str, float] = {}  # keys claimed here, and when
         self._leased: set[str] = set()  # those of them that have a row
@@ -90,7 +93,7 @@ class Leases:
 
     def left(self) -> None:
         """`leave` is durable: nothing is claimed any more."""
-        self.driver = 0
+        self.driver, self._shown, self._met = 0, False, False
         self._flying.clear()
         self._leased.clear()
         self._ended.clear()
@@ -99,7 +102,7 @@ class Leases:
 
     # ------------------------------------------------------------------ claiming
 
-    def claim(self, keys: Sequence[str], known: Callable[[str], bool]) -> list[bool]:
+    def claim(self, keys: Sequence[str], known: Callable[[str], bool], results: Late) -> list[bool]:
         """For each key, whether this run is to compute it. `known`: its result has been looked at here."""
         if not self.driver:
             self.database.write(lambda connection: self.enter(connection, 0), durable=False)
@@ -109,36 +112,52 @@ class Leases:
         self.tick()
         now = self.database.monotonic()
         if not self._others:
-            self._flying.update(dict.fromkeys(keys, now))
-            return [True] * len(keys)
+            return self._claim_alone(keys, known, results, now)
         version = self.database.others_wrote()
         asked = [key for key in keys if known(key) or self._theirs.get(key) != version]
         mine: set[str] = set()
-        if asked:
-            mine = self.database.write(lambda connection: self._take(connection, asked, known), durable=False)
+        free = self._free(asked)
+        if free:
+            results.look()
+            mine = self.database.write(
+                lambda connection: self._take(connection, free, known, results), durable=False, buffers=False
+            )
             self._flying.update(dict.fromkeys(mine, now))
             self._leased.update(mine)
             version = self.database.others_wrote()
-            self._theirs.update((key, version) for key in asked if key not in mine)
+        self._theirs.update((key, version) for key in asked if key not in mine)
         return [key in mine for key in keys]
 
+    def _claim_alone(
+        self, keys: Sequence[str], known: Callable[[str], bool], results: Late, now: float
+    ) -> list[bool]:
+        """`claim` where nobody else is: all keys, but for those of which somebody who was there left a result."""
+        made: set[str] = set()
+        if self._met:
+            results.look()
+            made = results.of(BY_KEY, [key for key in keys if not known(key)])
+        mine = [key for key in keys if key not in made]
+        self._flying.update(dict.fromkeys(mine, now))
+        if not self._shown:
+            self._shown = True
+            self.database.write(lambda connection: self._show(connection, mine), durable=False)
+            self._leased.update(mine)
+        return [key not in made for key in keys]
+
+    def _free(self, keys: Sequence[str]) -> list[str]:
+        """Those of the keys on which no other living run has a lease now."""
+        held = dict(self.database.many("SELECT key, driver FROM leases WHERE key IN (???)", keys))  # type: ignore[arg-type]
+        return [key for key in keys if held.get(key) not in self._others]
+
     def _take(
-        self, connection: sqlite3.Connection, keys: Iterable[str], known: Callable[[str], bool]
+        self, connection: sqlite3.Connection, keys: Sequence[str], known: Callable[[str], bool], results: Late
     ) -> set[str]:
-        mine = set()
-        for key in keys:
-            held = connection.execute("SELECT driver FROM leases WHERE key = ?", (key,)).fetchone()
-            if held is not None and held[0] != self.driver and held[0] in self._others:
-                continue
-            made = connection.execute(
-                "SELECT 1 FROM results WHERE substr(key, 1, 12) = substr(?1, 1, 12) AND +key = ?1", (key,)
-            ).fetchone()
-            if made is not None and not known(key):
-                continue
-            connection.execute(
-                "INSERT OR REPLACE INTO leases (key, driver) VALUES (?, ?)", (key, self.driver)
-            )
-            mine.add(key)
+        """Inside a transaction: lease those of the keys that are free and have no result that is not `known`."""
+        made = results.of(BY_KEY, [key for key in keys if not known(key)])
+        mine = {key for key in self._free(keys) if key not in made}
+        connection.executemany(
+            "INSERT OR REPLACE INTO leases (key, driver) VALUES (?, ?)", [(key, self.driver) for key in mine]
+        )
         return mine
 
     def end(self, key: str) -> None:
@@ -200,6 +219,7 @@ class Leases:
             else:
                 seen[number] = (beat, since)
         self._others = seen
+        self._met = self._met or bool(seen)
         return dead
 
     def write(self, connection: sqlite3.Connection) -> None:
@@ -274,6 +294,8 @@ def _born_by_ps(pid: int) -> str | None:
 
 def _host() -> str:
     """The host's name and the process-id namespace: two containers do not see each other's processes."""
+    import socket
+
     try:
         return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:

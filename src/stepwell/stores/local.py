@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stepwell.errors import StoreDamaged
-from stepwell.kernel.plan import Plan
 from stepwell.stores.accepted import Accepted
 from stepwell.stores.blobs import Blobs
 from stepwell.stores.database import Database, connect
-from stepwell.stores.group import GroupRecord
 from stepwell.stores.history import Runs
 from stepwell.stores.leases import Leases
 from stepwell.stores.memo import Memo
-from stepwell.stores.record import Facts, Record, facts_of
 from stepwell.stores.results import Results
+
+if TYPE_CHECKING:
+    from stepwell.kernel.plan import Plan
+    from stepwell.stores.group import GroupRecord
+    from stepwell.stores.record import Facts, Record
 
 
 class LocalStore:
@@ -56,6 +59,8 @@ class LocalStore:
         argv: Sequence[str] = (),
     ) -> Record:
         """Begin the record of a run: its id is `record.run`. Times in seconds since 1970. Raises `StoreReadOnly`."""
+        from stepwell.stores.record import Facts, Record, facts_of
+
         facts = (
             plan
             if isinstance(plan, Facts)
@@ -65,6 +70,8 @@ class LocalStore:
 
     def begin_group(self, facts: Sequence[Facts], group: int = 0) -> GroupRecord:
         """Begin the records of runs that are driven as one, in a group of this number (0: a new one). Raises `StoreReadOnly`."""
+        from stepwell.stores.group import GroupRecord
+
         return GroupRecord.begin(self.database, self.results, self.leases, facts, group)
 
     def commit(self, *, now: bool = False) -> None:

@@ -32,6 +32,7 @@ from stepwell.kernel.plan import Decision, Plan, Reason
 from stepwell.kernel.ports import Logged, Result, Said
 from stepwell.stores.database import Database
 from stepwell.stores.filesystem import read_only
+from stepwell.stores.index import settle
 from stepwell.stores.leases import Leases
 from stepwell.stores.results import Results
 from stepwell.stores.rows import encode, pack_outputs, pack_pairs
@@ -255,10 +256,14 @@ class Record:
 
     def _end(self, event: RunFinished) -> None:
         self._ending = event
-        self._database.write(self._leases.leave, durable=False)
+        self._database.write(self._leave, durable=False)
         self._leases.left()
         self.ended = True
         self._database.writers.remove(self)
+
+    def _leave(self, connection: sqlite3.Connection) -> None:
+        settle(connection)
+        self._leases.leave(connection)
 
     # ------------------------------------------------------------------ writing
 

@@ -21,6 +21,7 @@ from stepwell.kernel.ports import Artifact, Made, Result
 from stepwell.stores.blobs import INLINE, Blobs, digest_of
 from stepwell.stores.database import Database
 from stepwell.stores.filesystem import read_only
+from stepwell.stores.index import BY_DIGEST, BY_KEY, BY_SITE, LATE, Index, Late, entered, settle
 from stepwell.stores.leases import Leases
 from stepwell.stores.rows import (
     encode,
@@ -40,13 +41,13 @@ HELD = 16 << 20
 
 _COLUMNS = "seq, identity, key, site, inputs, outputs, run, seconds, cpu, memory, metrics, observed, made"
 
-# `+key` keeps SQLite from putting the constant into `substr(key, ...)`, which would hide the index.
-_BY_KEY = f"SELECT {_COLUMNS} FROM results WHERE substr(key, 1, 12) = substr(?1, 1, 12) AND +key = ?1 ORDER BY seq DESC LIMIT 1"  # noqa: S608
+_BY_KEY = f"SELECT {_COLUMNS} FROM results WHERE {BY_KEY.among} AND key = ?1 ORDER BY seq DESC LIMIT 1"  # noqa: S608
 _ALL_BY_KEY = _BY_KEY.replace("LIMIT 1", f"LIMIT {RECENT}")
-_BY_SITE = f"SELECT {_COLUMNS} FROM results WHERE substr(site, 1, 12) = substr(?1, 1, 12) AND +site = ?1 ORDER BY seq DESC LIMIT 1"  # noqa: S608
+_BY_SITE = f"SELECT {_COLUMNS} FROM results WHERE {BY_SITE.among} AND site = ?1 ORDER BY seq DESC LIMIT 1"  # noqa: S608
 _BY_SEQ = f"SELECT {_COLUMNS} FROM results WHERE seq IN (???) ORDER BY seq"  # noqa: S608
 
-_BLOB = "SELECT data FROM blobs WHERE substr(digest, 1, 27) = substr(?1, 1, 27) AND +digest = ?1"
+_BLOB = f"SELECT data FROM blobs WHERE {BY_DIGEST.among} AND digest = ?1 ORDER BY id DESC LIMIT 1"  # noqa: S608
+_LATE_BLOB = "SELECT data FROM blobs WHERE id = ?1 AND digest = ?2"
 
 _REMOVALS = "SELECT value FROM counters WHERE name = 'gc'"
 
@@ -75,6 +76,7 @@ class Results:
         self._identities: dict[Shared, int] = {}
         self._parts: dict[str, Mapping[str, str]] = {}
         self._gone: dict[str, str] = {}
+        self._late, self._late_blobs = Late(database, BY_KEY, BY_SITE), Late(database, BY_DIGEST)
         self._version = -1
         self._removals = -1  # how often `gc` had taken something away when this was last asked
         self._horizon: int | None = None  # the last number before the run that is being driven
@@ -101,10 +103,12 @@ class Results:
             self._notice_others()
             if self._complete or key in self._absent:
                 return None
-            found = self._select(_BY_KEY, key)
-            if found is None:
+            row = self._newest_of(BY_KEY, _BY_KEY, key)
+            if row is None:
                 self._absent.add(key)
                 return None
+            found = self._unpacked(row)
+            self._learn(found, row[0])
         if self._gone or key in self._files:
             return self._checked(found)
         return found
@@ -112,7 +116,10 @@ class Results:
     def results(self, key: str) -> Sequence[Result]:
         """At most 32 of the newest results of a key, newest first; `lost` set where their blobs are."""
         found = []
-        for row in self._database.rows(_ALL_BY_KEY, (key,)):
+        late = self._late.rows(BY_KEY, key)[-RECENT:]
+        rows = [*self._database.many(_BY_SEQ, late)][::-1]
+        rows += [row for row in self._database.rows(_ALL_BY_KEY, (key,)) if row[0] not in late]
+        for row in rows[:RECENT]:
             result = self._unpacked(row)
             why = self._why_lost(result)
             if result == self._known.get(key):
@@ -130,7 +137,7 @@ class Results:
             self._notice_others()
             if self._complete or site in self._bare:
                 return None
-            row = self._database.row(_BY_SITE, (site,))
+            row = self._newest_of(BY_SITE, _BY_SITE, site)
             if row is None:
                 self._bare.add(site)
                 return None
@@ -153,6 +160,8 @@ class Results:
 
         Nothing is removed while a run goes on, but something may have been since this process read it.
         """
+        self._database.ask_again()
+        self._notice_others()
         self._notice_removals(connection.execute(_REMOVALS).fetchone())
         self._horizon = self._last(connection)
 
@@ -197,13 +206,11 @@ class Results:
             return self._older[result]
         return self._new_numbers.get(result.key) or self._numbers.get(result.key)
 
-    def _select(self, sql: str, key: str) -> Result | None:
-        row = self._database.row(sql, (key,))
-        if row is None:
-            return None
-        found = self._unpacked(row)
-        self._learn(found, row[0])
-        return found
+    def _newest_of(self, index: Index, sql: str, name: str) -> tuple[Any, ...] | None:
+        """The row of the newest result that has a name: one that is in the index, or too new for that."""
+        late = self._late.rows(index, name)
+        rows = list(self._database.many(_BY_SEQ, late[-1:])) if late else []
+        return rows[0] if rows else self._database.row(sql, (name,))
 
     def _learn(self, found: Result, number: int) -> None:
         self._known[found.key] = found
@@ -271,6 +278,8 @@ class Results:
         self._absent.clear()
         self._bare.clear()
         self._recent.clear()
+        self._late.moved()
+        self._late_blobs.moved()
         self._gone = dict(self._database.rows("SELECT digest, why FROM gone"))
         self._gone.update(self._lost)
         (last,) = self._database.row("SELECT value FROM counters WHERE name = 'result'") or (0,)
@@ -300,7 +309,8 @@ class Results:
         why = self._why_lost(found)
         if not why:
             return found
-        row = self._database.row(_BY_KEY, (found.key,))
+        self._late.moved()
+        row = self._newest_of(BY_KEY, _BY_KEY, found.key)
         if row is not None and row[0] > self._numbers.get(found.key, row[0]):
             newer = self._unpacked(row)
             self._learn(newer, row[0])
@@ -324,7 +334,7 @@ class Results:
 
     def claim(self, keys: Sequence[str]) -> Sequence[bool]:
         """For each key, whether this run is to compute it; False while another living run does, or just did."""
-        return self._leases.claim(keys, self._known.__contains__)
+        return self._leases.claim(keys, self._known.__contains__, self._late)
 
     def shelve(self, made: Iterable[Made]) -> None:
         """Keep what a judge refused: its blobs, no result. The large ones are in place."""
@@ -403,17 +413,31 @@ class Results:
             return data
         if artifact.size > INLINE:
             return None
-        row = self._database.row(_BLOB, (digest,))
-        if row is None:
+        data = self.bytes_of(digest)
+        if data is None:
             why = self.lose(digest, "is gone")
-        elif not isinstance(row[0], bytes) or digest_of(row[0]) != digest:
+        elif not isinstance(data, bytes) or digest_of(data) != digest:
             why = self.lose(digest, "is damaged: its content has another digest")
         else:
-            self._hold(digest, row[0])
-            return row[0]
+            self._hold(digest, data)
+            return data
         raise ArtifactGone(
             why, why="the store was damaged, or changed by something else", fixes=["stepwell run"]
         )
+
+    def bytes_of(self, digest: str) -> Any:
+        """What the database has as the bytes of a small blob, unverified; None where it has none."""
+        row = self._late_blob(digest) or self._database.row(_BLOB, (digest,))
+        if row is None:  # written by another process since anybody here looked
+            self._late_blobs.moved()
+            row = self._late_blob(digest)
+        return None if row is None else row[0]
+
+    def _late_blob(self, digest: str) -> tuple[Any, ...] | None:
+        row = None
+        for number in reversed(self._late_blobs.rows(BY_DIGEST, digest)):
+            row = row or self._database.row(_LATE_BLOB, (number, digest))
+        return row
 
     def lose(self, digest: str, how: str) -> str:
         """Note that a small blob cannot be used, so that the results that have it are `lost`; what is said of it."""
@@ -463,25 +487,38 @@ class Results:
         """Insert what was kept."""
         self._new_numbers, self._new_identities = {}, {}
         if self._made:
-            for digest in self._again:
-                connection.execute(
-                    "DELETE FROM blobs WHERE substr(digest, 1, 27) = substr(?1, 1, 27)", (digest,)
-                )
-                connection.execute("DELETE FROM gone WHERE digest = ?", (digest,))
-            # One that is there is left alone, unless it was damaged and nobody noticed.
-            connection.executemany(
-                "INSERT INTO blobs (digest, data) VALUES (?, ?) ON CONFLICT (substr(digest, 1, 27))"
-                " DO UPDATE SET data = excluded.data WHERE data IS NOT excluded.data",
-                self._made.items(),
-            )
+            self._write_blobs(connection)
         if self._kept:
             self._write_results(connection)
+            settle(connection, LATE)
         if self._lost:
             connection.executemany(
                 "INSERT OR REPLACE INTO gone (digest, why) VALUES (?, ?)", self._lost.items()
             )
         if self._described:
             self._write_identities(connection)
+
+    def _write_blobs(self, connection: sqlite3.Connection) -> None:
+        for digest in self._again:
+            connection.execute("DELETE FROM blobs WHERE digest = ?", (digest,))
+            connection.execute("DELETE FROM gone WHERE digest = ?", (digest,))
+            self._held.pop(digest, None)
+        held = self._held
+        made = {digest: data for digest, data in self._made.items() if digest not in held}
+        # One that is there is left alone, unless it was damaged and nobody noticed.
+        there = [
+            digest
+            for digest, data in entered(self._database, BY_DIGEST, made, "digest, data")
+            if made.get(digest) == data
+        ]
+        for digest in there:
+            made.pop(digest, None)
+        (last,) = connection.execute("SELECT value FROM counters WHERE name = 'blob'").fetchone()
+        connection.executemany(
+            "INSERT INTO blobs (id, digest, data) VALUES (?, ?, ?)",
+            [(number, *pair) for number, pair in enumerate(made.items(), last + 1)],
+        )
+        connection.execute("UPDATE counters SET value = ? WHERE name = 'blob'", (last + len(made),))
 
     def _write_identities(self, connection: sqlite3.Connection) -> None:
         """Insert the descriptions of digests that the store does not know; usually there are none."""
@@ -575,6 +612,8 @@ class Results:
         self._identities.update(self._new_identities)
         self._new_numbers, self._new_identities = {}, {}
         self._kept.clear()
+        self._late.moved()
+        self._late_blobs.moved()
         for digest, data in self._made.items():
             self._hold(digest, data)
         self._made.clear()

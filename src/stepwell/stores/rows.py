@@ -29,9 +29,9 @@ def pack_pairs(pairs: Pairs) -> str:
         return ""
     text = "\n".join([f"{name}={token}" for name, token in pairs])
     plain = text.isascii() and text.count("\n") == len(pairs) - 1 and text[0] != "["
-    if not plain or any(["=" in name for name, _ in pairs]):  # noqa: C419 - a list is faster for so few
-        return encode(pairs)
-    return text
+    if plain and (text.count("=") == len(pairs) or not any("=" in name for name, _ in pairs)):
+        return text
+    return encode(pairs)
 
 
 def unpack_pairs(text: str) -> Pairs:

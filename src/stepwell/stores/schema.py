@@ -1,8 +1,8 @@
 """The tables, as numbered migrations: the database's `user_version` counts those it has had.
 
 A migration is never changed once released; a new one is added at the end. Texts of several items
-(inputs, outputs) are lines, see `rows`. Indexes hold only the first digits of a digest: that finds
-the row as well, and halves the pages that a commit rewrites.
+(inputs, outputs) are lines, see `rows`. Indexes of digests hold only the first digits: that finds the
+row as well, and halves their pages; they are written late, see `index`.
 """
 
 from __future__ import annotations
@@ -129,6 +129,29 @@ MIGRATIONS: tuple[str, ...] = (
     """
     -- Where each parameter of a run came from, as JSON: {name: {"layer": ..., "where": ...}}.
     ALTER TABLE runs ADD COLUMN origins TEXT NOT NULL DEFAULT '{}';
+    """,
+    """
+    -- Entries of indexes that are written late (`index`): `row` is the number of a row that may have the name, whose
+    -- first characters they hold. Rows up to the one in `settled` have their entries.
+    DROP INDEX results_by_key;
+    DROP INDEX results_by_site;
+    DROP INDEX blobs_by_digest;
+    CREATE TABLE results_by_key (name TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (name, row)) WITHOUT ROWID;
+    CREATE TABLE results_by_site (name TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (name, row)) WITHOUT ROWID;
+    CREATE TABLE blobs_by_digest (name TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (name, row)) WITHOUT ROWID;
+    CREATE TABLE settled (rows_of TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
+
+    -- A blob has a number of its own now; of several rows with one digest the newest counts.
+    ALTER TABLE blobs RENAME TO blobs_before;
+    CREATE TABLE blobs (id INTEGER PRIMARY KEY, digest TEXT NOT NULL, data BLOB NOT NULL);
+    INSERT INTO blobs (id, digest, data) SELECT rowid, digest, data FROM blobs_before;
+    DROP TABLE blobs_before;
+    INSERT INTO counters VALUES ('blob', (SELECT coalesce(max(id), 0) FROM blobs));
+    INSERT INTO results_by_key SELECT substr(key, 1, 12), seq FROM results ORDER BY 1, 2;
+    INSERT INTO results_by_site SELECT substr(site, 1, 12), seq FROM results ORDER BY 1, 2;
+    INSERT INTO blobs_by_digest SELECT substr(digest, 1, 27), id FROM blobs ORDER BY 1, 2;
+    INSERT INTO settled VALUES ('results', (SELECT coalesce(max(seq), 0) FROM results));
+    INSERT INTO settled VALUES ('blobs', (SELECT coalesce(max(id), 0) FROM blobs));
     """,
 )
 """Migration number n brings a store from version n-1 to n."""

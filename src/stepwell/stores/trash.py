@@ -27,6 +27,7 @@ from stepwell.errors import StoreBusy
 from stepwell.stores import durable
 from stepwell.stores.collect import Going, living
 from stepwell.stores.filesystem import refusal
+from stepwell.stores.index import renew
 from stepwell.stores.local import LocalStore
 
 OF_RUNS = (
@@ -135,6 +136,7 @@ def _move_rows(connection: sqlite3.Connection, going: Going, now: float) -> Batc
         [(batch.number, digest, size) for digest, size in going.files.items()],
     )
     connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'gc'")
+    renew(connection)
     return batch
 
 
@@ -221,6 +223,10 @@ def undo(store: LocalStore) -> list[Batch]:
             connection.execute(
                 "DELETE FROM gone WHERE why LIKE '% is gone' AND digest IN (SELECT digest FROM trash_blobs)"
             )
+            connection.execute(
+                "UPDATE counters SET value = max(value, (SELECT coalesce(max(id), 0) FROM blobs)) WHERE name = 'blob'"
+            )
+            renew(connection)
         _forget(connection, found)
         connection.execute("DELETE FROM trash WHERE emptied = 0")
         return found

@@ -49,11 +49,17 @@ class Capture:
 
         Returns whether a stream had to be made anew, because the step closed it.
         """
-        closed = self._stdout.closed or self._stderr.closed
-        if closed:
+        closed = False
+        try:
+            self._stdout.flush()
+            self._stderr.flush()
+        except ValueError:  # a step closed one
+            closed = self._stdout.closed or self._stderr.closed
+            if not closed:
+                raise
             self._renew()
-        self._stdout.flush()
-        self._stderr.flush()
+            self._stdout.flush()
+            self._stderr.flush()
         self._flush_c(None)
         self._attach()
         if self._masking is not None:

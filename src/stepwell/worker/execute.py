@@ -7,8 +7,8 @@ process back as it was.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
+import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
@@ -17,14 +17,15 @@ from time import monotonic
 from typing import Any
 
 from stepwell import log
+from stepwell.codecs import choose
 from stepwell.errors import InputChanged, InputUnreadable, ServiceFailed, StepwellError
 from stepwell.kernel.graph import StepDef
-from stepwell.kernel.ports import Done, Failure, Made, Task
+from stepwell.kernel.ports import Artifact, Done, Failure, Made, Task
 from stepwell.plugins.registry import registry
-from stepwell.stores.blobs import Blobs
+from stepwell.stores.blobs import Blobs, digest_of
 from stepwell.worker import failures, judges, secrets
 from stepwell.worker.failures import secret_returned
-from stepwell.worker.inputs import Inputs
+from stepwell.worker.inputs import SHORT, Inputs
 from stepwell.worker.kinds import is_made, spec_of
 from stepwell.worker.meter import Meter
 from stepwell.worker.modules import FirstParty
@@ -32,6 +33,7 @@ from stepwell.worker.observe import Observed, is_zoned
 from stepwell.worker.outputs import Declared, claimed, keep, published
 from stepwell.worker.patches import LONG, Core
 from stepwell.worker.places import runs_command_in_image
+from stepwell.worker.seen import NOTHING
 from stepwell.worker.state import Restorer
 from stepwell.worker.watch import Watch
 from stepwell.worker.world import World
@@ -48,7 +50,8 @@ class Context:
     the step's own. `lent` are environment variables that this process has and the driver has not. `alone`
     are steps ("module:qualname") whose code changes something of a library, with the names of that:
     after one of them the process is spoiled. `covered` are, by step, the source files that its fingerprint
-    is taken of; steps that are not in it are not asked what else of the project they execute.
+    is taken of; steps that are not in it are not asked what else of the project they execute. `pinned` is that
+    of `Inputs`.
     """
 
     def __init__(
@@ -62,14 +65,17 @@ class Context:
         lent: Mapping[str, str] | None = None,
         alone: Mapping[str, tuple[str, ...]] | None = None,
         covered: Mapping[str, Sequence[str]] | None = None,
+        pinned: Mapping[str, bytes] | None = None,
     ) -> None:
         self.root = root
         self.blobs = blobs
         self.importer = importer
         self.logged = logged
+        self.node = 0
+        """That of the current task."""
         self.stops = stops
         self.then = then
-        self.inputs = Inputs(root, blobs)
+        self.inputs = Inputs(root, blobs, pinned)
         self.meter = Meter()
         self.state = Restorer(root)
         self.core = Core()
@@ -78,7 +84,7 @@ class Context:
         """What the step of the current task was found to have changed of Python's own libraries."""
         self.watch = Watch(importer.is_first_party)
         self.spoiled = False
-        self.seen = Observed()
+        self.seen = NOTHING
         """What the step of the current task was seen to read and to write."""
         self.covered = covered or {}
         self.keep = keep
@@ -88,10 +94,14 @@ class Context:
         self.modules = 0
         """How many first-party modules there were when it was called."""
         importer.observer.settle(blobs.folder, lent)
-        self._calls: dict[StepDef, Call] = {}
+        self._calls: dict[int, Call] = {}
         for module in importer.modules.values():
             self.watch.meet(module)
         importer.on_load = self.watch.meet
+
+    def record(self, name: str, value: float, step: int | None) -> None:
+        """Take a metric of the current task."""
+        self.logged(self.node, secrets.masked(name), value, step)
 
     def close(self) -> None:
         """Let go of the process."""
@@ -100,9 +110,10 @@ class Context:
 
     def call_of(self, step: StepDef) -> Call:
         """The loaded code of a step. Raises whatever importing its module raises."""
-        call = self._calls.get(step)
-        if call is None:
-            call = self._calls[step] = Call(step, self.importer, self.root)
+        call = self._calls.get(id(step))  # comparing definitions costs more than a lookup of what is known
+        if call is None or call.step is not step:
+            call = self._calls[id(step)] = Call(step, self.importer, self.root)
+            call.changes = self.changes_libraries(step)
             files = self.covered.get(f"{step.module}:{step.qualname}")
             if files is not None:
                 root = self.importer.observer.root
@@ -117,7 +128,7 @@ class Context:
 
     def finished(self, step: StepDef) -> tuple[str, ...]:
         """Let a step that is no Python function remove what it worked in; notes of it for people."""
-        call = self._calls.get(step) if is_made(step) else None
+        call = self._calls.get(id(step))
         finish = getattr(call.function, "finish", None) if call is not None else None
         return tuple(f"step `{step.name}`: {note}" for note in finish()) if finish is not None else ()
 
@@ -130,6 +141,10 @@ class Call:
     """The code of one step, ready to be called; steps run in the folder `root`."""
 
     def __init__(self, step: StepDef, importer: FirstParty, root: Path) -> None:
+        self.step = step
+        self.is_made = is_made(step)
+        self.changes: tuple[str, ...] = ()
+        """What it changes of libraries (`Context.changes_libraries`)."""
         self.covered: frozenset[str] | None = None
         """The source files that its fingerprint is taken of; None where that is not known."""
         self.zoned = False
@@ -148,21 +163,29 @@ class Call:
             function = getattr(found, "function", found)
         self.function: Callable[..., Any] = function
         self.declared = Declared(step, function)
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.scalars = self.declared.scalars()
+        self._run: Callable[[Any], Any] | None = None
+        if inspect.iscoroutinefunction(function):
+            import asyncio  # 20 ms, and few steps are asynchronous
+
+            self._run = asyncio.run
         try:
             parameters = inspect.signature(function).parameters.values()
         except (TypeError, ValueError):
             parameters = ()
+        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        self._has_places = not parameters or any(p.kind not in by_name for p in parameters)
+        """Whether there may be arguments that are not handed over by name alone."""
         self._positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
         self._before_stars = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
 
     def __call__(self, values: dict[str, Any]) -> Any:
         """Call the function with its arguments by name; `*rest` and `**options` come under these names."""
         args: list[Any] = []
-        if self._positional or any(name.startswith("*") for name in values):
+        if self._has_places:
             args, values = self._arguments(values)
-        if self.is_async:
-            return asyncio.run(self.function(*args, **values))
+        if self._run is not None:
+            return self._run(self.function(*args, **values))
         return self.function(*args, **values)
 
     def _arguments(self, values: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -180,10 +203,8 @@ def execute(task: Task, context: Context) -> Done:
     """Carry one task out. Raises nothing but what `context.stops`."""
     outputs: tuple[Made, ...] = ()
     failed: Failure | None = None
-    context.seen, context.patched, context.peak = Observed(), [], 0
-    before = log.record_with(
-        lambda name, value, step: context.logged(task.node, secrets.masked(name), value, step)
-    )
+    context.seen, context.patched, context.peak, context.node = NOTHING, [], 0, task.node
+    before = log.record_with(context.record)
     context.meter.start()
     try:
         outputs, failed = copy_context().run(_attempt, task, context)
@@ -192,8 +213,11 @@ def execute(task: Task, context: Context) -> Done:
         log.record_with(before)
         log.enter(log.OUTSIDE)
         context.inputs.forget()
-        notes = (*context.finished(task.step), *_tidy(task.step, context))
+        notes = context.finished(task.step) if is_made(task.step) else ()
+        notes += _tidy(task.step, context)
     seen = context.seen
+    if seen is NOTHING and failed is None and not notes:
+        return Done(task.node, outputs, None, cost.seconds, cost.cpu, context.peak or cost.memory)
     observed = seen.observed if failed is None else ()
     cost_of = (cost.seconds, cost.cpu, context.peak or cost.memory)
     notes, wrote = (*notes, *seen.notes), seen.wrote
@@ -251,6 +275,8 @@ def _executed(
         return (), _moved(step.name, context)
     try:
         context.inputs.held_are_unchanged()
+        if type(value) in call.scalars and not task.out and (made := _scalar(step, value, context)):
+            return made, _judged(task, value, context) if step.validate or step.done else None
         value = _published(task, value, root)
         parts = call.declared.split(value)
         if task.out and (wrong := claimed(step.name, task.out, value, root)) is not None:
@@ -288,7 +314,7 @@ def _observed(call: Call, values: dict[str, Any], step: StepDef, context: Contex
     no Python function is not looked at: what it does happens elsewhere, and what is done for it here is ours;
     it says itself what it has read.
     """
-    if is_made(step):
+    if call.is_made:
         value = call(values)
         reads = getattr(call.function, "reads", None)
         if reads is not None:
@@ -304,7 +330,7 @@ def _observed(call: Call, values: dict[str, Any], step: StepDef, context: Contex
         returned = True
     finally:
         long = monotonic() - since > LONG
-        context.patched = context.core.restore(whole=long or context.changes_libraries(step) != ())
+        context.patched = context.core.restore(whole=long or call.changes != ())
         context.seen = observer.end(tokens=returned)
     return value
 
@@ -343,6 +369,19 @@ def _kept(step: str, value: object, parts: list[tuple[str, str, Any]], context: 
     if clause := secrets.returned(None, made):
         raise secret_returned(step, clause)
     return made
+
+
+def _scalar(step: StepDef, value: float | None, context: Context) -> tuple[Made, ...]:
+    """The output of a step that gave a number, as it declares; nothing where more has to be looked at than that."""
+    if secrets.forms or context.keep is not keep:
+        return ()
+    sink = io.BytesIO()
+    codec, note = choose.dump(value, "json", sink)  # type: ignore[arg-type]  # a number is only written
+    data = sink.getvalue()
+    if len(data) > SHORT:
+        return ()
+    context.inputs.know(data, value)
+    return (Made(Artifact(step.outputs[0].name, codec, digest_of(data), len(data), (), note), data),)
 
 
 def _judged(task: Task, value: Any, context: Context) -> Failure | None:
@@ -386,19 +425,23 @@ def _tidy(step: StepDef, context: Context) -> tuple[str, ...]:
     """Put the process back; what a person should know of it."""
     if context.importer.anew or context.importer.observer.strays:
         context.importer.forget_since(context.modules)
-    notes = []
+    notes: list[str] = []
     context.watch.empty_caches()
     changed = context.watch.changed()
     if changed:
         names = ", ".join(f"`{name}`" for name in changed[:5])
         notes.append(f"step `{step.name}` changed {names}, which other steps would see; {context.then}")
     notes += [f"step `{step.name}` {clause}; {context.then}" for clause in context.state.restore()]
-    patched = sorted({*context.changes_libraries(step), *context.patched})
+    if context.patched or context.alone:
+        patched = sorted({*context.changes_libraries(step), *context.patched})
+    else:
+        patched = []
     if patched:
         names = ", ".join(f"`{name}`" for name in patched[:5])
         notes.append(f"step `{step.name}` changes {names} of a library; {context.then}")
-    if notes:
-        context.spoiled = True
-        context.watch.settle()
-        context.state.settle()
+    if not notes:
+        return ()
+    context.spoiled = True
+    context.watch.settle()
+    context.state.settle()
     return tuple(notes)

@@ -6,11 +6,19 @@ what fails then says nothing of the reason. `hidden` finds such files, `blamed` 
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.machinery import PathFinder
 from types import ModuleType
+
+_LATE = (
+    "base64", "csv", "ctypes", "datetime", "decimal", "difflib", "fcntl", "filecmp", "fnmatch", "getpass", "heapq",
+    "inspect", "mmap", "platform", "random", "resource", "secrets", "shutil", "signal", "socket", "statistics",
+    "subprocess", "tempfile", "textwrap", "threading", "tomllib", "traceback", "uuid", "zlib",
+)  # fmt: skip
+"""What Stepwell imports of Python's own when it is needed, to start fast, and may need when a project is loaded."""
 
 IsOwn = Callable[[str], bool]
 """Whether a file is first-party code of the project."""
@@ -47,6 +55,16 @@ def blamed(error: BaseException, is_own: IsOwn) -> list[str]:
         file, folder = folder, os.path.dirname(folder)
     told = _sentence(name, os.path.abspath(file), [folder])
     return [told] if told else []
+
+
+def bring_forward(roots: Sequence[str]) -> None:
+    """Before the roots become importable: import now what Stepwell would import later, if one of them hides it.
+
+    So a project's `signal.py` stands in the way of its own code and libraries at most.
+    """
+    if any(name in sys.stdlib_module_names for root in roots for name, _ in _modules_in(root)):
+        for name in _LATE:
+            importlib.import_module(name)
 
 
 def _modules_in(root: str) -> Iterator[tuple[str, str]]:

@@ -20,14 +20,28 @@ from stepwell.stores.blobs import Blobs
 
 _ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes))
 
+SHORT = 64
+"""Bytes of a value that is decoded once, if it cannot be changed: many steps take one number."""
+
+_KNOWN = 4096
+"""Values that are known at most."""
+
+_UNKNOWN = object()
+
 
 class Inputs:
-    """Makes values of inputs. `root` is the project's, `blobs` the store's."""
+    """Makes values of inputs. `root` is the project's, `blobs` the store's.
 
-    def __init__(self, root: Path, blobs: Blobs) -> None:
+    `pinned` says by digest how the files of sources looked when they were planned (`sources.pin.Pinned.facts`).
+    """
+
+    def __init__(self, root: Path, blobs: Blobs, pinned: Mapping[str, bytes] | None = None) -> None:
         self._root = root
         self._blobs = blobs
+        self._pinned = pinned or {}
         self._held: list[tuple[Outside, Any]] = []
+        self._known: dict[bytes, Any] = {}
+        """Numbers, short texts and the like by the bytes of the codec `json`, which mean the same whenever they are read."""
 
     def value(self, source: Any) -> Any:
         """The value of one input. Raises `StepwellError`s, and what a reader of a source raises."""
@@ -36,6 +50,9 @@ class Inputs:
             return self._constant(source)
         if kind is Stored:
             artifact, data, path = source
+            if data is not None and len(data) <= SHORT and artifact.codec == "json" and not path:
+                value = self._known.get(data, _UNKNOWN)
+                return self._short(data) if value is _UNKNOWN else value
             blob = self._blobs.open(artifact.digest) if data is None else self._blobs.held(data)
             value = choose.load(blob, artifact.codec)
             for part in path:
@@ -44,6 +61,18 @@ class Inputs:
         if kind is Outside:
             return self._outside(source)
         return self._pack(source)
+
+    def _short(self, data: bytes) -> Any:
+        value = int(data) if data.isdigit() else choose.load(self._blobs.held(data), "json")
+        if type(value) in _ATOMS:
+            self.know(data, value)
+        return value
+
+    def know(self, data: bytes, value: Any) -> None:
+        """These bytes are what the codec `json` makes of this value, which cannot be changed, and of no other."""
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known[data] = value
 
     def held_are_unchanged(self) -> None:
         """Forget the sources that were read; raises `InputChanged` for one that was written to since."""
@@ -97,7 +126,8 @@ class Inputs:
         """A source that is about to be read, as it was planned (`sources.pin.Pinned`). Raises `InputChanged`."""
         from stepwell.sources import pin  # most tasks read no source
 
-        found = pin.hold(outside.uri, outside.digest, root=self._root, shelf=self._shelf())
+        facts = self._pinned.get(outside.digest, b"")
+        found = pin.hold(outside.uri, outside.digest, root=self._root, shelf=self._shelf(), facts=facts)
         self._held.append((outside, found))
         return found
 

@@ -35,7 +35,10 @@ from stepwell.worker.modules import FirstParty, Snapshot
 from stepwell.worker.serve import Settings, serve
 
 REQUEST = struct.Struct("<cI")
-"""From the driver: FORK and the number of a worker, with its four file descriptors; or CLOSE."""
+"""From the driver: FORK and the number of a worker, with its file descriptors; or CLOSE."""
+
+ENDS = 5
+"""File descriptors of a worker: tasks, leave to begin them, reports, standard output and error."""
 
 ANSWER = struct.Struct("<cIiQ")
 """To the driver: READY; EXITED, the number of a worker, its wait status, its peak memory in bytes."""
@@ -77,8 +80,8 @@ def run_template() -> None:
 
 
 def run_worker() -> None:
-    """A worker that was not forked. Arguments: its four descriptors, that of the settings, its parent's id."""
-    *ends, settings_fd, parent = map(int, sys.argv[1:7])
+    """A worker that was not forked. Arguments: its descriptors (`ENDS`), that of the settings, its parent's id."""
+    *ends, settings_fd, parent = map(int, sys.argv[1:])
     family.die_with_parent(parent)
     family.be_killed_first()
     settings = read_settings(settings_fd)
@@ -224,13 +227,13 @@ class Template:
     def _serve_request(self) -> bool:
         """Carry out one request; False when it was the last."""
         try:
-            request, ends, _, _ = socket.recv_fds(self.control, REQUEST.size, 4)
+            request, ends, _, _ = socket.recv_fds(self.control, REQUEST.size, ENDS)
         except ConnectionError:
             return False
         if len(request) < REQUEST.size:
             return False
         kind, number = REQUEST.unpack(request)
-        if kind == FORK and len(ends) == 4:
+        if kind == FORK and len(ends) == ENDS:
             pid = self._forked(ends) if self.fork else self._started(ends)
             self.workers[pid] = number
             for fd in ends:

@@ -36,6 +36,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from stepwell.kernel.ports import MOVING
+from stepwell.worker.hiding import bring_forward
 from stepwell.worker.observe import ImportRead, Observer
 from stepwell.worker.world import World
 
@@ -73,6 +74,11 @@ class Snapshot(Mapping[str, bytes]):
             with open(name, "rb") as file:
                 data = self._files[name] = file.read()
         return data
+
+    @property
+    def given(self) -> bool:
+        """Whether some of it is in no file."""
+        return bool(self._given)
 
     def give(self, path: str, data: bytes) -> bool:
         """Hold these bytes for a file that need not exist; whether they are other ones than before."""
@@ -267,6 +273,7 @@ class FirstParty:
         Modules that the other one loaded are forgotten: they belong to another project.
         """
         before = _ours()
+        bring_forward(self.roots)
         _replace(before, [self, FirstPartyFolders(self)])
         for old in before:
             if isinstance(old, FirstParty) and old is not self:
@@ -298,6 +305,7 @@ class FirstParty:
             yield
             return
         finders, paths = _ours(), list(sys.path)
+        bring_forward(self.roots)
         away = {name: sys.modules.pop(name) for name in self._in_the_way()}
         sys.modules.update(self._parked)
         self._parked.clear()

@@ -449,6 +449,10 @@ class Observer:
                 return frame
             if kind == OTHERS and not name.startswith(("<", zones.STDLIB)):
                 return None
+            if name.startswith(zones.STDLIB) and frame.f_code.co_name == "<module>":
+                return (
+                    None  # a module of Python's own: `subprocess` asks for `msvcrt` wherever it is imported
+                )
             frame = frame.f_back
         return None
 

@@ -18,10 +18,12 @@ from stepwell.codecs.columns import lacking
 from stepwell.errors import StepwellError
 from stepwell.kernel.graph import StepDef
 from stepwell.kernel.ports import Artifact, Made
-from stepwell.stores.blobs import INLINE, Blobs, BlobSink, digest_of
+from stepwell.stores.blobs import Blobs
 from stepwell.worker.failures import reference_returned, wrong_output
 
 _ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes))
+
+_NUMBERS = frozenset((type(None), bool, int, float))
 
 
 class Declared:
@@ -32,6 +34,13 @@ class Declared:
         self._types = dict(
             zip((output.name for output in step.outputs), _annotations(step, function), strict=True)
         )
+
+    def scalars(self) -> frozenset[type]:
+        """The classes of numbers that are exactly what the only output declares: of such a value nothing has to be judged."""
+        step, annotation = self.step, self._types[self.step.outputs[0].name] if self.step.outputs else Any
+        if step.shape != "single" or step.outputs[0].codec not in ("", "json"):
+            return frozenset()
+        return frozenset([kind for kind in _NUMBERS if annotation is None or kind is annotation])
 
     def split(self, value: Any) -> list[tuple[str, str, Any]]:
         """The outputs in a returned value: name, codec, value. Raises `WrongOutput`, `ReferenceReturned`."""
@@ -101,85 +110,14 @@ def keep(parts: list[tuple[str, str, Any]], blobs: Blobs) -> tuple[Made, ...]:
     """Encode outputs; large ones are durable files when this returns. Raises `CodecError`, `StoreError`."""
     made = []
     for name, codec, value in parts:
-        tray = Tray(blobs)
+        sink = blobs.sink()
         try:
-            chosen, note = choose.dump(value, codec, tray)
-            digest, size, data = tray.finish()
+            chosen, note = choose.dump(value, codec, sink)
+            digest, size, data = sink.finish()
         finally:
-            tray.discard()
-        made.append(Made(Artifact(name, chosen, digest, size, tuple(tray.parts), note or ""), data))
+            sink.discard()
+        made.append(Made(Artifact(name, chosen, digest, size, tuple(sink.parts), note or ""), data))
     return tuple(made)
-
-
-class Tray:
-    """A sink that becomes one of the store's (`BlobSink`) when there is too much for memory; most outputs are small.
-
-    It also notes the files that a codec puts beside its blob (`parts`). Implements `plugins.hookspecs.Sink`.
-    """
-
-    mode = "wb"
-    closed = False
-
-    def __init__(self, blobs: Blobs) -> None:
-        self.parts: list[str] = []
-        self._blobs = blobs
-        self._head = bytearray()
-        self._sink: BlobSink | None = None
-
-    def write(self, data: Any, /) -> int:
-        """Append bytes."""
-        if self._sink is not None:
-            return self._sink.write(data)
-        if type(data) is bytes and len(data) + len(self._head) <= INLINE:
-            self._head += data
-            return len(data)
-        return self._real().write(data)
-
-    def tell(self) -> int:
-        """Bytes written so far."""
-        return len(self._head) if self._sink is None else self._sink.tell()
-
-    def flush(self) -> None:
-        """Nothing to do."""
-
-    def close(self) -> None:
-        """Nothing to do; there for libraries that close what they wrote to."""
-
-    def readable(self) -> bool:
-        """No."""
-        return False
-
-    def writable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """No."""
-        return False
-
-    def take(self, path: Path) -> tuple[str, int]:
-        """Copy a file into the store as a part of this blob."""
-        digest, size = self._real().take(path)
-        self.parts.append(digest)
-        return digest, size
-
-    def finish(self) -> tuple[str, int, bytes | None]:
-        """Complete the blob: its digest, size, and the bytes where they are few."""
-        if self._sink is not None:
-            return self._sink.finish()
-        data = bytes(self._head)
-        return digest_of(data), len(data), data
-
-    def discard(self) -> None:
-        """Remove what was written and not finished."""
-        if self._sink is not None:
-            self._sink.discard()
-
-    def _real(self) -> BlobSink:
-        if self._sink is None:
-            self._sink = self._blobs.sink()
-            self._sink.write(self._head)
-        return self._sink
 
 
 def published(value: Any, target: Path) -> Any:

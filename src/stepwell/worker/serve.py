@@ -1,9 +1,8 @@
 """The loop of a worker: take a task, execute it, report, until it is told to stop.
 
-Tasks come one a message through a socket that keeps messages whole. The driver holds the reading
-end too, so it can take back what this worker has not begun, however stuck it is. Reports go out
-through a pipe: when a task begins and when it ends, each at once. (If a next task is there already,
-the end of one and the beginning of the other are one write.)
+Tasks come through the `inbox`, from which the driver can take back what this worker has not begun,
+however stuck it is. Reports go out through a pipe: when a task begins and when it ends, each at
+once. (If a next task is there already, the end of one and the beginning of the other are one frame.)
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from socket import MSG_DONTWAIT, socket
+from socket import socket
 from typing import Any
 
 from stepwell.errors import StrictUnavailable
-from stepwell.kernel.graph import StepDef
 from stepwell.kernel.ports import Done, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.worker import wire
 from stepwell.worker.capture import Capture
 from stepwell.worker.execute import Context, execute
 from stepwell.worker.failures import failure
+from stepwell.worker.inbox import Inbox
 from stepwell.worker.modules import FirstParty
 
 
@@ -52,6 +51,8 @@ class Settings:
         """Environment variables that the driver has not (`main.boot_environment`)."""
         self.covered: dict[str, list[str]] = given.get("covered", {})
         """By step the source files that its fingerprint is taken of (`execute.Context`)."""
+        self.pinned: dict[str, bytes] = given.get("pinned", {})
+        """By digest how the files of sources looked when they were planned (`inputs.Inputs`)."""
         self.end: bytes = given["end"]
         self.fork: bool = given["fork"]
         self.strict: bool = given["strict"]
@@ -63,7 +64,7 @@ class Settings:
 
 def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
     """Be a worker, in a process made for it. Does not return."""
-    tasks, reports, out, err = ends
+    tasks, leave, reports, out, err = ends
     code = 0
     signal.signal(signal.SIGTERM, _stop)
     os.register_at_fork(after_in_child=_not_a_worker)
@@ -80,14 +81,16 @@ def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
             then="its process was replaced",
             lent=settings.lent,
             covered=settings.covered,
+            pinned=settings.pinned,
             alone=settings.alone,
         )
         gc.enable()
+        inbox = Inbox(socket(fileno=tasks), socket(fileno=leave))
         if settings.strict:
-            _only_task(socket(fileno=tasks), write, settings, importer, make_context, capture)
+            _only_task(inbox, write, settings, importer, make_context, capture)
         else:
-            _loop(socket(fileno=tasks), write, make_context(), capture)
-    except Stopped:
+            _loop(inbox, write, make_context(), capture)
+    except (Stopped, EOFError):  # nothing a step raises comes to here
         pass
     except BaseException as error:  # the driver is told by what it finds on standard error  # noqa: BLE001
         _last_words(error)
@@ -100,33 +103,25 @@ def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
     os._exit(code)
 
 
-def _loop(tasks: socket, write: Callable[[bytes], None], context: Context, capture: Capture) -> None:
-    receive, pid = tasks.recv, os.getpid()
-    steps: dict[bytes, StepDef] = {}
-    last = b""  # the report of the task before, not sent yet
+def _loop(inbox: Inbox, write: Callable[[bytes], None], context: Context, capture: Capture) -> None:
+    pid = os.getpid()
+    task: Task | None = None
     while True:
-        try:
-            message = receive(wire.MESSAGE + 1024, MSG_DONTWAIT)
-        except BlockingIOError:
-            if last:
-                write(last)
-                last = b""
-            message = receive(wire.MESSAGE + 1024)
-        if not message:
-            return
-        task = _task(message, steps)
-        write(last + wire.started_frame(task.node, pid))
+        if task is None:
+            task = inbox.next()
+            write(wire.started_frame(task.node, pid))
         done = execute(task, context)
         if capture.finish():
             context.state.settle()
-        last = wire.done_frame(done)
         if context.spoiled:
-            write(last)
+            write(wire.done_frame(done))
             return
+        task = inbox.now()
+        write(wire.done_frame(done) if task is None else wire.done_frame(done, task.node))
 
 
 def _only_task(
-    tasks: socket,
+    inbox: Inbox,
     write: Callable[[bytes], None],
     settings: Settings,
     importer: FirstParty,
@@ -136,10 +131,7 @@ def _only_task(
     """The one task of a strict worker, in a staged folder of its own (`sandbox`)."""
     from stepwell.worker import sandbox  # other workers do without
 
-    message = tasks.recv(wire.MESSAGE + 1024)
-    if not message:
-        return
-    task = _task(message, {})
+    task = inbox.next()
     write(wire.started_frame(task.node, os.getpid()))
     if task.step.place:  # it is shut off by the container that it runs in
         done = execute(task, make_context())
@@ -152,15 +144,6 @@ def _only_task(
             done = box.judged(execute(task, make_context()))
     capture.finish()
     write(wire.done_frame(done))
-
-
-def _task(message: bytes, steps: dict[bytes, StepDef]) -> Task:
-    if message[:1] == wire.IN_A_FILE:
-        path = os.fsdecode(message[1:])
-        with open(path, "rb") as file:
-            message = file.read()
-        os.unlink(path)
-    return wire.unpack_task(message, steps)
 
 
 def _writer(fd: int) -> Callable[[bytes], None]:

@@ -155,10 +155,8 @@ def content(place: str, memo: Memo) -> str:
         return EMPTY
     from stepwell.sources import content as contents, files  # noqa: I001  # most processes read nothing
 
-    names = [os.path.basename(place)]
-    found = files.Found(place, place, True, "", names, [place], files.fields(status))
     try:
-        return contents.digest_of(found, memo, moment)
+        return contents.digest_of(files.see_file(files.Place("/", place, place), status), memo, moment).digest
     except EmptySource:  # it became empty just now
         return EMPTY
     except UnreadableSource:

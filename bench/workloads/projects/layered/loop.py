@@ -2,6 +2,8 @@
 
 import sys
 
+import helper
+
 PRIME = 1_000_000_007
 
 
@@ -13,8 +15,20 @@ def add(a: int, b: int) -> int:
     return (a + b) % PRIME
 
 
+def middle(a: int, b: int) -> int:
+    return (a + b + 0) % PRIME
+
+
+def helped(a: int, b: int) -> int:
+    return helper.mixed(a, b)
+
+
 width = int(sys.argv[1])
+half = width // 2
 row = [start(number) for number in range(width)]
-for _ in range(width - 1):
-    row = [add(row[i], row[(i + 1) % width]) for i in range(width)]
-print(*row)
+for layer in range(1, width):
+    sums = [add if layer < half else helped] * width
+    if layer == half:
+        sums[half] = middle
+    row = [sums[i](row[i], row[(i + 1) % width]) for i in range(width)]
+print("row:", *row)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Rules", "canonical", "has_docstring"]
 
@@ -40,8 +40,7 @@ _SPECIAL = frozenset(
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What the text leaves out, where that depends on what names stand for."""
 
     strip: Callable[[ast.expr], bool]

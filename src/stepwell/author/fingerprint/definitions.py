@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stepwell.author.fingerprint.canonical import canonical
 from stepwell.author.fingerprint.modules import Module, spans
@@ -22,8 +22,7 @@ __all__ = ["Definition", "Node", "signature"]
 _COMPUTED = ("import_module with a computed name", "__import__ with a computed name")
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """One definition that a step's result depends on."""
 
     name: str

@@ -18,28 +18,33 @@ from __future__ import annotations
 import ast
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from json import dumps, loads
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from stepwell.author.fingerprint.markers import normal
 from stepwell.kernel.identity import digest
 
 __all__ = ["Facts", "Installed"]
 
-_INFO = re.compile(r"^(?P<name>.+?)-(?P<version>[^-]+?)(?:-py[\d.]+)?\.(?:dist|egg)-info$")
+_INFO = re.compile(r"^(.+?)-([^-]+?)(?:-py[\d.]+)?\.(?:dist|egg)-info$")
+"""The name and version in the name of a folder of metadata."""
+
+SETTLED = 2_000_000_000
+"""Nanoseconds after which a change of a folder is surely seen by its time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Info:
-    """One `*.dist-info` folder."""
+class _Info(NamedTuple):
+    """One `*.dist-info` folder. `has_origin`: it says that it did not come from an index."""
 
     name: str
     version: str
     path: str
+    has_origin: bool
 
 
 class Facts(NamedTuple):
@@ -54,6 +59,9 @@ class Facts(NamedTuple):
 
 _KNOWN: dict[tuple[str, str], tuple[str, Any]] = {}
 """(kind, folder) -> the stamp of a distribution and what was read of it, in this process."""
+
+_LISTED: dict[str, tuple[int, Sequence[_Info]]] = {}
+"""By folder its time and the distributions that are in it, in this process."""
 
 
 class Installed:
@@ -129,23 +137,21 @@ class Installed:
     @cached_property
     def editable(self) -> tuple[Path, ...]:
         """The folders of projects that are installed as editable."""
-        roots: dict[Path, None] = {}
-        for info in self._infos:
-            origin = _origin(info)
-            if origin.get("dir_info", {}).get("editable"):
-                folder = Path(unquote(urlsplit(str(origin.get("url", ""))).path))
-                roots.update(dict.fromkeys([folder, *_mapped(info)]))
-        return tuple(roots)
+        return tuple(dict.fromkeys([root for info in self._infos for root in self._editable_of(info)]))
+
+    def _editable_of(self, info: _Info) -> tuple[Path, ...]:
+        """The folders of a project that is installed as editable; none of others, which most are."""
+        origin = _origin(info) if info.has_origin else {}
+        if not origin.get("dir_info", {}).get("editable"):
+            return ()
+        return (Path(unquote(urlsplit(str(origin.get("url", ""))).path)), *_mapped(info))
 
     @cached_property
     def _infos(self) -> list[_Info]:
         found: dict[str, _Info] = {}
         for folder in self.path:
-            for entry in _entries(folder):
-                match = _INFO.match(entry)
-                if match:
-                    name = re.sub(r"[-_.]+", "-", match["name"]).lower()
-                    found.setdefault(name, _Info(name, match["version"], os.path.join(folder, entry)))
+            for info in _listed(folder):
+                found.setdefault(info.name, info)
         return list(found.values())
 
     @cached_property
@@ -154,7 +160,7 @@ class Installed:
 
     def _owners(self, module: str) -> list[_Info]:
         top = module.split(".", 1)[0]
-        like = re.sub(r"[-_.]+", "-", top).lower()
+        like = normal(top)
         for info in self._infos:
             if info.name == like and top in self._tops(info) and self._is_closed(info, top):
                 return [info]
@@ -183,11 +189,31 @@ class Installed:
         return found
 
 
-def _entries(folder: str) -> list[str]:
+def _listed(folder: str) -> Sequence[_Info]:
+    """The distributions of a folder, by the names of their own folders; looked for again only when it has changed.
+
+    A folder that changed a moment ago may change again within the resolution of its time, and is not remembered.
+    """
     try:
-        return sorted(e for e in os.listdir(folder or ".") if e.endswith((".dist-info", ".egg-info")))
+        changed = os.stat(folder or ".").st_mtime_ns
+        known = _LISTED.get(folder)
+        if known is not None and known[0] == changed:
+            return known[1]
+        found = [info for entry in sorted(os.listdir(folder or ".")) for info in _info(folder, entry)]
     except OSError:
-        return []
+        return ()
+    if time.time_ns() - changed > SETTLED:
+        _LISTED[folder] = (changed, found)
+    return found
+
+
+def _info(folder: str, entry: str) -> tuple[_Info, ...]:
+    """The distribution of which a folder of this name holds the metadata; none where it is something else."""
+    match = _INFO.match(entry) if entry.endswith((".dist-info", ".egg-info")) else None
+    if match is None:
+        return ()
+    path = os.path.join(folder, entry)
+    return (_Info(normal(match[1]), match[2], path, os.path.exists(f"{path}/direct_url.json")),)
 
 
 def _text(info: _Info, name: str) -> str:

@@ -40,8 +40,8 @@ def parsed(text: str) -> Requirement | None:
     match = _REQUIREMENT.match(text)
     if match is None:
         return None
-    extras = frozenset(_normal(extra) for extra in (match[2] or "").split(",") if extra.strip())
-    return Requirement(_normal(match[1]), extras, (match[3] or "").strip())
+    extras = frozenset(normal(extra) for extra in (match[2] or "").split(",") if extra.strip())
+    return Requirement(normal(match[1]), extras, (match[3] or "").strip())
 
 
 def holds(marker: str, extras: Collection[str] = ()) -> bool | None:
@@ -107,7 +107,7 @@ def _one(words: _Words, word: str, extras: frozenset[str]) -> _Judged:
 
 def _compared(left: str, how: str, right: str, extras: frozenset[str]) -> bool | None:
     if "extra" in (left, right):
-        asked = _normal((right if left == "extra" else left).strip("'\""))
+        asked = normal((right if left == "extra" else left).strip("'\""))
         return {"==": asked in extras, "!=": asked not in extras}.get(how)
     is_version = left in _VERSIONS or right in _VERSIONS
     first, second = _value(left), _value(right)
@@ -146,8 +146,10 @@ def _padded(release: tuple[int, ...], length: int) -> tuple[int, ...]:
     return release + (0,) * (length - len(release))
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+def normal(name: str) -> str:
+    """The name of a distribution in the one way of writing it (PEP 503)."""
+    name = name.strip()
+    return name.lower() if name.isalnum() else re.sub(r"[-_.]+", "-", name).lower()
 
 
 @cache

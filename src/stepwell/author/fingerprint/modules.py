@@ -11,7 +11,6 @@ out; the body of `if TYPE_CHECKING:` is there for annotations only.
 from __future__ import annotations
 
 import ast
-import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -195,6 +194,8 @@ class Module:
 
     def source(self, statement: ast.stmt) -> str:
         """The text of a statement as it was written, decorators included, dedented."""
+        import textwrap
+
         if not hasattr(statement, "end_lineno") or getattr(statement, "cut", False):
             return ast.unparse(ast.fix_missing_locations(statement))
         decorators = getattr(statement, "decorator_list", [])

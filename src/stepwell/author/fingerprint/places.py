@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import NamedTuple
 
 from stepwell.author.fingerprint.installed import Installed
 
@@ -23,8 +23,7 @@ __all__ = ["Found", "Places"]
 _INSTALLED = ("site-packages", "dist-packages")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A first-party module: a file, a package's `__init__.py`, a compiled file, or a folder (no file)."""
 
     path: str | None

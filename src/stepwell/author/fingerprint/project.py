@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from stepwell.author.fingerprint.definitions import Definition, Node, signature
 from stepwell.author.fingerprint.effects import Effects
@@ -91,29 +92,28 @@ class Fingerprint:
         return any(first <= line <= last for first, last in spans)
 
 
-@dataclass(slots=True)
-class _Ground:
+class _Ground(NamedTuple):
     """What is loaded with a module, and what that brings."""
 
-    modules: set[str] = field(default_factory=set)
-    effects: list[Key] = field(default_factory=list)
-    changes: dict[Key, list[Key]] = field(default_factory=dict)
+    modules: set[str]
+    effects: list[Key]
+    changes: dict[Key, list[Key]]
 
 
-@dataclass(slots=True)
 class _Closure:
-    """The walk of one step."""
+    """The walk of one step. `notes` are those that there are before; `ignore` is left out."""
 
-    ground: _Ground
-    shared: bool = True
-    """Is the ground that of all steps of the module? Then it is copied before it grows."""
-    counted: dict[Key, Node] = field(default_factory=dict)
-    through: set[Key] = field(default_factory=set)
-    foreign: set[tuple[str, bool]] = field(default_factory=set)
-    notes: set[str] = field(default_factory=set)
-    todo: list[Key] = field(default_factory=list)
-    ignore: frozenset[Key] = frozenset()
-    ignored: set[Key] = field(default_factory=set)
+    def __init__(self, ground: _Ground, notes: set[str], ignore: frozenset[Key]) -> None:
+        self.ground = ground
+        self.shared = True
+        """Is the ground that of all steps of the module? Then it is copied before it grows."""
+        self.counted: dict[Key, Node] = {}
+        self.through: set[Key] = set()
+        self.foreign: set[tuple[str, bool]] = set()
+        self.notes = notes
+        self.todo: list[Key] = []
+        self.ignore = ignore
+        self.ignored: set[Key] = set()
 
 
 class Project:
@@ -299,7 +299,7 @@ class Project:
 
     def _ground(self, module: str) -> _Ground:
         if module not in self._grounds:
-            ground = self._grounds[module] = _Ground()
+            ground = self._grounds[module] = _Ground(set(), [], {})
             self._grow(ground, [module])
         return self._grounds[module]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,18 +48,20 @@ class Key(NamedTuple):
     name: str
 
 
-@dataclass(slots=True)
 class Reach:
     """Everything that some code reaches directly."""
 
-    keys: set[Key] = field(default_factory=set)
-    through: set[Key] = field(default_factory=set)
-    """Aliases in annotations: not counted themselves, but what they name may be."""
-    foreign: set[tuple[str, bool]] = field(default_factory=set)
-    """Modules that are neither first-party nor the standard library's; whether they may be missing."""
-    notes: set[str] = field(default_factory=set)
-    loads: set[str] = field(default_factory=set)
-    """First-party modules that are imported when the code runs."""
+    __slots__ = ("foreign", "keys", "loads", "notes", "through")
+
+    def __init__(self) -> None:
+        self.keys: set[Key] = set()
+        self.through: set[Key] = set()
+        """Aliases in annotations: not counted themselves, but what they name may be."""
+        self.foreign: set[tuple[str, bool]] = set()
+        """Modules that are neither first-party nor the standard library's; whether they may be missing."""
+        self.notes: set[str] = set()
+        self.loads: set[str] = set()
+        """First-party modules that are imported when the code runs."""
 
 
 class Resolver:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 __all__ = [
     "COMPUTED",
@@ -79,8 +79,7 @@ _UNBINDING = frozenset(
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """One name of one import statement, made absolute: `from module import name`, or the module."""
 
     module: str
@@ -89,8 +88,7 @@ class Import:
     """Inside a `try`: the module may be missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """A chain of names. `origin` is set where an import inside a function starts it."""
 
     chain: tuple[str, ...]
@@ -98,25 +96,38 @@ class Use:
     annotation: bool = False
 
 
-@dataclass(slots=True)
 class Reading:
     """What a piece of code takes from its surroundings."""
 
-    uses: set[Use] = field(default_factory=set)
-    changes: set[tuple[Use, int]] = field(default_factory=set)
-    """What is changed in place, with how deep in functions that happens (1: in the outermost one)."""
-    calls: set[tuple[Use, int]] = field(default_factory=set)
-    bare: set[tuple[Use, int]] = field(default_factory=set)
-    """Calls whose result is not used: they are there for what they do."""
-    imports: set[Import] = field(default_factory=set)
-    packages: set[str] = field(default_factory=set)
-    """Packages of which any module may be imported: `import_module(f"plugins.{name}")`."""
-    blind: set[str] = field(default_factory=set)
-    words: set[str] = field(default_factory=set)
-    mutates: set[int] = field(default_factory=set)
-    """How deep in functions a parameter of that function is changed in place."""
-    runs: set[int] = field(default_factory=set)
-    """How deep in functions a parameter of that function is called."""
+    __slots__ = (
+        "bare",
+        "blind",
+        "calls",
+        "changes",
+        "imports",
+        "mutates",
+        "packages",
+        "runs",
+        "uses",
+        "words",
+    )
+
+    def __init__(self) -> None:
+        self.uses: set[Use] = set()
+        self.changes: set[tuple[Use, int]] = set()
+        """What is changed in place, with how deep in functions that happens (1: in the outermost one)."""
+        self.calls: set[tuple[Use, int]] = set()
+        self.bare: set[tuple[Use, int]] = set()
+        """Calls whose result is not used: they are there for what they do."""
+        self.imports: set[Import] = set()
+        self.packages: set[str] = set()
+        """Packages of which any module may be imported: `import_module(f"plugins.{name}")`."""
+        self.blind: set[str] = set()
+        self.words: set[str] = set()
+        self.mutates: set[int] = set()
+        """How deep in functions a parameter of that function is changed in place."""
+        self.runs: set[int] = set()
+        """How deep in functions a parameter of that function is called."""
 
 
 Absolute = Callable[[ast.ImportFrom], str]
@@ -220,8 +231,7 @@ def _other_names(node: ast.AST) -> Iterator[str]:
         yield node.rest
 
 
-@dataclass(slots=True)
-class _Scope:
+class _Scope(NamedTuple):
     """One nested scope; the module is no scope (None)."""
 
     parent: _Scope | None
@@ -449,9 +459,8 @@ class _Reader:
         self, args: ast.arguments, body: list[ast.stmt] | list[ast.expr], scope: _Scope | None
     ) -> _Scope:
         made = self.scope(body, scope, is_class=False)
-        made.parameters = frozenset(a.arg for a in _all_args(args))
-        made.bound |= made.parameters
-        return made
+        parameters = frozenset(a.arg for a in _all_args(args))
+        return made._replace(parameters=parameters, bound=made.bound | parameters)
 
     def class_(self, node: ast.ClassDef, scope: _Scope | None, _: bool) -> None:
         self.push((d for d in node.decorator_list if not self.strip(d)), scope)

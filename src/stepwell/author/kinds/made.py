@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import inspect
 import os
 import sys
@@ -54,6 +53,8 @@ class Made:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Do the work with these inputs, in this process."""
+        import atexit
+
         bound = self.__signature__.bind(*args, **kwargs)
         from stepwell.plugins.registry import registry  # defining steps does without
         from stepwell.worker.kinds import spec_of

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from stepwell.codecs import choose
 from stepwell.errors import LibraryMissing, MissingLibrary, NotByPickle, StepNotLoaded
 from stepwell.kernel.ports import Artifact, Done, Failure, Made, Outside, Task
-from stepwell.stores.blobs import Blobs
+from stepwell.stores.blobs import Blobs, OneWay
 from stepwell.worker import family
 from stepwell.worker.execute import Context, execute
 from stepwell.worker.inputs import Inputs
@@ -118,10 +118,9 @@ def _decoded(folder: Path, codec: str, data: bytes) -> Any:
 # --------------------------------------------------------------------------- outputs
 
 
-class FileSink:
+class FileSink(OneWay):
     """A sink that is a file of `out/`; the files that a codec takes into it get marks. Implements `hookspecs.Sink`."""
 
-    mode = "wb"
     closed = False
 
     def __init__(self, out: Path, name: str) -> None:
@@ -138,24 +137,6 @@ class FileSink:
     def tell(self) -> int:
         """Bytes written so far."""
         return self._file.tell()
-
-    def flush(self) -> None:
-        """Nothing to do."""
-
-    def close(self) -> None:
-        """Nothing to do; there for libraries that close what they wrote to."""
-
-    def readable(self) -> bool:
-        """No."""
-        return False
-
-    def writable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """No."""
-        return False
 
     def take(self, path: Path) -> tuple[str, int]:
         """A file as a part: put aside, under a mark as long as a digest."""

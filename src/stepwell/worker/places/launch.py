@@ -29,7 +29,6 @@ from stepwell.kernel.ports import Artifact, Failure, Made, Outside, Stored, Task
 from stepwell.stores.blobs import INLINE, Blobs
 from stepwell.worker import failures
 from stepwell.worker.observe import Observed
-from stepwell.worker.outputs import Tray
 from stepwell.worker.places import RESOLVED, exchange, place
 from stepwell.worker.places.pickles import foreign
 from stepwell.worker.places.starts import Exchange, Start
@@ -366,24 +365,24 @@ def _come_back(
 
 def _kept(output: Mapping[str, Any], out: Path, blobs: Blobs) -> Made:
     """An output as a blob of the store, its marks replaced by digests. Raises `StoreError`s, `PlaceDied`."""
-    tray = Tray(blobs)
+    sink = blobs.sink()
     try:
-        marks = {mark: tray.take(Path(out, _checked(out, name)))[0] for mark, name in output["parts"].items()}
+        marks = {mark: sink.take(Path(out, _checked(out, name)))[0] for mark, name in output["parts"].items()}
         with open(exchange.opened(out, output["file"]), "rb") as file:
             if os.fstat(file.fileno()).st_size:
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                     if marks or len(data) <= INLINE:
-                        tray.write(_settled(data, marks))
+                        sink.write(_settled(data, marks))
                     else:
                         with memoryview(data) as view:
-                            tray.write(view)
-        digest, size, kept = tray.finish()
+                            sink.write(view)
+        digest, size, kept = sink.finish()
     except OSError as error:
         raise PlaceDied(f"what it left as its output cannot be read: {error}") from error
     finally:
-        tray.discard()
+        sink.discard()
     return Made(
-        Artifact(output["name"], output["codec"], digest, size, tuple(tray.parts), output["note"]), kept
+        Artifact(output["name"], output["codec"], digest, size, tuple(sink.parts), output["note"]), kept
     )
 
 

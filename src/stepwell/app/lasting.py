@@ -1,0 +1,216 @@
+"""Whether an answer lasts: everything that an unchanged plan rested on, for `app.standing` to prove it again.
+
+None is left where something that counts cannot be proven: a clock or chance in the pipeline's body, a
+program or the network asked while tracing, steps with a test of their own (`done=`) or in another
+place, dynamic calls, checks of the user's own, web sources, secrets, and whatever changed since this
+process began: what was read then may be older than what is there now.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from stepwell.app.session import Settings, Work
+from stepwell.app.standing import Standing, bytes_token
+from stepwell.author.settings import settings_of
+from stepwell.author.steady import unsteady
+from stepwell.kernel.graph import FromStep, leaves
+from stepwell.kernel.plan import Decision
+from stepwell.kernel.ports import MOVING, Result
+from stepwell.sources.address import parse
+from stepwell.stores.blobs import INLINE
+from stepwell.stores.standing import footing
+from stepwell.worker.kinds import PYTHON
+from stepwell.worker.secrets import any_made
+from stepwell.worker.world import World
+
+LEAST_AGE = 20_000_000
+"""Nanoseconds that a file or folder must be older than this process: about what a time stamp is exact to."""
+
+PLAIN = Settings()
+
+
+class _Open(Exception):
+    """Something that the answer rests on cannot be proven; the text says what."""
+
+
+def standing_of(
+    work: Work, settings: Settings, began: int, shown: Mapping[str, Any], run: int = 0
+) -> Standing | None:
+    """What to keep of a plan in which nothing was to be done; None where that would prove nothing.
+
+    `began` is when this process began, in nanoseconds since 1970; `shown` the answer, `run` the number of
+    the run that reused everything.
+    """
+    try:
+        if settings._replace(jobs=0, keep_going=False, memory=0) != PLAIN:
+            raise _Open("asked with options")
+        results = [_result(work, decision) for decision in work.plan.decisions]
+        facts = dict(_facts(work, began))
+        facts.update(_observed(results))
+        world = World(work.root, work.store.memo)  # type: ignore[arg-type]
+        moved = next((what for what, was in facts.items() if _now(what, world) != was), None)
+        if moved is not None:
+            raise _Open(f"{moved} has changed")
+        files, held = _blobs(work, results)
+        return Standing(
+            os.fspath(work.root),
+            tuple(facts.items()),
+            tuple(_sources(work)),
+            _until(work, results),
+            footing(work.store.database),
+            tuple(files),
+            tuple(held),
+            run,
+            shown,
+        )
+    except _Open:
+        return None
+
+
+def keys_of(work: Work) -> Iterator[str]:
+    """The keys of the results that a plan reuses."""
+    for decision in work.plan.decisions:
+        if decision.key:
+            yield decision.key
+
+
+def _now(what: str, world: World) -> str:
+    return bytes_token(what[6:]) if what.startswith("bytes ") else world.token(what)
+
+
+def _result(work: Work, decision: Decision) -> Result:
+    step = work.graph.step_of(decision.node)
+    simple = step.kind == PYTHON and not (step.place or step.services or step.done or not step.cache)
+    plain = decision.verb == "cached" and decision.reasons[0].kind == "cached"
+    if not simple or not plain or decision.result is None:
+        raise _Open(f"`{step.name}` is no plain step that is up to date")
+    return decision.result
+
+
+# --------------------------------------------------------------------------- what counts
+
+
+def _facts(work: Work, began: int) -> Iterator[tuple[str, str]]:
+    importer, seen = work.loaded.importer, work.seen
+    if seen is None or seen.wrote or seen.notes or any_made() or work.ghost is not None or work.own_checks:
+        raise _Open("the trace cannot be seen through")
+    snapshot = importer.snapshot
+    if snapshot.given or "workspace" in settings_of(work.root):
+        raise _Open("it is in no file, or in several projects")
+    codes = {path: snapshot.code(path) for path in snapshot if path.endswith(".py")}
+    if unsteady(work.loaded.pipeline, importer.modules, codes):
+        raise _Open("a clock or chance")
+    for path, data in snapshot.items():
+        yield f"bytes {path}", blake2b(data, digest_size=20).hexdigest()
+    for read in importer.reads:
+        yield _provable(read.what, MOVING if read.own else read.token)
+    for what, token in seen.observed:
+        yield _provable(what, token)
+    yield from _settings(work)
+    world = World(work.root)
+    for folder in _folders(work):
+        yield _settled(f"list {folder}", folder, began, world)
+    for folder in _installed(importer.roots):
+        yield _settled(f"all {folder}", folder, began, world)
+    for node in work.graph.nodes:
+        if node.out:
+            yield _provable(f"file {node.out}", world.token(f"file {node.out}"))
+
+
+def _provable(what: str, token: str) -> tuple[str, str]:
+    if token in ("", MOVING) or what == "$*":
+        raise _Open(what)
+    return what, token
+
+
+def _settled(what: str, folder: str, began: int, world: World) -> tuple[str, str]:
+    """A folder as it is now, if it was not touched since this process began: what was read may else be older."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return what, world.token(what)
+    if max(status.st_mtime_ns, status.st_ctime_ns) > began - LEAST_AGE:
+        raise _Open(what)
+    return what, world.token(what)
+
+
+def _settings(work: Work) -> Iterator[tuple[str, str]]:
+    """The files that say where the project begins and how it is set, also where there is none."""
+    file = work.loaded.target.file
+    here = file.parent if file is not None else Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        for name in ("stepwell.toml", "pyproject.toml"):
+            path = os.path.join(folder, name)
+            yield f"bytes {path}", bytes_token(path)
+        if folder == work.root and _is_marked(folder):
+            return
+
+
+def _is_marked(root: Path) -> bool:
+    return bool(settings_of(root)) or (root / "stepwell.toml").is_file()
+
+
+def _folders(work: Work) -> list[str]:
+    """Where another file would mean another import: the roots, and the folders of what was imported."""
+    importer, root = work.loaded.importer, os.fspath(work.root)
+    folders = {os.path.dirname(path) for path in importer.snapshot}
+    return sorted({*folders, *importer.roots, root, os.path.join(root, "src")})
+
+
+def _installed(own: tuple[str, ...]) -> list[str]:
+    """The folders of `sys.path` that are neither the project's nor Python's own."""
+    standard = os.path.dirname(os.__file__)
+    found = {os.path.abspath(path) for path in sys.path if path and not path.endswith(".zip")}
+    return sorted(
+        path for path in found - {*own, standard} if os.path.isdir(path) and not path.endswith("lib-dynload")
+    )
+
+
+def _observed(results: list[Result]) -> Iterator[tuple[str, str]]:
+    """What the steps were seen to rest on."""
+    known: dict[int, None] = {}
+    for result in results:
+        if result.observed and id(result.observed) not in known:
+            known[id(result.observed)] = None
+            for what, token in result.observed:
+                if token:
+                    yield _provable(what, token)
+
+
+def _sources(work: Work) -> Iterator[tuple[str, str, str]]:
+    for source, pinned in zip(work.graph.sources, work.pinned, strict=True):
+        if parse(source.uri).kind == "web" or pinned.changed:
+            raise _Open(f"source `{source.name}`")
+        yield source.uri, pinned.digest, pinned.facts.hex()
+
+
+def _until(work: Work, results: list[Result]) -> float:
+    """The first moment at which a result has expired; 0 where none does."""
+    ends = [
+        result.made + ttl
+        for decision, result in zip(work.plan.decisions, results, strict=True)
+        if (ttl := work.graph.step_of(decision.node).ttl)
+    ]
+    return min(ends, default=0.0)
+
+
+def _blobs(work: Work, results: list[Result]) -> tuple[list[str], list[str]]:
+    """The digests of large blobs that any result has, and of small ones that are returned."""
+    files: dict[str, None] = {}
+    for result in results:
+        for artifact in result.outputs:
+            files.update(dict.fromkeys([artifact.digest] if artifact.size > INLINE else ()))
+            files.update(dict.fromkeys(artifact.parts))
+    held: dict[str, None] = {}
+    for leaf in leaves(work.graph.result):
+        if isinstance(leaf, FromStep):
+            held.update(
+                (artifact.digest, None) for artifact in results[leaf.node].outputs if artifact.size <= INLINE
+            )
+    return list(files), list(held)

@@ -1,0 +1,127 @@
+"""Where a result or a blob is, by its name: an index that is written late, many entries at a time.
+
+    late = Late(database, BY_KEY, BY_SITE)
+    late.rows(BY_KEY, "b3:…")       numbers of rows without an entry yet that have this name, the oldest first
+    settle(connection)              inside a transaction: entries for all rows that have none
+
+Names are digests, so each entry belongs to another page of its index, and the more entries there are,
+the fewer share a page: an index that SQLite kept itself would rewrite, and sync, ten pages for each that
+holds new rows. Rows are only ever added at the end, with numbers that are never used twice. So entries are
+made when a run ends, or for `LATE` rows at once, in the order of their names. Rows behind the last number
+that has an entry (the table `settled`) are read once by each process that looks for something.
+
+An entry leads to rows that may have the name: it holds the first characters only, and what has been
+taken away keeps its entries until the next `renew`. Whoever looks compares the whole name.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from stepwell.stores.database import Database
+
+LATE = 25_000
+"""Rows without an entry from which on they get them during a run."""
+
+
+class Index(NamedTuple):
+    """A table of entries (name, row), the rows' table, their number, and the column with the name."""
+
+    entries: str
+    table: str
+    number: str
+    column: str
+    width: int = 12
+
+    @property
+    def among(self) -> str:
+        """A condition that narrows rows down to those with an entry for the name ?1, which they may have."""
+        return f"{self.number} IN (SELECT row FROM {self.entries} WHERE name = substr(?1, 1, {self.width}))"  # noqa: S608
+
+
+BY_KEY = Index("results_by_key", "results", "seq", "key")
+BY_SITE = Index("results_by_site", "results", "seq", "site")
+BY_DIGEST = Index("blobs_by_digest", "blobs", "id", "digest", 27)
+TABLES = (("results", "seq", (BY_KEY, BY_SITE)), ("blobs", "id", (BY_DIGEST,)))
+
+_SETTLED = "SELECT row FROM settled WHERE rows_of = ?"
+
+
+class Late:
+    """The rows of a table that have no entries yet, by their names in some indexes, as far as this connection sees them."""
+
+    def __init__(self, database: Database, *indexes: Index) -> None:
+        self._database = database
+        self._rows: dict[Index, dict[str, tuple[int, ...]]] = {index: {} for index in indexes}
+        self._table = indexes[0].table
+        columns = ", ".join([indexes[0].number, *[index.column for index in indexes]])
+        self._newer = f"SELECT {columns} FROM {self._table} WHERE {indexes[0].number} > ?"  # noqa: S608
+        self._seen = -1
+        self._stale = True
+
+    def moved(self) -> None:
+        """Somebody has written: look again when something is asked."""
+        self._stale = True
+
+    def rows(self, index: Index, name: str) -> tuple[int, ...]:
+        """The numbers of the rows with this name, the oldest first; those that have entries meanwhile may be among them."""
+        if self._stale:
+            self.look()
+        return self._rows[index].get(name, ())
+
+    def of(self, index: Index, names: Sequence[str]) -> set[str]:
+        """Those of the names that a row has. Call `look` before.
+
+        What was written since is seen, and not remembered: it may be part of a transaction that comes to nothing.
+        """
+        newer = f"SELECT {index.column} FROM {index.table} WHERE {index.number} > ?"  # noqa: S608
+        found = {name for (name,) in self._database.rows(newer, (self._seen,))}
+        found.update(name for (name,) in entered(self._database, index, names, index.column))
+        return {name for name in names if name in found or name in self._rows[index]}
+
+    def look(self) -> None:
+        """Take in what has been written by now."""
+        (settled,) = self._database.row(_SETTLED, (self._table,)) or (0,)
+        if settled >= self._seen:  # all that is known here has its entries
+            for rows in self._rows.values():
+                rows.clear()
+            self._seen = settled
+        for number, *names in self._database.rows(self._newer, (self._seen,)):
+            for name, rows in zip(names, self._rows.values(), strict=True):
+                rows[name] = (*rows.get(name, ()), number)
+            self._seen = number
+        self._stale = False
+
+
+def entered(
+    database: Database, index: Index, names: Iterable[str], columns: str
+) -> Iterator[tuple[Any, ...]]:
+    """Columns of the rows with an entry for one of the names, which they may have."""
+    sql = f"SELECT {columns} FROM {index.table} WHERE {index.number} IN (SELECT row FROM {index.entries} WHERE name IN (???))"  # noqa: S608
+    return database.many(sql, [name[: index.width] for name in names])
+
+
+def settle(connection: sqlite3.Connection, least: int = 1) -> None:
+    """Inside a transaction: entries for all rows of a table that have none, where these are at least so many."""
+    for table, number, indexes in TABLES:
+        (settled,) = connection.execute(_SETTLED, (table,)).fetchone()
+        (last,) = connection.execute(f"SELECT coalesce(max({number}), 0) FROM {table}").fetchone()  # noqa: S608
+        if last - settled >= least:
+            for entries, _, _, column, width in indexes:
+                connection.execute(
+                    f"INSERT OR IGNORE INTO {entries} (name, row) SELECT substr({column}, 1, {width}), {number}"  # noqa: S608
+                    f" FROM {table} WHERE {number} > ? ORDER BY 1, 2",
+                    (settled,),
+                )
+            connection.execute("UPDATE settled SET row = ? WHERE rows_of = ?", (last, table))
+
+
+def renew(connection: sqlite3.Connection) -> None:
+    """Inside a transaction: the entries of all rows anew, after rows were taken away or brought back."""
+    for _, _, indexes in TABLES:
+        for index in indexes:
+            connection.execute(f"DELETE FROM {index.entries}")  # noqa: S608
+    connection.execute("UPDATE settled SET row = 0")
+    settle(connection)

@@ -1,0 +1,262 @@
+"""Plans that are recalled: answered without loading the pipeline as long as nothing changed, and never when anything did.
+
+Whether a command recalled is seen from outside: one that did has not imported `stepwell.app.session`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ASK = """
+import sys
+from stepwell.cli.main import main
+code = main(sys.argv[1:])
+print("\\nrecalled" if "stepwell.app.session" not in sys.modules else "\\nplanned")
+sys.exit(code)
+"""
+
+PIPELINE = """
+import json
+import os
+from pathlib import Path
+
+import helpers
+from stepwell import pipeline, source, step
+
+TABLE = source("table.csv", str)
+SCALE = json.loads(Path("scale.json").read_text())["scale"]
+
+
+@step
+def read(table: str) -> int:
+    return len(table)
+
+
+@step
+def scaled(number: int, by: int) -> int:
+    Path("seen.txt").read_text()
+    return helpers.times(number, by)
+
+
+@step(ttl=3600)
+def large(number: int) -> bytes:
+    return bytes(number % 251 for _ in range(100_000))
+
+
+@pipeline
+def counted(by: int = 2) -> int:
+    names = sorted(p.name for p in Path("parts").glob("*.txt"))
+    mood = os.environ.get("MOOD", "")
+    read_one = read(TABLE())
+    large(read_one)
+    return scaled(read_one, by * SCALE + len(names) + len(mood))
+"""
+
+
+class Answer(NamedTuple):
+    """What a command said, and whether it recalled it."""
+
+    recalled: bool
+    text: str
+    notes: str
+    code: int
+
+
+def environment() -> dict[str, str]:
+    """The environment of commands: pytest's own variable says where it is, and would make each a new question."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+class Project:
+    """A pipeline that rests on everything that one can rest on."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.extra: dict[str, str] = {}
+        self.write("pipeline.py", PIPELINE)
+        self.write("helpers.py", "def times(a, b):\n    return a * b\n")
+        self.write("table.csv", "a,b\n1,2\n")
+        self.write("scale.json", '{"scale": 3}')
+        self.write("seen.txt", "seen")
+        self.write("parts/one.txt", "")
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the project."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def ask(self, *words: str) -> Answer:
+        """Carry out a command."""
+        done = subprocess.run(
+            [sys.executable, "-c", ASK, *words],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            env={**environment(), **self.extra},
+        )
+        *text, mark = done.stdout.rstrip().split("\n")
+        return Answer(mark == "recalled", "\n".join(text).rstrip(), done.stderr, done.returncode)
+
+    def settle(self, *words: str) -> Answer:
+        """Ask until it is recalled: the run that works, the one that finds nothing to do, the one that knows it."""
+        for _ in range(3):
+            time.sleep(0.05)  # what was written just now is not older than the process
+            answer = self.ask(*words)
+            assert answer.code == 0, answer
+            if answer.recalled:
+                return answer
+        raise AssertionError(f"never recalled: {answer}")
+
+    def runs(self) -> list[dict[str, object]]:
+        """The runs of the store, newest first."""
+        done = self.ask("runs", "--json")
+        return list(json.loads(done.text)["runs"])
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project whose unchanged run is recalled."""
+    made = Project(tmp_path)
+    assert not made.ask("run").recalled
+    assert not made.ask("run").recalled
+    assert made.ask("run").recalled
+    return made
+
+
+def test_a_recalled_run_says_and_records_what_the_one_before_did(project: Project) -> None:
+    before, after = project.ask("run", "by=2"), project.ask("run")
+    assert not before.recalled  # another question, although it means the same
+    assert after.recalled
+    said = [line.replace(" (r1)", "") for line in before.text.splitlines()[1:-1]]
+    assert [line.replace(" (r1)", "") for line in after.text.splitlines()[1:-1]] == said
+    assert after.text.splitlines()[-1].endswith("0 ran, 3 cached")
+    newest, older = project.runs()[:2]
+    assert int(str(newest["run"])[1:]) == int(str(older["run"])[1:]) + 1
+    same = ("pipeline", "status", "params", "metrics", "commit")
+    assert [newest[name] for name in same] == [older[name] for name in same]
+    shown = json.loads(project.ask("show", str(newest["run"]), "--json").text)
+    assert [step["status"] for step in shown["steps"]] == ["cached"] * 3
+
+
+def test_a_recalled_plan_prints_the_same(project: Project) -> None:
+    planned = project.ask("plan")
+    recalled = project.ask("plan")
+    assert (planned.recalled, recalled.recalled) == (False, True)
+    assert planned[1:] == recalled[1:]
+
+
+CHANGES = {
+    "the code of a step": lambda p: p.write("pipeline.py", PIPELINE.replace("len(table)", "len(table) + 1")),
+    "a helper": lambda p: p.write("helpers.py", "def times(a, b):\n    return b * a + 0\n"),
+    "a source": lambda p: p.write("table.csv", "a,b\n1,2\n3,4\n"),
+    "what a module reads when it is imported": lambda p: p.write("scale.json", '{"scale": 4}'),
+    "what a step was seen to read": lambda p: p.write("seen.txt", "seen again"),
+    "what the body lists": lambda p: p.write("parts/two.txt", ""),
+    "a variable that the body reads": lambda p: p.extra.update(MOOD="x"),
+    "settings": lambda p: p.write("pyproject.toml", "[tool.stepwell.params]\nby = 5\n"),
+    "a result by force": lambda p: p.ask("run", "--force", "read"),
+    "a large blob": lambda p: next((p.root / ".stepwell/blobs").glob("*/*")).unlink(),
+    "all results": lambda p: p.ask("gc", "--keep", "1", "--older-than", "0", "--yes"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_is_seen_at_once(project: Project, change: str) -> None:
+    CHANGES[change](project)
+    answer = project.ask("run")
+    assert not answer.recalled
+    assert answer.code == 0
+    assert project.settle("run").code == 0  # and is as firm as before
+
+
+def test_a_module_that_comes_to_stand_before_another_is_seen(project: Project) -> None:
+    project.write("src/helpers.py", "def times(a, b):\n    return 0\n")
+    assert not project.ask(
+        "run"
+    ).recalled  # the root comes first: it changes nothing, but that had to be found out
+    project.write("json.py", "raise RuntimeError('the wrong json')\n")
+    assert not project.ask("plan").recalled
+
+
+def test_what_is_installed_is_seen(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = tmp_path_factory.mktemp("packages")
+    project.extra["PYTHONPATH"] = str(place)
+    project.settle("run")
+    (place / "other-1.0.dist-info").mkdir()
+    assert not project.ask("run").recalled
+
+
+def test_a_source_of_the_same_size_and_time_is_read_where_its_time_is_fresh(project: Project) -> None:
+    path = project.root / "table.csv"
+    before = path.stat()
+    path.write_text("a,b\n9,9\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not project.ask("run").recalled
+
+
+def test_a_variable_of_the_terminal_does_not_count(project: Project) -> None:
+    project.extra["WINDOWID"] = "77"
+    assert project.ask("run").recalled
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('os.environ.get("MOOD", "")', "str(__import__('datetime').date.today())"),
+        ('os.environ.get("MOOD", "")', "helpers.stamp()"),
+        (
+            "return len(table)\n",
+            "return len(table)\n\n@step(cache=False)\ndef always() -> int:\n    return 1\n",
+        ),
+        ("read_one = read(TABLE())", "read_one = read(TABLE())\n    read.options(done=lambda table: True)"),
+    ],
+    ids=["a clock", "a clock in a helper", "a step that is never reused, not called", "options"],
+)
+def test_what_cannot_be_proven_is_planned_anew(tmp_path: Path, old: str, new: str) -> None:
+    made = Project(tmp_path)
+    made.write(
+        "helpers.py",
+        "import time\n\ndef times(a, b):\n    return a * b\n\ndef stamp():\n    return str(time.time())[:1]\n",
+    )
+    made.write("pipeline.py", PIPELINE.replace(old, new))
+    for _ in range(3):
+        time.sleep(0.05)
+        answer = made.ask("run")
+        assert answer.code == 0, answer
+    assert answer.recalled == ("cache=False" in new or "options" in new)
+
+
+def test_a_clock_in_a_step_does_not_count(tmp_path: Path) -> None:
+    made = Project(tmp_path)
+    made.write("helpers.py", "import time\n\ndef times(a, b):\n    time.time()\n    return a * b\n")
+    assert made.settle("run").recalled
+
+
+def test_a_damaged_memo_costs_time_only(project: Project) -> None:
+    import sqlite3
+
+    with sqlite3.connect(project.root / ".stepwell/store.db") as connection:
+        connection.execute("UPDATE memo SET value = '[1, 2' WHERE kind = 'standing'")
+    answer = project.ask("run")
+    assert (answer.recalled, answer.code) == (False, 0)
+    assert project.settle("run").recalled
+
+
+def test_runs_at_once_have_numbers_of_their_own(project: Project) -> None:
+    words = [sys.executable, "-c", ASK, "run"]
+    many = [
+        subprocess.Popen(words, cwd=project.root, env=environment(), stdout=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    said = [process.communicate()[0] for process in many]
+    assert all(text.rstrip().endswith("recalled") for text in said)
+    assert len({text.split()[2] for text in said}) == 6
