@@ -7,7 +7,8 @@ from laboratory import Lab, Ref, Src, call, reasons, texts, verbs
 
 from stepwell.errors import Interrupted, StepNotLoaded
 from stepwell.kernel.events import StepRetried
-from stepwell.kernel.ports import MOVING, Done, Failure
+from stepwell.kernel.identity import MOVING
+from stepwell.kernel.ports import Done, Failure
 from stepwell.testing.engine import FrozenClock
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from stepwell.engines.local import LocalEngine
 from stepwell.kernel.graph import RESULT, OutputDef, StepDef
-from stepwell.kernel.identity import token
-from stepwell.kernel.ports import MOVING, Done, Outside, Task
+from stepwell.kernel.identity import MOVING, token
+from stepwell.kernel.ports import Done, Outside, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.testing.engine import drain, ended
 from stepwell.worker import hooks, observe, seen

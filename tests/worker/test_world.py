@@ -10,7 +10,7 @@ import pytest
 from blake3 import blake3
 
 from stepwell.kernel import identity
-from stepwell.kernel.ports import MOVING
+from stepwell.kernel.identity import MOVING
 from stepwell.sources import content
 from stepwell.sources.memo import Memory
 from stepwell.worker.world import EMPTY, World

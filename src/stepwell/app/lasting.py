@@ -20,8 +20,9 @@ from stepwell.app.standing import Standing, bytes_token
 from stepwell.author.settings import settings_of
 from stepwell.author.steady import unsteady
 from stepwell.kernel.graph import FromStep, leaves
+from stepwell.kernel.identity import MOVING
 from stepwell.kernel.plan import Decision
-from stepwell.kernel.ports import MOVING, Result
+from stepwell.kernel.ports import Result
 from stepwell.sources.address import parse
 from stepwell.stores.blobs import INLINE
 from stepwell.stores.standing import footing

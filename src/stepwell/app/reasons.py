@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from stepwell.kernel.graph import Binding, FromSource, FromStep, Graph, Node, leaves
+from stepwell.kernel.identity import MOVING
 from stepwell.kernel.plan import VERSION, Identity, Known, Reason, is_stored
-from stepwell.kernel.ports import MOVING, Result
+from stepwell.kernel.ports import Result
 
 
 class Differences:

@@ -26,6 +26,9 @@ LONGEST = 200
 """Characters of canonical text that are kept as they are; longer text is replaced by its digest."""
 
 
+MOVING = "moving"
+"""The token of a thing that changed while it was read (`ports.World`): equal to nothing, itself included."""
+
 _SECRET = re.compile(r"(?i)(key|token|secret|passw|pwd|credential|auth|dsn|_url$|cookie|session)")
 
 

@@ -36,8 +36,8 @@ from stepwell.kernel.graph import (
     leaves,
     ordered,
 )
-from stepwell.kernel.identity import LONGEST, Naming, call_text, digest, site_of
-from stepwell.kernel.ports import MOVING, Artifact, Made, Past, Result, Tests, World
+from stepwell.kernel.identity import LONGEST, MOVING, Naming, call_text, digest, site_of
+from stepwell.kernel.ports import Artifact, Made, Past, Result, Tests, World
 
 Verb = Literal["run", "maybe", "cached", "skip", "blocked", "dynamic"]
 

@@ -118,10 +118,6 @@ class World(Protocol):
         ...
 
 
-MOVING = "moving"
-"""The token of a thing that changed while it was read: equal to nothing, itself included."""
-
-
 class Tests(Protocol):
     """The users' own tests of whether a step's work still counts (`done=`)."""
 

@@ -35,7 +35,7 @@ from importlib.util import decode_source, spec_from_file_location
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from stepwell.kernel.ports import MOVING
+from stepwell.kernel.identity import MOVING
 from stepwell.worker.hiding import bring_forward
 from stepwell.worker.observe import ImportRead, Observer
 from stepwell.worker.world import World

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from stepwell.kernel import identity
-from stepwell.kernel.ports import MOVING
+from stepwell.kernel.identity import MOVING
 from stepwell.worker import world as worlds
 from stepwell.worker.secrets import variable_token
 from stepwell.worker.world import SEPARATOR

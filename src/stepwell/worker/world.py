@@ -26,9 +26,8 @@ from pathlib import Path
 
 from stepwell.errors import EmptySource, UnreadableSource
 from stepwell.kernel import identity
-from stepwell.kernel.ports import MOVING
+from stepwell.kernel.identity import MOVING
 from stepwell.sources.memo import Memo, Memory
-from stepwell.worker import secrets
 
 ABSENT, FOLDER, OTHER, UNREADABLE = "absent", "folder", "other", "unreadable"
 
@@ -96,6 +95,8 @@ class World:
         if "\0" in place:
             return MOVING
         if kind == "file":
+            from stepwell.worker import secrets  # much to load, and a recalled plan mostly looks at folders
+
             if secrets.is_named_file(place):
                 return kind_of(status_of(place)).partition(" ")[0]
             return content(place, self._memo)
@@ -112,6 +113,8 @@ def variable(name: str) -> str:
     """The token of an environment variable; empty for `*`, which stands for all of them."""
     if name == "*":
         return ""
+    from stepwell.worker import secrets
+
     value = os.environ.get(name)
     if value is not None and secrets.any_made():
         secrets.prepare(())
