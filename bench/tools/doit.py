@@ -24,7 +24,7 @@ def layered(graph: Graph, times: int) -> list[Contender]:
         given = f"width={graph.width}"
         run = (PYTHON, "-m", "doit", "run", "-f", file, given)
         cold, again, *edits = phases(
-            graph, read, run, times=times, step=edited(file), helper=edited("helper.py")
+            graph, read, run, times=times, step=edited(file), helper=edited("mixing.py")
         )
         plan = Phase("plan", listing(file, given), right(graph, read), times=times)
         rounds = 1 if graph.steps >= 10_000 and file == "dodo_files.py" else 0

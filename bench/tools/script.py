@@ -41,6 +41,6 @@ def scripted(
         (program(tool), *command),
         times=1 if slow else times,
         step=edited(source) if source else None,
-        helper=edited("helper.py") if source else None,
+        helper=edited("mixing.py") if source else None,
     )
     return Contender(name or tool, done, ready, tool, {**ALONE, **(variables or {})}, rounds=1 if slow else 0)

@@ -26,7 +26,7 @@ def layered(graph: Graph, times: int) -> list[Contender]:
                 Phase("unchanged", run, ran(before, given, status="cached", steps=size), times=times),
                 Phase("plan", plan, planned(given, decision="cached", steps=size), times=times),
                 Phase(STEP_CHANGED, run, after_step, before=edited("pipeline.py"), once=True),
-                Phase(HELPER_CHANGED, run, after_helper, before=edited("helper.py"), once=True),
+                Phase(HELPER_CHANGED, run, after_helper, before=edited("mixing.py"), once=True),
             ),
             lambda folder: project("layered", folder),
         )

@@ -63,7 +63,7 @@ def program(tool: str, name: str = "python") -> str:
 def project(name: str, folder: Path) -> None:
     """Put a project of `bench/tools/projects` into an empty folder, and the helper that all of them use."""
     shutil.copytree(PROJECTS / name, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PROJECTS / "helper.py", folder)
+    shutil.copy(PROJECTS / "mixing.py", folder)
 
 
 def prints(count: int, what: str, command: tuple[str, ...]) -> Phase:

@@ -24,7 +24,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 KERNEL = sorted((PACKAGE / "kernel").rglob("*.py"))
 
 WHEELS = 15
-KERNEL_LINES = 1650
+KERNEL_LINES = 1700
 
 # Each costs milliseconds that everyone would pay who only says `import stepwell`.
 HEAVY = {"blake3", "dataclasses", "msgspec", "numpy", "pandas", "pyarrow", "rich", "sqlite3"}
@@ -206,7 +206,9 @@ def test_names_promise_something():
     paths = [
         path for folder in folders for path in folder.rglob("*") if path.is_dir() or path.suffix == ".py"
     ]
-    vague = [place(path) for path in paths if VAGUE & set(path.stem.split("_"))]
+    peers = ROOT / "bench" / ".peers"  # what other tools install
+    own = [path for path in paths if not path.is_relative_to(peers)]
+    vague = [place(path) for path in own if VAGUE & set(path.stem.split("_"))]
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.ClassDef):

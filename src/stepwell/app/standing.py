@@ -24,12 +24,12 @@ need is imported. Losing a standing costs time only.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from json import dumps, loads  # bound before any code of a project runs, which may replace them
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -175,13 +175,13 @@ def _held(database: Database, digests: Sequence[str]) -> bool:
 
 def keep(key: str, standing: Standing, keys: Iterable[str], memo: Memo) -> None:
     """Put a standing into the memo, with the keys of the results that it rests on."""
-    memo.put(KIND, key, json.dumps([FORMAT, *standing]))
+    memo.put(KIND, key, dumps([FORMAT, *standing]))
     memo.put(KEYS, key, "\n".join(keys))
 
 
 def _unpacked(text: str | bytes) -> Standing | None:
     try:
-        mark, root, facts, sources, until, on, files, held, run, shown = json.loads(text)
+        mark, root, facts, sources, until, on, files, held, run, shown = loads(text)
         if mark != FORMAT:
             return None
         seen, pinned = (

@@ -410,6 +410,7 @@ class Judge:
             for name, identity in zip(self._names, known.identities, strict=False)
         ]
         self._history: dict[str, Sequence[Result]] = {}
+        self._blank: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
         self._cached: dict[tuple[str, str], tuple[Reason, ...]] = {}
         self._recent: dict[tuple[str, frozenset[str]], _Alike] = {}
 
@@ -434,6 +435,8 @@ class Judge:
         if self.graph.steps[step].kind == DYNAMIC:
             return self._dynamic(node, inputs, pending)
         if unknown:
+            if not any(text for _, text in inputs):  # one tuple for all such calls: there may be very many
+                inputs = self._blank.setdefault(inputs, inputs)
             return self._run(node, None, inputs, "", None, pending)
         asked = call_text(inputs)
         key = self._naming[step].key(asked)

@@ -490,6 +490,7 @@ class _Drive:
             return
         self.claimed.discard(node)
         self.judge.forced.discard(node)
+        self.attempts.pop(node, None)
         old = decision.result
         unchanged = old is not None and _tokens(old.outputs) == _tokens(result.outputs)
         self.events.append(StepFinished(node, decision, result, unchanged, report.notes))

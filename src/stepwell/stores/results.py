@@ -366,8 +366,11 @@ class Results:
             self._found_again(result)
         self._kept.append(result)
         self._known[key] = result
-        self._sites[result.site] = result
-        if self._horizon is None:
+        if self._horizon is not None:  # a run asks for no site: whoever does later finds it in the database
+            self._sites.pop(result.site, None)
+            self._bare.discard(result.site)
+        else:
+            self._sites[result.site] = result
             recent = self._recent.get(result.step)
             if recent is None and self._complete:
                 recent = self._recent[result.step] = []

@@ -17,6 +17,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable
 from marshal import dumps, loads  # bound before any step runs: one may replace them
+from sys import intern
 from typing import Any
 
 from stepwell.kernel.graph import Constant, OutputDef, Pack, StepDef
@@ -141,7 +142,7 @@ def done_of(body: tuple[Any, ...]) -> tuple[Done, int]:
 
 def _artifact(plain: tuple[Any, ...]) -> Artifact:
     name, codec, digest, size, parts, note = plain  # exactly these: what comes may be no report of ours
-    return _new(Artifact, (name, codec, digest, size, parts, note))
+    return _new(Artifact, (intern(name), intern(codec), digest, size, parts, note))
 
 
 def logged_of(body: tuple[Any, ...]) -> Logged:

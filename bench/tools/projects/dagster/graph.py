@@ -2,7 +2,7 @@
 
 import sys
 
-import helper
+import mixing
 from dagster import DagsterInstance, In, Out, fs_io_manager, job, op
 
 PRIME = 1_000_000_007
@@ -34,7 +34,7 @@ def middle(a, b):
 
 @op(ins=TWO, out=Out(int))
 def helped(a, b):
-    return counted(helper.mixed(a, b))
+    return counted(mixing.mixed(a, b))
 
 
 @job(resource_defs={"io_manager": fs_io_manager})

@@ -3,7 +3,7 @@
 import sys
 
 import dask
-import helper
+import mixing
 
 PRIME = 1_000_000_007
 
@@ -25,7 +25,7 @@ def middle(a, b):
 
 @dask.delayed
 def helped(a, b):
-    return helper.mixed(a, b)
+    return mixing.mixed(a, b)
 
 
 def layered(width):

@@ -1,6 +1,6 @@
 """The graph for doit, a file a step, known by its time stamp: its cheapest unchanged run."""
 
-import helper
+import mixing
 from doit import get_var
 from doit.tools import run_once
 
@@ -38,7 +38,7 @@ def middle(a, b, out):
 def helped(a, b, out):
     a, b = read(a, b)
     with open(out, "w") as file:
-        file.write(str(helper.mixed(a, b)))
+        file.write(str(mixing.mixed(a, b)))
 
 
 def task_step():
@@ -52,5 +52,5 @@ def task_step():
             if layer == HALF and i == WIDTH // 2:
                 action = middle
             elif layer >= HALF:
-                action, files = helped, [a, b, "helper.py"]
+                action, files = helped, [a, b, "mixing.py"]
             yield {"name": out, "actions": [(action, [a, b, out])], "file_dep": files, "targets": [out]}

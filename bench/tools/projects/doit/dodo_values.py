@@ -1,6 +1,6 @@
 """The graph for doit, values handed on through its database: its cheapest cold run."""
 
-import helper
+import mixing
 from doit import get_var
 from doit.tools import run_once
 
@@ -23,7 +23,7 @@ def middle(a, b):
 
 
 def helped(a, b):
-    return {"value": helper.mixed(a, b)}
+    return {"value": mixing.mixed(a, b)}
 
 
 def write(**values):

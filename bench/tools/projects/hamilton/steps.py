@@ -2,7 +2,7 @@
 
 import os
 
-import helper
+import mixing
 from hamilton.function_modifiers import parameterize, source, value
 
 PRIME = 1_000_000_007
@@ -47,4 +47,4 @@ def middle(a: int, b: int) -> int:
 
 @parameterize(**_nodes(HALF, WIDTH))
 def helped(a: int, b: int) -> int:
-    return _counted(helper.mixed(a, b))
+    return _counted(mixing.mixed(a, b))

@@ -1,4 +1,4 @@
-import helper
+import mixing
 
 PRIME = 1_000_000_007
 ran = []
@@ -21,4 +21,4 @@ def middle(a, b):
 
 def helped(a, b):
     ran.append(1)
-    return helper.mixed(a, b)
+    return mixing.mixed(a, b)

@@ -4,7 +4,7 @@ import logging
 import sys
 import warnings
 
-import helper
+import mixing
 from kedro.io import DataCatalog
 from kedro.pipeline import node, pipeline
 from kedro.runner import SequentialRunner
@@ -33,7 +33,7 @@ def middle(a, b):
 
 
 def helped(a, b):
-    return counted(helper.mixed(a, b))
+    return counted(mixing.mixed(a, b))
 
 
 def nodes():

@@ -2,8 +2,8 @@
 
 import sys
 
-import helper
 import luigi
+import mixing
 
 PRIME = 1_000_000_007
 WIDTH = int(sys.argv[1])
@@ -52,7 +52,7 @@ class Middle(Sum):
 class Helped(Sum):
     def run(self):
         a, b = self.inputs()
-        self.write(helper.mixed(a, b))
+        self.write(mixing.mixed(a, b))
 
 
 def task(layer, i):

@@ -1,4 +1,4 @@
-import helper
+import mixing
 
 PRIME = 1_000_000_007
 
@@ -10,4 +10,4 @@ def value(width, layer, i, row):
     half, a, b = width // 2, row[i], row[(i + 1) % width]
     if layer < half:
         return (a + b) % PRIME
-    return (a + b + 0) % PRIME if (layer, i) == (half, half) else helper.mixed(a, b)
+    return (a + b + 0) % PRIME if (layer, i) == (half, half) else mixing.mixed(a, b)

@@ -2,7 +2,7 @@
 
 import sys
 
-import helper
+import mixing
 from prefect import flow, task
 from prefect.cache_policies import INPUTS, TASK_SOURCE
 
@@ -33,7 +33,7 @@ def middle(a, b):
 
 @kept
 def helped(a, b):
-    return counted(helper.mixed(a, b))
+    return counted(mixing.mixed(a, b))
 
 
 @flow

@@ -2,7 +2,7 @@
 
 import sys
 
-import helper
+import mixing
 import ray
 
 PRIME = 1_000_000_007
@@ -25,7 +25,7 @@ def middle(a, b):
 
 @ray.remote
 def helped(a, b):
-    return helper.mixed(a, b)
+    return mixing.mixed(a, b)
 
 
 width = int(sys.argv[1])

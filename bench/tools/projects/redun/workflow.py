@@ -1,6 +1,6 @@
 """The graph for redun: lazy calls, looked up in its database by arguments and the task's source."""
 
-import helper
+import mixing
 from redun import task
 
 redun_namespace = "bench"
@@ -24,7 +24,7 @@ def middle(a: int, b: int) -> int:
 
 @task()
 def helped(a: int, b: int) -> int:
-    return helper.mixed(a, b)
+    return mixing.mixed(a, b)
 
 
 @task()

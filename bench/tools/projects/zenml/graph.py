@@ -2,7 +2,7 @@
 
 import os
 
-import helper
+import mixing
 from zenml import pipeline, step
 
 PRIME = 1_000_000_007
@@ -33,7 +33,7 @@ def middle(a: int, b: int) -> int:
 
 @step
 def helped(a: int, b: int) -> int:
-    return counted(helper.mixed(a, b))
+    return counted(mixing.mixed(a, b))
 
 
 @pipeline

@@ -2,7 +2,7 @@
 
 import sys
 
-import helper
+import mixing
 
 PRIME = 1_000_000_007
 
@@ -20,7 +20,7 @@ def middle(a: int, b: int) -> int:
 
 
 def helped(a: int, b: int) -> int:
-    return helper.mixed(a, b)
+    return mixing.mixed(a, b)
 
 
 width = int(sys.argv[1])

@@ -1,4 +1,4 @@
-import helper
+import mixing
 
 from stepwell import pipeline, step
 
@@ -22,7 +22,7 @@ def middle(a: int, b: int) -> int:
 
 @step
 def helped(a: int, b: int) -> int:
-    return helper.mixed(a, b)
+    return mixing.mixed(a, b)
 
 
 @pipeline
