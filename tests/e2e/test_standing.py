@@ -213,13 +213,14 @@ def test_a_variable_of_the_terminal_does_not_count(project: Project) -> None:
     [
         ('os.environ.get("MOOD", "")', "str(__import__('datetime').date.today())"),
         ('os.environ.get("MOOD", "")', "helpers.stamp()"),
+        ('os.environ.get("MOOD", "")', "yaml.safe_dump({})"),
         (
             "return len(table)\n",
             "return len(table)\n\n@step(cache=False)\ndef always() -> int:\n    return 1\n",
         ),
         ("read_one = read(TABLE())", "read_one = read(TABLE())\n    read.options(done=lambda table: True)"),
     ],
-    ids=["a clock", "a clock in a helper", "a step that is never reused, not called", "options"],
+    ids=["a clock", "a clock in a helper", "a library", "a step that is never reused, not called", "options"],
 )
 def test_what_cannot_be_proven_is_planned_anew(tmp_path: Path, old: str, new: str) -> None:
     made = Project(tmp_path)
@@ -227,7 +228,7 @@ def test_what_cannot_be_proven_is_planned_anew(tmp_path: Path, old: str, new: st
         "helpers.py",
         "import time\n\ndef times(a, b):\n    return a * b\n\ndef stamp():\n    return str(time.time())[:1]\n",
     )
-    made.write("pipeline.py", PIPELINE.replace(old, new))
+    made.write("pipeline.py", PIPELINE.replace("import os\n", "import os\nimport yaml\n").replace(old, new))
     for _ in range(3):
         time.sleep(0.05)
         answer = made.ask("run")

@@ -3,12 +3,14 @@
 What a trace reads is observed, and the parameters are known; what cannot be observed is a clock and
 chance: `date.today()` makes another graph tomorrow, and nothing says so. So the code that a trace
 executes is looked through for names of that kind. The code of steps does not count, workers run it.
-Names are all that is looked at: `day.today` of the user's own counts too, and a library that asks the
-clock for itself is not seen through.
+Names are all that is looked at: `day.today` of the user's own counts too. What libraries do cannot be seen
+through: a body that calls one is not steady. What modules call while they are imported is taken to be,
+except for names of that kind.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dis import get_instructions
 from types import CodeType, FunctionType, ModuleType
@@ -31,7 +33,7 @@ def unsteady(pipeline: Any, modules: Mapping[str, ModuleType], codes: Mapping[st
 
     `modules` are the first-party modules that are loaded, `codes` their compiled code by file.
     """
-    walk = _Walk(set(codes))
+    walk = _Walk(set(codes), {name.partition(".")[0] for name in modules})
     for module in modules.values():
         code = codes.get(getattr(module, "__file__", None) or "")
         if code is not None:
@@ -43,8 +45,9 @@ def unsteady(pipeline: Any, modules: Mapping[str, ModuleType], codes: Mapping[st
 class _Walk:
     """The code that is executed, each piece once, with the names that it sees."""
 
-    def __init__(self, files: set[str]) -> None:
+    def __init__(self, files: set[str], own: set[str]) -> None:
         self._files = files
+        self._known = {*sys.stdlib_module_names, *own, "stepwell", "builtins", "__main__"}
         self._todo: list[tuple[CodeType, Mapping[str, Any]]] = []
         self._seen: set[int] = set()
         self._followed: set[int] = set()
@@ -83,8 +86,19 @@ class _Walk:
                     self.add(part, scope)
             if not UNSTEADY.isdisjoint(code.co_names) and (found := _named(code, scope)):
                 return found
-            self.follow(_reached(code, scope))
+            reached = list(_reached(code, scope))
+            for value in reached if is_function else ():
+                if library := self._library(value):
+                    return f"{getattr(value, '__name__', value)} of {library}"
+            self.follow(reached)
         return ""
+
+    def _library(self, value: Any) -> str:
+        """The library that a function or class is of; "" for Python's own, Stepwell's and the project's."""
+        if not callable(value) or getattr(type(value), "__stepwell__", ""):
+            return ""
+        top = (getattr(value, "__module__", None) or "").partition(".")[0]
+        return "" if not top or top in self._known else top
 
 
 def _named(code: CodeType, scope: Mapping[str, Any]) -> str:
