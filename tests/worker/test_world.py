@@ -134,6 +134,18 @@ def test_all_of_a_folder_is_names_sizes_and_times(root):
     assert len({before, touched, now(root, "all d")}) == 3
 
 
+def test_byte_code_of_an_installed_package_is_no_change_of_it_but_its_metadata_is(root: Path) -> None:
+    package, metadata = root / "site/other", root / "site/other-1.0.dist-info"
+    package.mkdir(parents=True)
+    metadata.mkdir()
+    before = now(root, "all site")
+    (package / "__pycache__").mkdir()
+    os.utime(package, ns=(1, 1))
+    assert now(root, "all site") == before
+    os.utime(metadata, ns=(1, 1))
+    assert now(root, "all site") != before
+
+
 def test_a_link_is_its_target(root):
     (root / "a").write_text("1")
     (root / "link").symlink_to("a")

@@ -11,7 +11,7 @@ comes to the same, the answer is the same.
     files of first-party modules, settings         digest of their bytes, read anew
     what importing and tracing were seen to read   `worker.world`, as for steps
     what else importing might find                 names in the folders of first-party modules
-    what is installed                              names, sizes and times in the folders of `sys.path`
+    what is installed                              names in the folders of `sys.path`, times of files and metadata
     sources                                        pinned anew, by the time stamps of their files
     what steps were seen to rest on                `worker.world`
     results, accepted edits                        the store's counters (`stores.standing`)

@@ -6,7 +6,8 @@ comes to at this moment, so that comparing two tokens tells whether a result sti
     file PATH    content                `b3:…`, `absent`, `folder`, `other`, `unreadable`, `moving`
     kind PATH    existence              `absent`, `folder`, `file SIZE`, `other`, `unreadable`
     list PATH    names in a folder      `n:…`, `absent`, `file`, `other`, `unreadable`
-    all PATH     names, sizes, times    `a:…` and as for `list`: in place of more than 10,000 files of one folder
+    all PATH     names; sizes and times `a:…` and as for `list`: in place of more than 10,000 files of one folder,
+                 of its files           and for folders of installed packages
     link PATH    where a link leads     `l:…`, or `absent`, `folder`, `file`, … where it is no link
     $NAME        a variable             `kernel.identity.token` of its value, of None where it is not set
 
@@ -38,6 +39,9 @@ SEPARATOR = "\x1f"
 
 UNLISTED = frozenset(("__pycache__", ".stepwell", ".git"))
 """Names that never count in a listing."""
+
+METADATA = (".dist-info", ".egg-info")
+"""How the folders end that say what is installed."""
 
 _stat, _scandir, _readlink, _access = os.stat, os.scandir, os.readlink, os.access
 
@@ -185,7 +189,7 @@ def gone_or_unreadable(place: str) -> str:
 
 
 def listing(place: str, without: Collection[str] = (), *, deep: bool = False) -> str:
-    """The token of a folder's names, and which of them are folders; `deep`: also of sizes and times of change."""
+    """The token of a folder's names, and which of them are folders; `deep`: also of its files' sizes and times."""
     skip = UNLISTED.union(without)
     try:
         with _scandir(place) as entries:
@@ -204,7 +208,8 @@ def _line(entry: os.DirEntry[str], *, deep: bool) -> bytes:
     except OSError:  # a loop of links
         is_folder = False
     line = os.fsencode(entry.name) + (b"/\0" if is_folder else b"\0")
-    if deep:
+    # A package's folder changes when Python writes byte code below it; its metadata when it is installed anew.
+    if deep and (not is_folder or entry.name.endswith(METADATA)):
         status = status_of(entry.path)
         times = status if isinstance(status, str) else f"{status.st_size} {status.st_mtime_ns}"
         line += times.encode() + b"\0"
