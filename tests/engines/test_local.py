@@ -171,6 +171,25 @@ def test_what_runs_is_what_was_read(steps):
     assert steps.value(steps.run(engine, task)[task.node]) == ("b", "b")
 
 
+def test_a_template_imports_what_modules_import_of_libraries_and_nothing_of_the_project(steps):
+    """Also a module that is imported from a package, and names that a package loads when asked; a worker needs not."""
+    steps.write("", "own/parts/__init__.py")
+    steps.write("from xml import dom\nfrom stepwell import step, nothing_such\n", "own/parts/inner.py")
+    (steps.root / "own/spaces").mkdir()
+    steps.write("import os\nOS = os.getpid()\n", "own/spaces/mod.py")
+    source = "from own.parts import inner\nfrom own.spaces import mod\nimport os, sys\nBEFORE = sorted(sys.modules)\n"
+    steps.write(
+        source.replace(" import inner", " import __name__")
+        + "def have(): return BEFORE, mod.OS, os.getpid()\n",
+        "which.py",
+    )
+    engine = steps.engine(preload=["which", "own.parts.inner"])
+    task = steps.task("have")._replace(step=steps.define("have", module="which"))
+    before, imported_by, worker = steps.value(steps.run(engine, task)[task.node])
+    assert {"xml.dom", "stepwell.author.steps"} <= set(before)
+    assert imported_by == worker
+
+
 def test_a_step_that_cannot_be_loaded(steps):
     steps.write("import no_such_library_at_all\n", "broken.py")
     engine = steps.engine()

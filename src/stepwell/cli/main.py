@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -28,6 +29,19 @@ Pipelines live in pipeline.py: `stepwell new` writes one."""
 
 _WIDTH = 80
 """Columns of a verb's help where no terminal says how many there are."""
+
+
+_GATHER = (200_000, 30, 30)
+"""When the garbage collector looks (`gc.set_threshold`): graphs and plans have no cycles, and it would walk them often."""
+
+
+def command() -> int:
+    """The program `stepwell`: `main` in a process of its own, which ends with it; gives the exit code."""
+    gc.set_threshold(*_GATHER)
+    try:
+        return main()
+    finally:
+        gc.freeze()  # else Python looks through all that is left, three times, before it lets go of it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -298,4 +312,4 @@ def fail(error: StepwellError, json: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

@@ -24,11 +24,12 @@ import socket
 import struct
 import subprocess
 import sys
+import sysconfig
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stepwell.worker import family
 from stepwell.worker.modules import FirstParty, Snapshot
@@ -113,13 +114,27 @@ def _importer(settings: Settings) -> FirstParty:
 
 def warm(modules: Sequence[str], importer: FirstParty) -> None:
     """Import the libraries that first-party modules import at their top level; failures show later, in a step."""
-    for name in _libraries(modules, importer):
-        if name.partition(".")[0] not in NOT_IN_A_TEMPLATE:
+    for library in _libraries(modules, importer):
+        if library.module.partition(".")[0] not in NOT_IN_A_TEMPLATE:
             with contextlib.suppress(BaseException), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                importlib.import_module(name)
-    for name in ("stepwell.codecs.choose", "stepwell.stores.blobs", "stepwell.worker.execute"):
+                _fetch(library)
+    for name in ("stepwell.codecs.choose", "stepwell.codecs.plain", "stepwell.worker.execute", "blake3"):
         importlib.import_module(name)
+    sysconfig.get_paths()  # which a process works out once
+
+
+class _Import(NamedTuple):
+    """A module that is imported, and the name asked of it, which may be a module too; "" for none."""
+
+    module: str
+    name: str = ""
+
+
+def _fetch(library: _Import) -> None:
+    module = importlib.import_module(library.module)
+    if library.name and not hasattr(module, library.name):  # which makes lazy modules load it
+        importlib.import_module(f"{library.module}.{library.name}")
 
 
 def warm_for_one_task() -> None:
@@ -131,36 +146,38 @@ def warm_for_one_task() -> None:
         getattr(face, name)
 
 
-def _libraries(modules: Sequence[str], importer: FirstParty) -> Iterator[str]:
-    """The modules of others that these modules import, directly or through modules of the project."""
-    seen: set[str] = set()
-    todo = list(modules)
+def _libraries(modules: Sequence[str], importer: FirstParty) -> Iterator[_Import]:
+    """What these modules import of others, directly or through modules of the project."""
+    seen: set[_Import] = set()
+    todo = [_Import(module) for module in modules]
     while todo:
-        name = todo.pop()
-        if name in seen:
+        wanted = todo.pop()
+        if wanted in seen:
             continue
-        seen.add(name)
-        path = importer.source_of(name)
-        if path is None:
-            yield name
-            continue
-        with contextlib.suppress(SyntaxError, ValueError, OSError):
-            importer.snapshot.code(path)  # workers need not compile it again
-            todo += _imports(ast.parse(importer.snapshot.read(path)), name, path.endswith("__init__.py"))
+        seen.add(wanted)
+        names = [wanted.module, *([f"{wanted.module}.{wanted.name}"] if wanted.name else [])]
+        own = {name: path for name in names if (path := importer.source_of(name)) is not None}
+        if not own:
+            yield wanted
+        elif wanted.name:
+            todo += map(_Import, own)
+        else:
+            with contextlib.suppress(SyntaxError, ValueError, OSError):
+                path = own[wanted.module]
+                importer.snapshot.code(path)  # workers need not compile it again
+                tree = ast.parse(importer.snapshot.read(path))
+                todo += _imports(tree, wanted.module, path.endswith("__init__.py"))
 
 
-def _imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[str]:
+def _imports(tree: ast.Module, module: str, is_package: bool) -> Iterator[_Import]:
     for node in _top_level(tree.body):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (_Import(alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                up = node.level - 1 if is_package else node.level
-                base = module.rsplit(".", up)[0] if up else module
-                yield f"{base}.{node.module}" if node.module else base
-                yield from (f"{base}.{alias.name}" for alias in node.names if not node.module)
-            elif node.module:
-                yield node.module
+            up = node.level - 1 if is_package else node.level
+            base = (module.rsplit(".", up)[0] if up else module) if node.level else ""
+            origin = ".".join(part for part in (base, node.module) if part)
+            yield from (_Import(origin, "" if alias.name == "*" else alias.name) for alias in node.names)
 
 
 def _top_level(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
