@@ -7,13 +7,11 @@ outside, it simply computes everything in this process, which is what a unit tes
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import (
     TYPE_CHECKING,
     Any,
-    Concatenate,
-    Generic,
     ParamSpec,
     TypedDict,
     TypeVar,
@@ -23,6 +21,7 @@ from typing import (
 )
 
 from stepwell.author.annotations import hints_of
+from stepwell.author.composing import Composable
 from stepwell.author.options import bad, label_of, unknown
 from stepwell.author.replacing import Swap, computed, computing, swaps_of
 from stepwell.author.shell import watch
@@ -35,8 +34,7 @@ if TYPE_CHECKING:
     from stepwell.author.groups import Sweep
     from stepwell.author.hooks import Hooked
     from stepwell.author.runs import PlanView, Run
-    from stepwell.author.sections import Endpoint, Sections
-    from stepwell.author.steps import Step
+    from stepwell.author.sections import Sections
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -55,7 +53,7 @@ class RunOptions(TypedDict, total=False):
     on_failure: Hooked
 
 
-class Pipeline(Generic[P, R]):
+class Pipeline(Composable[P, R]):
     """A function that composes steps. Made by `@pipeline`; never changed."""
 
     __stepwell__ = "pipeline"
@@ -190,37 +188,8 @@ class Pipeline(Generic[P, R]):
 
         return called_later(trace, self, args, kwargs)
 
-    def map(
-        self: Callable[Concatenate[Any, Q], S], items: Iterable[Any], /, *args: Q.args, **kwargs: Q.kwargs
-    ) -> list[S]:
-        """What it gives for each item of a list, whose length may not be known yet: `fold.map(folds(), depth)`."""
-        from stepwell.author.dynamic import mapped
-
-        return mapped(self, items, args, kwargs)
-
-    # ------------------------------------------------------------------ sections
-
-    @overload
-    def __or__(self, other: Endpoint, /) -> Pipeline[..., R]: ...
-    @overload
-    def __or__(self, other: Pipeline[..., S] | Step[..., S], /) -> Pipeline[..., S]: ...
-    def __or__(self, other: Any, /) -> Any:
-        """`etl | training`: a pipeline in which the one's outputs are the other's parameters (`author.sections`)."""
-        return joined("|", self, other)
-
-    def __ror__(self, other: Any, /) -> Any:
-        """Refuses what is no section: raises `BadSection`."""
-        return joined("|", other, self)
-
-    def __rshift__(
-        self, other: Pipeline[..., Any] | Step[..., Any] | Endpoint, /
-    ) -> Pipeline[..., tuple[Any, ...]]:
-        """`hello >> goodbye`: a pipeline in which every step of the one comes before every step of the other."""
-        return cast("Pipeline[..., tuple[Any, ...]]", joined(">>", self, other))
-
-    def __rrshift__(self, other: Any, /) -> Any:
-        """Refuses what is no section: raises `BadSection`."""
-        return joined(">>", other, self)
+    def _pipeline_of(self, function: Callable[..., Any], sections: Sections) -> Pipeline[..., Any]:
+        return Pipeline(function, sections=sections)
 
     # ------------------------------------------------------------------ what tracing needs to know
 
@@ -237,14 +206,6 @@ class Pipeline(Generic[P, R]):
         if self.sections is not None:
             return self.sections.hints
         return hints_of(self.function)
-
-
-def joined(how: str, left: object, right: object) -> Any:
-    """The pipeline of two sections; see `author.sections`, which most pipelines do without."""
-    from stepwell.author.sections import joined as join
-
-    function, sections = join(how, left, right)
-    return Pipeline(function, sections=sections)
 
 
 def computed_pipeline(

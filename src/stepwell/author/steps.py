@@ -10,9 +10,10 @@ import inspect
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from stepwell.author.annotations import hints_of
+from stepwell.author.composing import Composable
 from stepwell.author.kinds.made import Made
 from stepwell.author.options import DEFAULTS, Options, StepOptions, checked, label_of
 from stepwell.author.replacing import computed
@@ -23,7 +24,7 @@ from stepwell.errors import BadStep, NotInAFile
 
 if TYPE_CHECKING:
     from stepwell.author.pipelines import Pipeline
-    from stepwell.author.sections import Endpoint
+    from stepwell.author.sections import Sections
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -32,7 +33,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Step(Generic[P, R]):
+class Step(Composable[P, R]):
     """A unit of work: a function, and how it is to be run. Made by `@step`; never changed.
 
     Call it like the function. `named`, `after` and `options` give a step that differs in that.
@@ -127,19 +128,6 @@ class Step(Generic[P, R]):
 
     # ------------------------------------------------------------------ many calls
 
-    def map(
-        self: Callable[Concatenate[Any, Q], S], items: Iterable[Any], /, *args: Q.args, **kwargs: Q.kwargs
-    ) -> list[S]:
-        """What it gives for each item of a list, whose length may not be known yet: `evaluate.map(slices(), model)`.
-
-        Each call gets one item as its first argument, and all the other arguments. With
-        `.options(share=0.9)` nine of ten calls must succeed; the list then holds what these gave.
-        Raises `BadMap` for what is no list.
-        """
-        from stepwell.author.dynamic import mapped  # most steps do without
-
-        return mapped(self, items, args, kwargs)
-
     def product(self, **axes: Iterable[Any]) -> Callable[..., list[R]]:
         """For each combination of the items of some arguments: `train.product(depth=[4, 6], lr=rates())(table)`.
 
@@ -149,29 +137,10 @@ class Step(Generic[P, R]):
 
         return lambda *args, **kwargs: spread(self, axes, args, kwargs)
 
-    # ------------------------------------------------------------------ sections
+    def _pipeline_of(self, function: Callable[..., Any], sections: Sections) -> Pipeline[..., Any]:
+        from stepwell.author.pipelines import Pipeline  # most steps do without
 
-    @overload
-    def __or__(self, other: Endpoint, /) -> Pipeline[..., R]: ...
-    @overload
-    def __or__(self, other: Pipeline[..., T] | Step[..., T], /) -> Pipeline[..., T]: ...
-    def __or__(self, other: Any, /) -> Any:
-        """`load | fit`: a pipeline in which the one's outputs are the other's parameters (`author.sections`)."""
-        return joined("|", self, other)
-
-    def __ror__(self, other: Any, /) -> Any:
-        """Refuses what is no section: raises `BadSection`."""
-        return joined("|", other, self)
-
-    def __rshift__(
-        self, other: Pipeline[..., Any] | Step[..., Any] | Endpoint, /
-    ) -> Pipeline[..., tuple[Any, ...]]:
-        """`backup >> clean`: a pipeline of both, in which the one comes before the other."""
-        return cast("Pipeline[..., tuple[Any, ...]]", joined(">>", self, other))
-
-    def __rrshift__(self, other: Any, /) -> Any:
-        """Refuses what is no section: raises `BadSection`."""
-        return joined(">>", other, self)
+        return Pipeline(function, sections=sections)
 
     def _with(self, **changes: Any) -> Step[P, R]:
         now: dict[str, Any] = {
@@ -225,13 +194,6 @@ class Step(Generic[P, R]):
 
     def _is_held(self, value: object) -> bool:
         return type(value) is Step and value.function is self.function
-
-
-def joined(how: str, left: object, right: object) -> Any:
-    """The pipeline of two sections; see `author.sections`, which most steps do without."""
-    from stepwell.author.pipelines import joined as join
-
-    return join(how, left, right)
 
 
 def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
