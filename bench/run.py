@@ -99,7 +99,7 @@ def arguments() -> argparse.Namespace:
         help="only these, and what ratios are against; prints, writes nothing",
     )
     parser.add_argument(
-        "--folder", type=Path, help="where to work (3 GB; a real disk); the temporary folder, if not said"
+        "--folder", type=Path, help="where to work (5 GB; a real disk); the temporary folder, if not said"
     )
     return parser.parse_args()
 

@@ -208,32 +208,88 @@ def test_a_variable_of_the_terminal_does_not_count(project: Project) -> None:
     assert project.ask("run").recalled
 
 
+MOOD = 'os.environ.get("MOOD", "")'
+
+
+@pytest.mark.parametrize(
+    "mood",
+    [
+        "str(__import__('datetime').date.today())",
+        "helpers.stamp()",
+        "yaml.safe_dump({})",
+        "max(Path('parts').glob('*'), key=lambda p: p.stat().st_mtime).name",
+    ],
+)
+def test_a_body_that_asks_for_more_than_is_observed_is_planned_anew(tmp_path: Path, mood: str) -> None:
+    """All that `author.steady` knows of is in its own tests."""
+    made = Project(tmp_path)
+    made.write(
+        "helpers.py",
+        "import time\n\ndef times(a, b):\n    return a * b\n\ndef stamp():\n    return str(time.time())[:1]\n",
+    )
+    made.write("pipeline.py", PIPELINE.replace("import os\n", "import os\nimport yaml\n").replace(MOOD, mood))
+    for _ in range(3):
+        time.sleep(0.05)
+        answer = made.ask("run")
+        assert answer.code == 0, answer
+    assert not answer.recalled
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('os.environ.get("MOOD", "")', "str(__import__('datetime').date.today())"),
-        ('os.environ.get("MOOD", "")', "helpers.stamp()"),
-        ('os.environ.get("MOOD", "")', "yaml.safe_dump({})"),
         (
             "return len(table)\n",
             "return len(table)\n\n@step(cache=False)\ndef always() -> int:\n    return 1\n",
         ),
         ("read_one = read(TABLE())", "read_one = read(TABLE())\n    read.options(done=lambda table: True)"),
     ],
-    ids=["a clock", "a clock in a helper", "a library", "a step that is never reused, not called", "options"],
+    ids=["a step that is never reused, not called", "options"],
 )
-def test_what_cannot_be_proven_is_planned_anew(tmp_path: Path, old: str, new: str) -> None:
+def test_what_is_not_called_does_not_count(tmp_path: Path, old: str, new: str) -> None:
     made = Project(tmp_path)
-    made.write(
-        "helpers.py",
-        "import time\n\ndef times(a, b):\n    return a * b\n\ndef stamp():\n    return str(time.time())[:1]\n",
+    made.write("pipeline.py", PIPELINE.replace(old, new))
+    made.settle("run")
+
+
+def test_a_pipeline_file_that_is_a_link_may_lead_elsewhere(tmp_path: Path) -> None:
+    made = Project(tmp_path)
+    (tmp_path / "pipeline.py").rename(tmp_path / "one.py")
+    made.write("two.py", PIPELINE.replace("by: int = 2", "by: int = 5"))
+    (tmp_path / "pipeline.py").symlink_to("one.py")
+    first = made.settle("run").text
+    (tmp_path / "pipeline.py").unlink()
+    (tmp_path / "pipeline.py").symlink_to("two.py")
+    answer = made.ask("run")
+    assert not answer.recalled
+    assert answer.text != first
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    code = f"import os; os.chdir({str(tmp_path)!r}); os.rmdir({str(tmp_path)!r})\n{ASK}"
+    for words in (["run"], ["plan"], ["run", "-C", "."]):
+        tmp_path.mkdir(exist_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment()
+        )
+        assert "error[E100] the working folder is gone" in done.stderr, done
+
+
+def test_a_source_that_is_again_what_it_was_is_told_once(project: Project) -> None:
+    """A run that finds an older state again uses it: the plan after it does not speak of a change."""
+    folder = PIPELINE.replace('source("table.csv", str)', 'source("parts", Path)')
+    project.write(
+        "pipeline.py",
+        folder.replace("table: str", "table: Path").replace("len(table)", "len(list(table.iterdir()))"),
     )
-    made.write("pipeline.py", PIPELINE.replace("import os\n", "import os\nimport yaml\n").replace(old, new))
-    for _ in range(3):
-        time.sleep(0.05)
-        answer = made.ask("run")
-        assert answer.code == 0, answer
-    assert answer.recalled == ("cache=False" in new or "options" in new)
+    project.write("parts/one.txt", "1")
+    project.settle("run")
+    project.write("parts/two.txt", "2")
+    assert project.ask("run").code == 0
+    (project.root / "parts/two.txt").unlink()
+    assert "`TABLE` changed" in project.ask("plan").text
+    assert project.ask("run").code == 0
+    assert "`TABLE` changed" not in project.ask("plan").text
 
 
 def test_a_clock_in_a_step_does_not_count(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from time import monotonic
 from typing import Any
 
 from stepwell.app.documents import Shown
@@ -47,7 +48,7 @@ def run_pipeline(
     pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> Run[Any]:
     """What `pipeline.run(...)` gives; shows the run as the command does."""
-    options = pipeline.run_options
+    since, options = monotonic(), pipeline.run_options
     settings = Settings(
         jobs=options.get("jobs", 0),
         keep_going=options.get("keep_going", False),
@@ -59,7 +60,7 @@ def run_pipeline(
         with stored(loaded.target.root) as store:
             work = prepare(loaded, params, store, settings)._replace(origins=origins)
             with import_module(VIEW).view(work.plan, plain=settings.in_process) as view:
-                finished = finish(work, settings, view)
+                finished = finish(work, settings, view, since=since)
         return finished_run(loaded, work, *finished)
 
 
@@ -79,8 +80,12 @@ def _called(
     return params, called(params, {*list(loaded.pipeline.signature.parameters)[: len(args)], *kwargs})
 
 
-def finish(work: Work, settings: Settings, view: Any, *, hooks: bool = True) -> tuple[str, Progress, Any]:
+def finish(
+    work: Work, settings: Settings, view: Any, *, hooks: bool = True, since: float | None = None
+) -> tuple[str, Progress, Any]:
     """Run a plan to its end, shown by `view`; gives the run's id, what became of the steps, the plain result.
+
+    `since` is when it was asked for (`time.monotonic`).
 
     Then the run's hooks are told, unless it is one of several of which the caller tells (`hooks=False`).
     """
@@ -93,7 +98,7 @@ def finish(work: Work, settings: Settings, view: Any, *, hooks: bool = True) -> 
         view.begin(name)
 
     try:
-        for event in execute(work, settings, began=began):
+        for event in execute(work, settings, began=began, since=since):
             progress.see(event)
             view.see(event, progress)
     except StepwellError as error:

@@ -4,7 +4,8 @@ forecast(plan, jobs=4).seconds    how long a run takes if every `maybe` turns ou
 
 A step is expected to take what was learnt of it for inputs of that size (`app.learnt`). Where nothing was,
 or the size is not known yet, it is what the result took that it would use or was compared with, or else
-the step's newest result. Start-up of workers and the overhead of the run itself are not counted.
+the step's newest result. Start-up of workers is not counted; of the run itself, that it begins `PACE` steps a
+second at most.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from stepwell.kernel.ports import Result
 
 IDLE = ("cached", "skip", "blocked")
 """Decisions with which a step takes no time."""
+
+
+PACE = 5000
+"""Steps that one run handles in a second, about: what many tiny steps cost, whatever they take (docs/internals/performance.md)."""
 
 
 class Cost(NamedTuple):
@@ -62,10 +67,16 @@ def forecast(plan: Plan, jobs: int = 0, learnt: Learnt | None = None) -> Forecas
     steps = [costs.of(decision) for decision in plan.decisions]
     busy = [decision.node for decision in plan.decisions if decision.verb not in IDLE]
     sure = [decision.node for decision in plan.decisions if decision.verb == "run"]
-    seconds, memory = schedule(plan, steps, busy, workers)
-    least = seconds if len(sure) == len(busy) else schedule(plan, steps, sure, workers)[0]
+    seconds, memory = _paced(plan, steps, busy, workers)
+    least = seconds if len(sure) == len(busy) else _paced(plan, steps, sure, workers)[0]
     untimed = sum(1 for node in busy if steps[node].seconds is None)
     return Forecast(steps, seconds, least, memory, untimed, workers)
+
+
+def _paced(plan: Plan, costs: Sequence[Cost], nodes: Sequence[int], workers: int) -> tuple[float, int]:
+    """Seconds and memory of a schedule, in which no more than `PACE` steps begin in a second."""
+    seconds, memory = schedule(plan, costs, nodes, workers)
+    return max(seconds, len(nodes) / PACE) if seconds else 0.0, memory
 
 
 class Costs:

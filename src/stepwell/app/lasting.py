@@ -19,6 +19,7 @@ from stepwell.app.session import Settings, Work
 from stepwell.app.standing import Standing, bytes_token
 from stepwell.author.settings import settings_of
 from stepwell.author.steady import unsteady
+from stepwell.author.written import written_of
 from stepwell.kernel.graph import FromStep, leaves
 from stepwell.kernel.identity import MOVING
 from stepwell.kernel.plan import Decision
@@ -102,9 +103,9 @@ def _facts(work: Work, began: int) -> Iterator[tuple[str, str]]:
     if seen is None or seen.wrote or seen.notes or any_made() or work.ghost is not None or work.own_checks:
         raise _Open("the trace cannot be seen through")
     snapshot = importer.snapshot
-    if snapshot.given or "workspace" in settings_of(work.root):
+    if snapshot.given or settings_of(work.root).workspace:
         raise _Open("it is in no file, or in several projects")
-    codes = {path: snapshot.code(path) for path in snapshot if path.endswith(".py")}
+    codes = {path: data for path, data in snapshot.items() if path.endswith(".py")}
     if unsteady(work.loaded.pipeline, importer.modules, codes):
         raise _Open("a clock or chance")
     for path, data in snapshot.items():
@@ -154,7 +155,7 @@ def _settings(work: Work) -> Iterator[tuple[str, str]]:
 
 
 def _is_marked(root: Path) -> bool:
-    return bool(settings_of(root)) or (root / "stepwell.toml").is_file()
+    return written_of(root) is not None
 
 
 def _folders(work: Work) -> list[str]:

@@ -12,7 +12,7 @@ comes to the same, the answer is the same.
     what importing and tracing were seen to read   `worker.world`, as for steps
     what else importing might find                 names in the folders of first-party modules
     what is installed                              names in the folders of `sys.path`, times of files and metadata
-    sources                                        pinned anew, by the time stamps of their files
+    sources                                        pinned anew, by the time stamps of their files; as the last run had them
     what steps were seen to rest on                `worker.world`
     results, accepted edits                        the store's counters (`stores.standing`)
     files of large results                         verified, as by every plan
@@ -151,12 +151,15 @@ def _as_pinned(root: Path, memo: Memo, sources: Sequence[tuple[str, str, str]]) 
     if not sources:
         return True
     from stepwell.errors import StepwellError
-    from stepwell.sources.pin import pin, unmoved
+    from stepwell.sources.pin import last_used, pin, unmoved
 
     try:
         return all(
-            unmoved(uri, (digest, bytes.fromhex(facts)), root=root)
-            or pin(uri, root=root, memo=memo).digest == digest  # type: ignore[arg-type]
+            last_used(uri, root=root, memo=memo) in ("", digest)  # type: ignore[arg-type]
+            and (
+                unmoved(uri, (digest, bytes.fromhex(facts)), root=root)
+                or pin(uri, root=root, memo=memo).digest == digest  # type: ignore[arg-type]
+            )
             for uri, digest, facts in sources
         )
     except StepwellError:  # it is gone, or cannot be read: the whole plan says so

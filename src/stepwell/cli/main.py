@@ -167,6 +167,7 @@ def _recalled(verb: str, words: list[str]) -> tuple[Any, int | None]:
     from stepwell.cli import unchanged
 
     rest, before = list(words), ""
+    _enter(None)
     if len(rest) > 1 and rest[0] == "-C":
         before = os.getcwd()
         _enter(rest[1])

@@ -17,7 +17,7 @@ from stepwell.cli.looking import positive, size
 from stepwell.cli.options import Words, loaded, pipeline_arguments, planned, settings, stored, words
 from stepwell.cli.sweep_words import refuse_beside, run_sweep, sweeps
 from stepwell.cli.text import clean, print_json
-from stepwell.cli.unchanged import keep_run
+from stepwell.cli.unchanged import ASKED, keep_run
 from stepwell.cli.view import view
 from stepwell.errors import UsageError
 
@@ -147,7 +147,7 @@ def run(options: Namespace) -> int:
         watched = sys.stderr.isatty() or sys.stdout.isatty()
         expected = store.runs.expected(step.full_name for step in work.graph.steps) if watched else {}
         with view(work.plan, json=options.json, expected=expected, plain=how.in_process) as shown:
-            run, progress, result = finish(work, how, shown)
+            run, progress, result = finish(work, how, shown, since=ASKED)
         keep_run(options.asked, work, how, run, progress, result, told)
         if how.twice:
             print(twice_line(work.graph, how.twice, progress), file=sys.stderr)

@@ -31,15 +31,17 @@ VERBS = ("plan", "run")
 BEGAN = time.time_ns()
 """When this process began, near enough, in nanoseconds since 1970: what changed later was perhaps read before."""
 
+ASKED = time.monotonic()
+"""The same moment, by the clock that never goes back: what a run takes is counted from here."""
+
 DEFAULT_FILE = "pipeline.py"
 
 
 class Asked(NamedTuple):
-    """A command that may be answered so: its verb, the key of its question, when it began to be asked."""
+    """A command that may be answered so: its verb, and the key of its question."""
 
     verb: str
     key: str
-    since: float
 
 
 def asked(verb: str, words: Sequence[str]) -> Asked | None:
@@ -48,7 +50,8 @@ def asked(verb: str, words: Sequence[str]) -> Asked | None:
     if verb not in VERBS or len(plain) != len(words) or os.environ.get("STEPWELL_RECALL") == "0":
         return None
     shape = (columns(), coloured(sys.stdout)) if verb == "plan" else ()
-    return Asked(verb, question(verb, plain, shape), time.monotonic())
+    file = _file(plain)
+    return Asked(verb, question(verb, plain, (*shape, os.path.realpath(file) if file is not None else "")))
 
 
 def answered(asking: Asked, words: Sequence[str]) -> int | None:
@@ -74,36 +77,42 @@ def answered(asking: Asked, words: Sequence[str]) -> int | None:
         if asking.verb == "plan":
             print(found.shown["text"])
             return 0
-        return _run_again(asking, root, found, database)
+        return _run_again(root, found, database)
     except (StepwellError, KeyError, IndexError, TypeError):  # a memo may hold anything
         return None
     finally:
         database.close()
 
 
-def _root(words: Sequence[str]) -> Path | None:
-    """The root of the project that the words mean, None where there is no such file."""
+def _file(words: Sequence[str]) -> str | None:
+    """The file that the words name, or that is taken without a name; None for a module."""
     name = next((word for word in words if "=" not in word), "")
     place = name.partition(":")[0] if name.partition(":")[0].endswith(".py") else ""
-    if ":" in name and not place:  # a module
+    return None if ":" in name and not place else place or DEFAULT_FILE
+
+
+def _root(words: Sequence[str]) -> Path | None:
+    """The root of the project that the words mean, None where there is no such file."""
+    named = _file(words)
+    if named is None:
         return root_of(Path.cwd())
-    file = Path(place or DEFAULT_FILE).resolve()
+    file = Path(named).resolve()
     return root_of(file) if file.is_file() else None
 
 
-def _run_again(asking: Asked, root: Path, found: Standing, database: Any) -> int | None:
+def _run_again(root: Path, found: Standing, database: Any) -> int | None:
     """Record one more run in which nothing was to be done, and say so."""
     from stepwell.app.git import Question
     from stepwell.stores.standing import repeat
 
-    question, started = Question(root), time.time()
+    question = Question(root)
     shown, painted = found.shown, coloured(sys.stdout)
     title, body, tail = shown["title"][painted], shown["body"][painted], shown["tail"]
-    commit, took = question.answer(), time.monotonic() - asking.since
+    commit, took = question.answer(), time.monotonic() - ASKED
     run = repeat(
         database,
         found.run,
-        started=started,
+        started=BEGAN / 1e9,
         seconds=took,
         commit=commit.id,
         dirty=commit.dirty,

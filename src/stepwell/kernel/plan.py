@@ -8,7 +8,7 @@ with what the steps before it really gave, and every `maybe` becomes `cached` or
 Nothing is matched by a step's id, which changes when a call is inserted before it. The result
 that a miss is compared with is the newest one of the same step with the same inputs; or else of the
 same call as it was before what all its calls share changed; or else the recent one that agrees in
-most inputs. It is never one that another call of this plan has: that would be a new call.
+most inputs, of these one whose code is the same. It is never one that another call of this plan has: that would be a new call.
 
 A plan is exact: `cached` is reused, `maybe` is reused exactly if what it waits for comes out as it
 was (or, where nobody can foresee that, as it was for some earlier result), `run` runs. Only a `run` that waits for something can still turn out to need no work: when that
@@ -733,8 +733,9 @@ class Judge:
         if found is not None and self._taken.get(found.key, node) == node:
             return found
         best, most, wanted, content = None, -1, frozenset(inputs), content_of(inputs)
+        code = self.known.identities[self.graph.nodes[node].step].code
         for result, pairs, theirs in alike.results:
-            agreeing = 2 * len(wanted & pairs) + (content == theirs)
+            agreeing = 4 * len(wanted & pairs) + 2 * (content == theirs) + (result.code == code)
             if agreeing > most and self._taken.get(result.key, node) == node:
                 best, most = result, agreeing
         return best

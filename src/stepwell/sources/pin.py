@@ -119,6 +119,11 @@ def unmoved(
         return False
 
 
+def last_used(uri: str, *, root: str | os.PathLike[str], memo: Memo) -> str:
+    """The digest with which a run last used a source (`remember`); "" where none did."""
+    return (memo.get("source-used", _used_key(parse(uri), root)) or b"").decode()
+
+
 def remember(uri: str, digest: str, *, root: str | os.PathLike[str], memo: Memo) -> None:
     """Note that a run used a source with this content: `Pinned.changed` compares with it from now on."""
     address = parse(uri)
