@@ -386,8 +386,11 @@ def execute(
     *,
     began: Callable[[str], None] | None = None,
     recorder: Recorder | None = None,
+    since: float | None = None,
 ) -> Iterator[Event]:
     """Drive a plan and record the run; `began` is told its id before the first event. `recorder` records in another way.
+
+    `since` is when the run was asked for (`time.monotonic`), if that was before now: planning is part of what it takes.
 
     Ctrl-C (and SIGTERM) stop the run: what is running ends, the record says `interrupted`. Raises
     `StoreError` where results cannot be kept (a full disk), `StoreRemoved` if the store is gone.
@@ -403,7 +406,7 @@ def execute(
     from stepwell.kernel.run import drive
     from stepwell.stores.record import facts_of
 
-    store = work.store
+    store, since = work.store, time.monotonic() if since is None else since
     question = Question(work.root)
     executing = _doubled(work, settings, _engine(work, settings, learnt := work.learnt()))
     latest = Latest(work.plan)
@@ -415,7 +418,11 @@ def execute(
         commit = question.answer()
         params = {name: plain(value) for name, value, _ in work.graph.params}
         facts = facts_of(
-            work.plan, started=time.time(), commit=commit.id, dirty=commit.dirty, argv=tuple(sys.argv[1:])
+            work.plan,
+            started=time.time() - (time.monotonic() - since),
+            commit=commit.id,
+            dirty=commit.dirty,
+            argv=tuple(sys.argv[1:]),
         )
         facts = facts._replace(params=params, origins=origins_document(work.origins))
         record = store.begin(facts) if recorder is None else recorder.begin(store, facts)
@@ -443,6 +450,7 @@ def execute(
                     _remember(work, event.plan.graph, latest.plan.graph)
                     latest.plan = event.plan
                 elif isinstance(event, RunFinished):
+                    event = event._replace(seconds=time.monotonic() - since)
                     presence.check()
                     learnt.keep()  # before the last commit of the record
                 elif isinstance(event, StepFailed):
