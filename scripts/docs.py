@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/reference: errors from their classes, commands from their `--help`.
+"""Write the generated pages of docs/reference: errors from their classes, commands from their `--help`, the manifest.
 
 python scripts/docs.py            write them
 python scripts/docs.py --check    exit 1 if one of them is not what it would write
@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+import manifest_page
 
 from stepwell.cli.verbs import VERBS
 from stepwell.errors import StepwellError, catalogue
@@ -24,6 +26,7 @@ FAMILIES = {
     "E4": "A step failed",
     "E5": "The store",
     "E6": "Values and bytes",
+    "E7": "Locks, releases and channels",
 }
 
 
@@ -66,7 +69,12 @@ def _help(*words: str) -> list[str]:
     return ["```", *text.rstrip().splitlines(), "```"]
 
 
-PAGES = {"errors.md": errors, "commands.md": commands}
+PAGES = {
+    "errors.md": errors,
+    "commands.md": commands,
+    "manifest.md": manifest_page.page,
+    "schemas/manifest.json": manifest_page.schema,
+}
 
 
 def main() -> int:

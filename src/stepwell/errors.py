@@ -6,7 +6,8 @@
     ├── PlanError           E3xx  exit 3   the plan cannot work: inputs, parameters, types
     ├── StepError           E4xx  exit 1   a step ran and failed
     ├── StoreError          E5xx  exit 6   the store cannot be used or trusted
-    └── CodecError          E6xx  exit 3   a value has no way to bytes, or bytes no way back
+    ├── CodecError          E6xx  exit 3   a value has no way to bytes, or bytes no way back
+    └── ReleaseError        E7xx  exit 3   a lock, release or channel does not hold, or may not be made so
 
 One class per code. Raise one with what is special about the case; the class says the rest:
 
@@ -1091,6 +1092,183 @@ class CannotDecode(CodecError):
 
     code = "E604"
     exit_code = 6
+
+
+class ReleaseError(StepwellError):
+    """A lock, a release or a channel does not hold, or may not be made so."""
+
+    code = "E700"
+    exit_code = 3
+
+
+class LockMissing(ReleaseError):
+    """There is no lock where one is needed."""
+
+    code = "E701"
+    exit_code = 4
+
+
+class BadLock(ReleaseError):
+    """A lock is not what Stepwell writes: it was edited or merged by hand, or cannot be read or written."""
+
+    code = "E702"
+    exit_code = 6
+
+
+class LockStale(ReleaseError):
+    """The lock says something else than what is there now."""
+
+    code = "E703"
+
+
+class NotUpToDate(ReleaseError):
+    """A lock was asked for, of steps that have not run with what is there now: it would say what nobody has seen."""
+
+    code = "E704"
+
+
+# --------------------------------------------------------------------------- E74x: wheels and channels
+
+
+class BadWheel(ReleaseError):
+    """A file is not a wheel that can be released: not an archive, damaged, ambiguous, hostile, or named otherwise."""
+
+    code = "E740"
+    exit_code = 3
+
+
+class BadReleaseName(ReleaseError):
+    """A name of a project, a version or a channel cannot be one."""
+
+    code = "E741"
+    exit_code = 2
+
+
+class NoChannels(ReleaseError):
+    """There is no index of channels where one was looked for."""
+
+    code = "E742"
+    exit_code = 2
+
+
+class UnknownChannel(ReleaseError):
+    """The index has no channel of that name."""
+
+    code = "E743"
+    exit_code = 2
+
+
+class UnknownRelease(ReleaseError):
+    """The channel, or the index, has no such project or version."""
+
+    code = "E744"
+    exit_code = 2
+
+
+class ReleaseChanged(ReleaseError):
+    """The version is there already with other bytes. What was released once never changes."""
+
+    code = "E745"
+    exit_code = 3
+
+
+class VersionNotUp(ReleaseError):
+    """A version that is promoted is not higher than the one that the channel has."""
+
+    code = "E746"
+    exit_code = 3
+
+
+class ReleaseYanked(ReleaseError):
+    """The version was withdrawn, so it is not what a channel may be moved to."""
+
+    code = "E747"
+    exit_code = 3
+
+
+class AlreadyThere(ReleaseError):
+    """The channel is as it was asked to be already: there is nothing to do."""
+
+    code = "E748"
+    exit_code = 3
+
+
+class NothingBefore(ReleaseError):
+    """There is no version that a channel could be rolled back to."""
+
+    code = "E749"
+    exit_code = 3
+
+
+class ChannelMoved(ReleaseError):
+    """Somebody else changed the channel first, so that what was decided here rests on what is no longer so."""
+
+    code = "E750"
+    exit_code = 5
+
+
+class ChannelsBusy(ReleaseError):
+    """Another process held the index of channels for too long."""
+
+    code = "E751"
+    exit_code = 5
+
+
+class ChannelsUnusable(ReleaseError):
+    """The folder of an index of channels cannot be read or written."""
+
+    code = "E752"
+    exit_code = 3
+
+
+class LogDamaged(ReleaseError):
+    """The log of a channel is not what was written: edited, cut short, put in another order, or with foreign entries."""
+
+    code = "E753"
+    exit_code = 6
+
+
+class PoolDamaged(ReleaseError):
+    """A wheel of the pool is gone, or is not what the log of a channel says."""
+
+    code = "E754"
+    exit_code = 6
+
+
+class IndexDiffers(ReleaseError):
+    """A page that pip and uv read is not what the log of its channel gives."""
+
+    code = "E755"
+    exit_code = 6
+
+
+class ChannelsTooNew(ReleaseError):
+    """The index of channels was written by a newer Stepwell."""
+
+    code = "E756"
+    exit_code = 6
+
+
+class BadReason(ReleaseError):
+    """What is said in a log cannot stand there: a reason, a person or evidence."""
+
+    code = "E757"
+    exit_code = 2
+
+
+# --------------------------------------------------------------------------- E76x: gates, and edits of the manifest
+
+
+class BadGate(ReleaseError):
+    """A gate is no comparison of metrics, numbers and metrics of what is in a channel."""
+
+    code = "E760"
+
+
+class CannotEdit(ReleaseError):
+    """A manifest cannot be changed without the risk of changing what is not meant, so it was left as it is."""
+
+    code = "E761"
 
 
 def catalogue() -> Iterator[type[StepwellError]]:

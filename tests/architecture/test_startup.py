@@ -71,8 +71,11 @@ def test_help_and_version_import_next_to_nothing(tmp_path, words):
     }
 
 
-def test_a_plan_imports_what_it_needs(tmp_path):
+@pytest.mark.parametrize("project", ["", "[project]\nname = 'x'\ndependencies = ['stepwell>=1']\n"])
+def test_a_plan_imports_what_it_needs(tmp_path, project):
     (tmp_path / "pipeline.py").write_text(PIPELINE)
+    if project:  # of others: most have no manifest
+        (tmp_path / "pyproject.toml").write_text(project)
     found = of_command(tmp_path, "plan")
     assert "stepwell.author.trace" in found, "it was planned"
     assert not found & STANDARD

@@ -178,6 +178,7 @@ VERBS = (
     "runs",
     "show",
     "logs",
+    "lock",
     "accept",
     "get",
     "verify",

@@ -266,7 +266,7 @@ def _side(there: Path, root: Path, pipeline: str, words: Sequence[str], around: 
     from stepwell.author.identities import identify
     from stepwell.author.layers import layered
     from stepwell.author.project import find, load, pipelines_of
-    from stepwell.author.settings import settings_of, text
+    from stepwell.author.settings import settings_of
     from stepwell.author.trace import trace
     from stepwell.sources.memo import Memory
     from stepwell.sources.pin import pin
@@ -287,7 +287,7 @@ def _side(there: Path, root: Path, pipeline: str, words: Sequence[str], around: 
         identified = identify(
             graph,
             Project(there, read=loaded.importer.snapshot.read),
-            level=text(settings_of(there), "environment", "default"),
+            level=settings_of(there, loaded.target.file).environment,
             reads=loaded.importer.reads,
         )
     bare = graph._replace(

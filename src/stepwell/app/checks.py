@@ -24,11 +24,10 @@ from stepwell.app.selecting import matching
 from stepwell.author.checks import Check, ask, checks_of
 from stepwell.author.problems import Problems, together
 from stepwell.author.project import Loaded
-from stepwell.author.settings import section, settings_of, texts
+from stepwell.author.settings import Rules, settings_of
 from stepwell.author.trace import Attempt, Trace, attempt
 from stepwell.errors import (
     AmbiguousName,
-    BadSettings,
     MissingSource,
     OutputOutside,
     SameOutputFile,
@@ -346,9 +345,9 @@ class Checking:
         self.memo = memo
         self.root = loaded.target.root
         self.problems = Problems()
-        settings = settings_of(self.root)
-        self._own_names = texts(settings, "checks")
-        self._rules = section(settings, "plan", self.root)
+        settings = settings_of(self.root, loaded.target.file)
+        self._own_names = settings.checks
+        self._rules = settings.plan
         early = [one.__name__ for one in checks_of(loaded.module.__name__, (), self._own_names)]
         self.names: tuple[str, ...] = (*(one.name for one in BUILT_IN), *early, OWN)
         """What checks are named."""
@@ -450,7 +449,7 @@ class Checking:
         return tuple(self.problems.notes)
 
     def _facts(self) -> Facts:
-        return Facts(self.traced, self.root, self._pinned, self.memo, texts(self._rules, "outside"))
+        return Facts(self.traced, self.root, self._pinned, self.memo, self._rules.outside)
 
     def _look(self, facts: Facts) -> None:
         for one in BUILT_IN:
@@ -489,24 +488,20 @@ def _checks_among(names: Iterable[str], known: Collection[str]) -> tuple[str, ..
     return tuple(n.removeprefix("check:") for n in names if n in known or n.startswith("check:"))
 
 
-def selected(asked: Selection, rules: Mapping[str, Any]) -> Selection:
-    """What was asked for, completed by the project's default. Raises `UsageError`, `BadSettings`."""
-    depth = rules.get("depth", "")
-    for found, kind in ((asked.depth, UsageError), (depth, BadSettings)):
-        if found and found not in DEPTHS:
-            hint = nearest(str(found), DEPTHS)
-            fixes = [f"did you mean `{hint}`?"] if hint else []
-            raise kind(f"there is no depth `{found}`", fixes=[*fixes, f"depths are: {', '.join(DEPTHS)}"])
-    return Selection(
-        asked.depth or depth,
-        asked.only or texts(rules, "only"),
-        (*asked.without, *texts(rules, "without")),
-    )
+def selected(asked: Selection, rules: Rules) -> Selection:
+    """What was asked for, completed by the project's default. Raises `UsageError`."""
+    if asked.depth and asked.depth not in DEPTHS:
+        hint = nearest(asked.depth, DEPTHS)
+        fixes = [f"did you mean `{hint}`?"] if hint else []
+        raise UsageError(
+            f"there is no depth `{asked.depth}`", fixes=[*fixes, f"depths are: {', '.join(DEPTHS)}"]
+        )
+    return Selection(asked.depth or rules.depth, asked.only or rules.only, (*asked.without, *rules.without))
 
 
 def check_rows(loaded: Loaded) -> list[dict[str, str]]:
     """Every check of a project, as `plan --checks` prints it: its name, depth, what it is about, its line."""
-    named = texts(settings_of(loaded.target.root), "checks")
+    named = settings_of(loaded.target.root, loaded.target.file).checks
     rows = [{"name": one.name, "depth": one.depth, "about": one.about, "where": ""} for one in BUILT_IN]
     for one in checks_of(loaded.module.__name__, (), named):
         about = (one.__doc__ or "").strip().partition("\n")[0] or f"your own, {one.where}"

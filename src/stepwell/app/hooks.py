@@ -81,7 +81,11 @@ def hooks_for(work: Work, settings: Settings) -> Hooks:
     if work.ghost is not None:
         return NONE
     return hooks_of(
-        work.root, dict(work.loaded.pipeline.run_options), settings.on_success, settings.on_failure
+        work.root,
+        dict(work.loaded.pipeline.run_options),
+        settings.on_success,
+        settings.on_failure,
+        work.loaded.target.file,
     )
 
 

@@ -15,7 +15,7 @@ from stepwell.app.places import at
 from stepwell.app.placing import placed
 from stepwell.author.identities import Identified, identify
 from stepwell.author.project import Loaded
-from stepwell.author.settings import settings_of, text
+from stepwell.author.settings import settings_of
 from stepwell.kernel.graph import Graph, SourceDef
 from stepwell.kernel.plan import Identity, Pin
 from stepwell.stores.local import LocalStore
@@ -81,7 +81,7 @@ class Learning:
         found = identify(
             graph,
             Project(self._root, read=snapshot.read, held=snapshot),
-            level=text(settings_of(self._root), "environment", "default"),
+            level=settings_of(self._root, self._loaded.target.file).environment,
             memo=self._store.memo,
             reads=self._loaded.importer.reads,
         )
@@ -94,6 +94,7 @@ class Learning:
             tuple(dict.fromkeys((*before.notes, *found.notes))),
             {**before.patches, **found.patches},
             {**before.files, **found.files},
+            {**before.direct, **found.direct},
         )
         identities = applied(found.identities, graph, self._store.accepted.in_force())
         return News(graph, identities, tuple(Pin(one.digest, one.changed, one.size) for one in pinned))

@@ -20,7 +20,8 @@ def around(loaded: Loaded, files: Sequence[str] = ()) -> Outside:
 
     Raises `BadParameterFile`, `BadSettings`.
     """
-    return outside(loaded.target.root, files, os.environ, pipelines_of(loaded.module))
+    target = loaded.target
+    return outside(target.root, files, os.environ, pipelines_of(loaded.module), target.file)
 
 
 def given(loaded: Loaded, words: Sequence[str] = (), files: Sequence[str] = ()) -> Layered:

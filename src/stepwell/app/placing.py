@@ -144,7 +144,7 @@ def _container(said: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     """The image that a place means now: engines are asked each time, since names move. Raises `PlanError`s."""
     from stepwell.worker.places import images
 
-    found = images.resolved_image(said["image"], images.chosen(settings_of(asked.root)))
+    found = images.resolved_image(said["image"], images.chosen(settings_of(asked.root)._asdict()))
     return {"image": found._asdict(), "versions": {"container image": found.id}}
 
 

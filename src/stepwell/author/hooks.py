@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from stepwell.author.options import seconds
-from stepwell.author.settings import section, settings_of
-from stepwell.errors import BadHook, BadOption, nearest
+from stepwell.author.settings import settings_of
+from stepwell.errors import BadHook, BadOption
 from stepwell.sources.servers import Host, allows, is_public
 
 TIMEOUT = 30.0
@@ -82,22 +82,21 @@ class Hooks(NamedTuple):
 
 
 def hooks_of(
-    root: Path, options: Mapping[str, object], success: Sequence[str] = (), failure: Sequence[str] = ()
+    root: Path,
+    options: Mapping[str, object],
+    success: Sequence[str] = (),
+    failure: Sequence[str] = (),
+    file: Path | None = None,
 ) -> Hooks:
     """The hooks of a run: of the project's settings, the pipeline's `on_...` options, and the command line.
 
-    Raises `BadHook` for what cannot be one, `BadSettings`.
+    `file` is the pipeline's. Raises `BadHook` for what cannot be one, `BadSettings`.
     """
-    table = section(settings_of(root), "hooks", root)
-    known = ("success", "failure", "always", "allow")
-    for name in table:
-        if name not in known:
-            hint = nearest(name, known)
-            fix = f"did you mean `{hint}`?" if hint else f"there are: {', '.join(known)}"
-            raise BadHook(f"`hooks` of the project's settings has no `{name}`", fixes=[fix])
+    table = settings_of(root, file).hooks
+    known = ("success", "failure", "always")
     allowed = frozenset(_hosts(table.get("allow", [])))
     where = "of the project's settings"
-    given = {name: checked(table.get(name, []), allowed, f"`hooks.{name}` {where}") for name in known[:3]}
+    given = {name: checked(table.get(name, []), allowed, f"`hooks.{name}` {where}") for name in known}
     for moment, more in (("success", success), ("failure", failure)):
         option = checked(options.get(f"on_{moment}", []), allowed, f"`on_{moment}` of the pipeline")
         words = [hook for text in more for hook in checked(text, allowed, f"`--on-{moment}`", root=root)]

@@ -46,6 +46,8 @@ class Identified(NamedTuple):
     """By "module:qualname" of a step, what its code and that of its judges changes of libraries."""
     files: Mapping[str, tuple[str, ...]] = {}
     """By "module:qualname" of a step, the first-party files that its fingerprint is taken of."""
+    direct: Mapping[str, str] = {}
+    """The versions of the distributions that the code of steps and judges imports itself."""
 
 
 def identify(
@@ -71,6 +73,7 @@ def identify(
     notes: dict[str, None] = {}
     patches: dict[str, tuple[str, ...]] = {}
     files: dict[str, tuple[str, ...]] = {}
+    direct: dict[str, str] = {}
     for step in graph.steps:
         _refuse_unknown(step.environment, step.name)
         if step.kind == DYNAMIC:
@@ -84,6 +87,7 @@ def identify(
         judges = [project.fingerprint(*name.split(":")) for name in step.validate]
         for one in [each for some in (found, *judges) for each in some.definitions]:
             sources[one.digest] = Source(one.name, one.source, one.file, one.line)
+        direct.update(named for each in (found, *judges) for named in each.distributions)
         if changed := {name for each in (found, *judges) for name in each.patches}:
             patches[f"{step.module}:{step.qualname}"] = tuple(sorted(changed))
         seen = _read_at_import((found, *judges), reads)
@@ -99,7 +103,7 @@ def identify(
         notes.update(dict.fromkeys(made.notes))
         out.append(made)
     project.installed.remember()
-    return Identified(tuple(out), sources, tuple(notes), patches, files)
+    return Identified(tuple(out), sources, tuple(notes), patches, files, direct)
 
 
 def _refuse_unknown(level: str, step: str) -> None:

@@ -33,7 +33,7 @@ from stepwell.author.params import (
     toml_value,
     type_of,
 )
-from stepwell.author.settings import section, settings_of
+from stepwell.author.settings import settings_of
 from stepwell.errors import BadParameter, BadParameterFile, SecretInTheOpen, UnknownParameter, nearest
 from stepwell.worker.secrets import mentions_secret
 
@@ -478,13 +478,15 @@ def _origins(tree: _Piece | _Fields, name: str) -> Iterator[tuple[str, Origin]]:
 
 
 def outside(
-    root: Path, files: Iterable[str], environ: Mapping[str, str], others: Mapping[str, Any]
+    root: Path,
+    files: Iterable[str],
+    environ: Mapping[str, str],
+    others: Mapping[str, Any],
+    pipeline: Path | None = None,
 ) -> Outside:
-    """All layers beside the command line. Raises `BadParameterFile`, `BadSettings`."""
-    settings = settings_of(root)
-    given = section(settings, "params", root)
-    name = "stepwell.toml" if (root / "stepwell.toml").is_file() else "pyproject.toml"
-    project = Table(name, given) if given else None
+    """All layers beside the command line; `pipeline` is its file. Raises `BadParameterFile`, `BadSettings`."""
+    settings = settings_of(root, pipeline)
+    project = Table(settings.file, settings.params) if settings.params else None
     ours = {key: value for key, value in environ.items() if key.startswith(PREFIX)}
     return Outside(tuple(map(read, files)), ours, project, others)
 

@@ -193,14 +193,9 @@ def _cpus(value: object) -> float:
 
 
 def _memory(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if isinstance(value, str):
-        text = value.strip().upper().replace(" ", "")
-        number = text.rstrip("KMGTIB")
-        unit = text[len(number) :]
-        if unit in UNITS and number.isascii() and number.replace(".", "", 1).isdigit():
-            return int(float(number) * UNITS[unit])
+    found = bytes_of(value)
+    if found is not None:
+        return found
     raise _bad("memory", value, "bytes, or a text such as 500MB or 4GiB", 'memory="4GB"')
 
 
@@ -255,6 +250,19 @@ def _environment(value: object) -> str:
     if value in LEVELS:
         return str(value)
     raise _bad("environment", value, "one of loose, default and strict", 'environment="strict"')
+
+
+def bytes_of(value: object) -> int | None:
+    """A size in bytes: a number of them, or text such as "500MB" or "4GiB"; None for what is none."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str):
+        text = value.strip().upper().replace(" ", "")
+        number = text.rstrip("KMGTIB")
+        unit = text[len(number) :]
+        if unit in UNITS and number.isascii() and number.replace(".", "", 1).isdigit():
+            return int(float(number) * UNITS[unit])
+    return None
 
 
 def seconds(name: str, value: object, example: str) -> float:

@@ -1,67 +1,66 @@
-"""What a project sets for itself: `[tool.stepwell]` of its `pyproject.toml`, or its `stepwell.toml`.
+"""What every plan asks of a project's manifest: a light part of it, which costs projects that have none next to nothing.
 
-[tool.stepwell]
-environment = "strict"                    how much of what is installed counts: loose, default, strict
-checks = ["quality:no_small_models"]      functions that judge every plan
-plan = {depth = "types", without = ["disk"]}
-workspace = ["../etl-project"]            projects whose modules count as this one's own
+    settings = settings_of(root)            # or `settings_of(root, file)` of a single file with a header
+    settings.environment
+
+`author.manifest` has the rest, and checks all of it where there is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from stepwell.errors import BadSettings
+from stepwell.author.written import written_of
 
-
-def settings_of(root: Path) -> Mapping[str, Any]:
-    """The settings of the project with this root; empty where it has none. Raises `BadSettings`."""
-    own = root / "stepwell.toml"
-    if own.is_file():
-        return _read(own)
-    file = root / "pyproject.toml"
-    if not file.is_file():
-        return {}
-    tool = _read(file).get("tool", {})
-    found = tool.get("stepwell", {}) if isinstance(tool, dict) else {}
-    return _table(found, "tool.stepwell", file)
+NOTHING: Mapping[str, Any] = {}
 
 
-def section(settings: Mapping[str, Any], name: str, root: Path) -> Mapping[str, Any]:
-    """A table of the settings; empty where there is none. Raises `BadSettings` for what is no table."""
-    return _table(settings.get(name, {}), name, root / "pyproject.toml")
+class Rules(NamedTuple):
+    """What is checked before a run, where the command line does not say: `[tool.stepwell.plan]`."""
+
+    depth: str = ""
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
 
 
-def text(settings: Mapping[str, Any], name: str, default: str) -> str:
-    """A setting that is a text. Raises `BadSettings`."""
-    found = settings.get(name, default)
-    if not isinstance(found, str):
-        raise BadSettings(f"`{name} = {found!r}` is not a text", fixes=[f'for example: {name} = "{default}"'])
-    return found
+class Settings(NamedTuple):
+    """What a plan or run asks. `file` is the name of the file that says it, "" where none does; `hooks` are as written."""
+
+    file: str = ""
+    environment: str = "default"
+    checks: tuple[str, ...] = ()
+    plan: Rules = Rules()
+    params: Mapping[str, Any] = NOTHING
+    hooks: Mapping[str, Any] = NOTHING
+    workspace: tuple[str, ...] = ()
+    containers: str = ""
 
 
-def texts(settings: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """A setting that is a list of texts; empty where there is none. Raises `BadSettings`."""
-    found = settings.get(name, [])
-    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-        raise BadSettings(
-            f"`{name} = {found!r}` is not a list of texts", fixes=[f'for example: {name} = ["..."]']
-        )
-    return tuple(found)
+def settings_of(root: Path, file: Path | None = None) -> Settings:
+    """The settings of the project with this root, or of a single `file` that has its own in its header.
 
+    Raises `BadSettings` (`BadHook` for a hook that there is not), `SeveralProblems`: the manifest is checked whole.
+    """
+    written = written_of(root, file)
+    if written is None:
+        return Settings()
+    if not written.table:
+        return Settings(written.file.name)
+    from stepwell.author.manifest import (
+        checked,
+    )  # msgspec takes milliseconds, and most projects have no manifest
 
-def _read(file: Path) -> Mapping[str, Any]:
-    import tomllib  # many projects have no settings
-
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadSettings(f"`{file.name}` cannot be read", why=str(error)) from None
-
-
-def _table(found: object, name: str, file: Path) -> Mapping[str, Any]:
-    if not isinstance(found, dict):
-        raise BadSettings(f"`{name}` of `{file.name}` is not a table", fixes=[f"[tool.stepwell.{name}]"])
-    return found
+    found = checked(written)
+    return Settings(
+        written.file.name,
+        found.environment,
+        found.checks,
+        Rules(found.plan.depth, found.plan.only, found.plan.without, found.plan.outside),
+        found.params,
+        written.table.get("hooks", NOTHING),
+        found.workspace,
+        found.containers,
+    )

@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stepwell.author.settings import settings_of, texts
+from stepwell.author.settings import settings_of
 from stepwell.author.where import short
 from stepwell.errors import BadSettings, SameModule
 from stepwell.worker.modules import FirstParty
@@ -24,7 +24,7 @@ from stepwell.worker.modules import FirstParty
 def members(root: Path) -> tuple[Path, ...]:
     """The folders of the projects that the one with this root works with. Raises `BadSettings`."""
     out: dict[Path, None] = {}
-    for word in texts(settings_of(root), "workspace"):
+    for word in settings_of(root).workspace:
         found = _folders(root, word)
         if not found:
             raise BadSettings(

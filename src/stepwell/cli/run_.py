@@ -11,6 +11,7 @@ from stepwell.app.documents import run_document
 from stepwell.app.parameters import origins_document, origins_line
 from stepwell.app.saved import Saved, load_saved, refuse_if_moved
 from stepwell.app.selecting import refuse_lacking
+from stepwell.app.session import Work
 from stepwell.cli import plan
 from stepwell.cli.doubled import Doubled, twice_line
 from stepwell.cli.looking import positive, size
@@ -67,6 +68,12 @@ def arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="run each step in a folder with only its declared inputs, without network (Linux)",
     )
+    parser.add_argument("--lock", action="store_true", help="when all has succeeded, write the lock (`lock`)")
+    parser.add_argument(
+        "--locked",
+        action="store_true",
+        help="refuse to run where the lock says something else than what is there",
+    )
     parser.add_argument(
         "--twice",
         nargs="?",
@@ -105,6 +112,18 @@ def _saved(options: Namespace, given: Words) -> Saved:
     return load_saved(Path(options.plan))
 
 
+def _refuse_contradictions(options: Namespace) -> None:
+    """Raises `UsageError` where the options say two things."""
+    if options.rows and not options.ghost:
+        raise UsageError(
+            "`--rows` is about ghost runs", fixes=[f"stepwell run --ghost --rows {options.rows}"]
+        )
+    if options.ghost and (options.lock or options.locked):
+        raise UsageError(
+            "`--lock` and `--locked` are about real data, not `--ghost`", fixes=["stepwell run --lock"]
+        )
+
+
 def run(options: Namespace) -> int:
     """Run and show."""
     given = words(options.words)
@@ -114,10 +133,7 @@ def run(options: Namespace) -> int:
         return plan.run(options)
     how = settings(options)
     saved, files, sets = None, tuple(options.params), list(options.set)
-    if options.rows and not options.ghost:
-        raise UsageError(
-            "`--rows` is about ghost runs", fixes=[f"stepwell run --ghost --rows {options.rows}"]
-        )
+    _refuse_contradictions(options)
     if options.plan:
         saved = _saved(options, given)
         given, how = (
@@ -128,7 +144,7 @@ def run(options: Namespace) -> int:
         given, sets = given._replace(settings=saved.settings), saved.sets
     found = loaded(given.plain, inside=True)
     if sweeps(options):
-        refuse_beside(options, "plan", "ghost")
+        refuse_beside(options, "plan", "ghost", "lock", "locked")
         with stored(found.target.root) as store:
             return EXIT[run_sweep(options, found, given.settings, store, how)]
     with stored(found.target.root, ghost=bool(how.ghost)) as store:
@@ -137,6 +153,8 @@ def run(options: Namespace) -> int:
         if saved is not None:
             refuse_if_moved(saved, work.plan, Path(options.plan))
         refuse_lacking(work.plan)
+        if options.locked:
+            _refuse_unlocked(work)
         told = [f"note: {clean(note)}" for note in work.notes]
         if came := origins_line(origins_document(work.origins)):
             told.append(clean(f"parameters: {came}"))
@@ -148,9 +166,25 @@ def run(options: Namespace) -> int:
         expected = store.runs.expected(step.full_name for step in work.graph.steps) if watched else {}
         with view(work.plan, json=options.json, expected=expected, plain=how.in_process) as shown:
             run, progress, result = finish(work, how, shown, since=ASKED)
+        if options.lock and progress.status == "succeeded":
+            _lock(planned(found, given.settings, store, how._replace(force=()), files=files, sets=sets))
         keep_run(options.asked, work, how, run, progress, result, told)
         if how.twice:
             print(twice_line(work.graph, how.twice, progress), file=sys.stderr)
         if options.json:
             print_json(run_document(progress, run, result, work.origins))
     return EXIT[progress.status]
+
+
+def _refuse_unlocked(work: Work) -> None:
+    """Raises `LockStale`, `LockMissing`, `BadLock`."""
+    from stepwell.app.locking import path_of, refuse_if_stale
+    from stepwell.dist.lockfile import read
+
+    refuse_if_stale(read(path_of(work)), work)
+
+
+def _lock(work: Work) -> None:
+    from stepwell.cli.lock import lock, told
+
+    print("\n".join(clean(line) for line in told(lock(work), work)), file=sys.stderr)

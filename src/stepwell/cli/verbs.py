@@ -15,6 +15,7 @@ VERBS = {
     "runs": "the runs so far, newest first",
     "show": "one run: its steps, reasons, metrics, outputs",
     "logs": "what the steps of a run printed",
+    "lock": "write down what data, code and parameters gave what; or check that",
     "accept": "say that an edit of a step does not change its results",
     "get": "print or write what a step gave",
     "verify": "check every byte of the store",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -99,6 +99,14 @@ def listed(place: str, memo: Memo) -> bytes | None:
     """What `digest_of` kept of the folder or glob at `Found.place`: names, status and digests; None of a single file."""
     keys = (key_for_path(place), key_for_path(place + "\0*"))
     return next((table for key in keys if (table := memo.get("source-files", key)) is not None), None)
+
+
+def files_of(table: bytes | None) -> Iterator[tuple[str, int, str]]:
+    """The relative name, size in bytes and `b3:` digest of each file of a table of `listed`, by name."""
+    known = _unpack(table)
+    for name in sorted(known.places):
+        place = known.places[name]
+        yield name, known.stats[place * FIELDS + 1], f"b3:{_digest_in(known, name).hex()}"
 
 
 def differences(before: bytes | None, now: bytes | None) -> tuple[str, ...]:

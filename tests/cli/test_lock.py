@@ -1,0 +1,188 @@
+"""`stepwell lock`, `run --lock`, `run --locked`: what is up to date is written down, and nothing else is believed."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+PIPELINE = """
+    import helpers
+    from pathlib import Path
+    from stepwell import log, pipeline, source, step
+
+    TABLE = source("table.csv", str)
+    PARTS = source("parts", Path)
+
+    @step
+    def rows(table: str) -> int:
+        log.metric("rows", helpers.count(table))
+        return helpers.count(table)
+
+    @step
+    def names(parts: Path) -> list[str]:
+        return sorted(each.name for each in parts.iterdir())
+
+    @step
+    def scaled(number: int, by: int, names: list[str]) -> int:
+        return number * by + len(names)
+
+    @pipeline
+    def main(by: int = 2) -> int:
+        return scaled(rows(TABLE()), by, names(PARTS()))
+
+    @pipeline
+    def other() -> int:
+        return rows(TABLE())
+"""
+
+
+@pytest.fixture
+def locked(project):
+    """A project that was run and locked."""
+    project.write(PIPELINE)
+    project.write("def count(table):\n    return len(table.splitlines())\n", "helpers.py")
+    project.write("a,b\n1,2\n", "table.csv")
+    project.write("one", "parts/one.txt")
+    project.write("two!", "parts/two.txt")
+    project("run", "main", "--lock")
+    return project
+
+
+def lock(project) -> dict:
+    """What the lock says."""
+    return tomllib.loads((project.root / "stepwell.lock").read_text("utf-8"))
+
+
+def test_it_says_what_gave_what(locked) -> None:
+    found = lock(locked)
+    assert found["data"]["TABLE"]["source"] == "table.csv"
+    assert found["data"]["TABLE"]["size"] == 8
+    assert found["data"]["TABLE"]["bytes"].startswith("b3:")
+    assert [text.partition(" ")[0] for text in found["data"]["PARTS"]["files"].values()] == ["3", "4"]
+    main = found["pipeline"]["main"]
+    assert main["params"] == {"by": 2}
+    assert main["metrics"] == {"rows.rows": 2.0}
+    assert main["step"]["rows"]["uses"] == ["data.TABLE"]
+    assert main["step"]["scaled"]["uses"] == ["step.names", "step.rows"]
+    assert main["step"]["scaled"]["args"] == {"by": "2"}
+    assert main["step"]["scaled"]["output"]["result"]["shows"] == "6"
+
+
+def test_the_same_facts_give_the_same_bytes(locked) -> None:
+    before = (locked.root / "stepwell.lock").read_bytes()
+    assert locked("lock", "main").out == "stepwell.lock says so already\n"
+    (locked.root / "stepwell.lock").unlink()
+    assert locked("lock", "main", "--json").json["differences"] != []
+    assert (locked.root / "stepwell.lock").read_bytes() == before
+    assert str(locked.root).encode() not in before
+
+
+def test_a_table_has_its_content_and_rows(locked) -> None:
+    locked.edit('source("table.csv", str)', 'source("table.csv", pd.DataFrame)')
+    locked.edit("import helpers\n", "import helpers\nimport pandas as pd\n")
+    locked.edit("table: str", "table: pd.DataFrame")
+    locked.edit("splitlines()", "index", "helpers.py")
+    locked("run", "main", "--lock")
+    table = lock(locked)["data"]["TABLE"]
+    assert table["rows"] == 1
+    assert table["content"].startswith("c1:")
+    assert table["columns"] == {"a": "?", "b": "?"}
+    assert list(lock(locked)["environment"]["direct"]) == ["pandas"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda p: p.write("a,b\n1,2\n3,4\n", "table.csv"), "data.TABLE.size: 8 is now 12"),
+        (lambda p: p.write("three", "parts/three.txt"), "data.PARTS.files.three.txt"),
+        (lambda p: p.edit("len(table", "1 + len(table", "helpers.py"), "pipeline.main.step.rows.code"),
+        (lambda p: p.edit("by: int = 2", "by: int = 3"), "pipeline.main.params.by: 2 is now 3"),
+        (lambda p: p.edit("scaled(rows(TABLE()), by,", "scaled(rows(TABLE()), 2 * by,"), "step.scaled.args.by: 2 is now 4"),
+        (lambda p: p.edit("names(PARTS()))", "[])"), "pipeline.main.step.names"),
+    ],
+    ids=["data", "a file", "code", "a parameter", "a value", "wiring"],
+)  # fmt: skip
+def test_what_is_not_locked_does_not_run(locked, change, says: str) -> None:
+    change(locked)
+    for words in (["run", "main", "--locked"], ["lock", "main", "--check"]):
+        refused = locked(*words, code=3)
+        assert "error[E703] `stepwell.lock` says something else than what is there now" in refused.err
+        assert says.split(":")[0] in refused.err
+    assert len(locked("runs", "--json").json["runs"]) == 1
+    assert "would run" in locked("lock", "main", code=3).err
+    locked("run", "main", "--lock")
+    locked("run", "main", "--locked")
+    assert locked("lock", "main", "--check").out == "stepwell.lock says what is there now\n"
+
+
+def test_a_parameter_of_the_command_counts(locked) -> None:
+    assert "params.by: 2 is now 7" in locked("run", "main", "by=7", "--locked", code=3).err
+
+
+def test_where_nothing_has_run_what_is_given_is_compared(locked) -> None:
+    store = locked.root / ".stepwell"
+    store.rename(locked.root / "moved")
+    checked = locked("lock", "main", "--check")
+    assert "what came out of it was not compared" in checked.err
+    assert locked("lock", "main", "--check", "--json").json["compared"] is False
+    refused = locked("lock", "main", code=3)
+    assert "error[E704] 3 of 3 steps would run: " in refused.err
+    assert "stepwell run --lock" in refused.err
+
+
+def test_what_came_out_is_compared(locked) -> None:
+    """A step that gives something else with the same code and data: its lock does not hold any more."""
+    locked.write(
+        "def count(table):\n    import os\n    return int(os.environ.get('COUNT', 2))\n", "helpers.py"
+    )
+    locked("run", "main", "--lock")
+    locked("run", "main", "--force", "rows", env={"COUNT": "9"})
+    refused = locked("lock", "main", "--check", code=3, env={"COUNT": "9"})
+    assert "pipeline.main.step.rows.output.result.bytes" in refused.err
+
+
+def test_pipelines_are_locked_one_by_one(locked) -> None:
+    locked("run", "other", "--lock")
+    assert sorted(lock(locked)["pipeline"]) == ["main", "other"]
+    locked("lock", "main", "--check")
+    locked("lock", "other", "--check")
+
+
+def test_a_run_that_fails_locks_nothing(locked) -> None:
+    before = (locked.root / "stepwell.lock").read_bytes()
+    locked.edit("return number * by", "return 1 / 0 * by")
+    locked("run", "main", "--lock", code=1)
+    assert (locked.root / "stepwell.lock").read_bytes() == before
+
+
+def test_without_a_lock_nothing_is_locked(locked) -> None:
+    (locked.root / "stepwell.lock").unlink()
+    for words in (["run", "main", "--locked"], ["lock", "main", "--check"]):
+        assert "error[E701] there is no `stepwell.lock`" in locked(*words, code=4).err
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "main", "--locked"], ["lock", "main", "--check"], ["lock", "main"]]
+)
+def test_an_edited_lock_is_not_believed(locked, words: list[str]) -> None:
+    path = locked.root / "stepwell.lock"
+    path.write_text(path.read_text().replace('shows = "6"', 'shows = "7" '))
+    assert "error[E702] `stepwell.lock` was edited or merged by hand" in locked(*words, code=6).err
+    path.unlink()
+    locked("lock", "main")
+
+
+def test_a_single_file_has_a_lock_beside_it(locked) -> None:
+    text = (locked.root / "pipeline.py").read_text()
+    locked.write(
+        '# /// script\n# dependencies = []\n# [tool.stepwell]\n# environment = "default"\n# ///\n' + text,
+        "churn.py",
+    )
+    locked("run", "churn.py:main", "--lock")
+    assert (locked.root / "churn.stepwell.lock").is_file()
+    locked("run", "churn.py:main", "--locked")
+
+
+def test_ghost_runs_are_not_locked(locked) -> None:
+    assert "--ghost" in locked("run", "main", "--ghost", "--lock", code=2).err
