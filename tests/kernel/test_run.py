@@ -13,7 +13,7 @@ from stepwell.errors import ArtifactGone, Interrupted
 from stepwell.kernel.events import RunFinished, StepFinished, StepInterrupted, StepStarted
 from stepwell.kernel.plan import decide
 from stepwell.kernel.ports import Done, Failure, Interrupt, Logged, Started
-from stepwell.kernel.run import REPAIRS, drive
+from stepwell.kernel.run import ALERT, PATIENCE, REPAIRS, drive
 from stepwell.testing.engine import FrozenClock
 
 
@@ -556,6 +556,134 @@ def test_two_runs_at_once_share_the_work(lab):
     assert second.became["clean"] == "cached"
     assert second.values["score"] == 26
     assert not lab.store._shared.claims
+
+
+@pytest.mark.parametrize(("width", "layers"), [(200, 1), (20, 10)])
+def test_what_another_run_has_done_is_taken_without_further_waits(lab, width, layers):
+    rows = [call(f"s0.{i}", "square", i=i) for i in range(width)]
+    for layer in range(1, layers):
+        rows += [call(f"s{layer}.{i}", "square", i=Ref(f"s{layer - 1}.{i}")) for i in range(width)]
+    graph = lab.graph(*rows, call("total", items=[Ref(f"s{layers - 1}.{i}") for i in range(width)]))
+    lab.steps["square"] = lambda i: (i * i) % 1009 + 0.5
+    store, other = lab.store, lab.store.beside()
+    first = drive(lab.plan(graph), engine=lab.engine(store), store=store, clock=FrozenClock(), run="first")
+    next(first)
+    second = lab.engine(other, room=2)
+    waits, wait = [], second.wait
+
+    def the_first_goes_on(timeout):
+        waits.append(timeout)
+        list(first)
+        return wait(timeout)
+
+    second.wait = the_first_goes_on
+    outcome = lab.run(lab.plan(graph, store=other), engine=second, store=other)
+    assert outcome.status == "succeeded"
+    assert outcome.ran == []
+    assert len(waits) == 1
+
+
+def waiting_for(lab, during, *, steps=("square",)):
+    """A run of a step that another one has claimed. `during` is told of each wait, and may let the other one go on."""
+    store, other = lab.store, lab.store.beside()
+    plan = lab.plan(lab.graph(*[call(step, step, i=i) for i, step in enumerate(steps)]))
+    key = plan.decisions[-1].key
+    assert other.claim([key]) == [True]
+    engine = lab.engine(store)
+    waits, wait = [], engine.wait
+
+    def one(timeout):
+        waits.append(timeout)
+        assert len(waits) < 100, "it waits for ever"
+        lab.clock.advance(timeout)
+        during(len(waits), other, key)
+        return wait(timeout)
+
+    engine.wait = one
+    return waits, lab.run(plan, engine=engine, store=store)
+
+
+def test_who_waits_for_another_run_looks_often_while_it_is_heard_of_and_rarely_when_it_is_silent(lab):
+    def during(count, other, key):
+        if count == 60:
+            other.claim(["another"])
+            other.release("another")
+        if count == 70:
+            other.release(key)
+
+    waits, outcome = waiting_for(lab, during)
+    assert outcome.ran == ["square"]
+    assert waits[0] == waits[60] == ALERT
+    assert waits[:60] == sorted(waits[:60])
+    assert waits[59] == PATIENCE
+    assert waits[60:70] == sorted(waits[60:70])
+
+
+def test_who_waits_for_another_run_shows_it_what_is_done(lab):
+    """Both may wait for each other, and neither has anything else to do."""
+    commit = lab.store.commit
+
+    def rarely(*, now=False, waiting=False):
+        if now or waiting:
+            commit(now=now)
+
+    def during(_, other, key):
+        if other._shared.results:
+            other.release(key)
+
+    lab.store.commit = rarely
+    lab.steps["one"] = lambda i: i
+    waits, outcome = waiting_for(lab, during, steps=("one", "square"))
+    assert outcome.ran == ["one", "square"]
+    assert len(waits) < 5
+
+
+def test_short_steps_are_claimed_many_at_a_time_and_long_ones_when_they_can_begin(lab):
+    lab.steps["long"] = lambda i: i
+    graph = lab.graph(
+        *[call(f"s{i}", "square", i=i) for i in range(200)], *[call(f"l{i}", "long", i=i) for i in range(20)]
+    )
+    engine = lab.engine(room=2)
+    wait, claim, claims = engine.wait, lab.store.claim, []
+    engine.wait = lambda timeout: [
+        report._replace(seconds=1.0 if report.node >= 200 else 0.001) if isinstance(report, Done) else report
+        for report in wait(timeout)
+    ]
+
+    def counted(keys):
+        claims.append(len(keys))
+        return claim(keys)
+
+    lab.store.claim = counted
+    assert lab.run(graph, engine=engine).status == "succeeded"
+    assert sum(claims) == 220
+    assert len([many for many in claims if many > 2]) > 5
+    assert len(claims) <= 12 + 20
+    assert max(claims[-10:]) <= 2
+
+
+def test_what_is_forced_waits_for_the_other_run_without_judging_again_and_again(lab):
+    lab.run(lab.graph(call("square", i=1)))
+    decided = []
+    store, other = lab.store, lab.store.beside()
+    plan = lab.plan(lab.graph(call("square", i=1)), force=["square"])
+    key = plan.decisions[0].key
+    other.result(key)
+    assert other.claim([key]) == [True]
+    engine, result = lab.engine(store), store.result
+    wait, waits = engine.wait, []
+
+    def one(timeout):
+        waits.append(timeout)
+        if len(waits) == 20:
+            other.release(key)
+        return wait(timeout)
+
+    engine.wait = one
+    store.result = lambda key: decided.append(key) or result(key)
+    outcome = lab.run(plan, engine=engine, store=store)
+    assert outcome.ran == ["square"]
+    assert len(decided) < 10
 
 
 def test_what_another_run_gave_up_is_done_here(lab):

@@ -143,6 +143,52 @@ def test_asking_again_for_what_another_has_costs_no_transaction(clocked):
     assert second.results.claim(["a"]) == [True]
 
 
+def test_a_claim_on_what_another_run_has_made_costs_no_transaction_and_is_known_at_once(clocked):
+    first, second = clocked(), clocked()
+    first.begin(FACTS)
+    second.begin(FACTS)
+    keys = [result_of(f"k{i}").key for i in range(50)]
+    assert [second.results.result(key) for key in keys] == [None] * 50
+    for i in range(50):
+        output = made(b"1")
+        first.results.keep(result_of(f"k{i}", [output]), [output])
+    first.commit(now=True)
+    seen = writes(second)  # its clock stands still: it has not noticed that anybody has written
+    assert second.results.claim(keys) == [False] * 50
+    assert all(second.results.result(key) is not None for key in keys)
+    assert seen == []
+
+
+def test_a_run_that_waits_writes_results_at_once_and_nothing_else(clocked):
+    store = clocked()
+    store.begin(FACTS)
+    seen = writes(store)
+    store.memo.put("kind", "key", "value")
+    store.results.commit(waiting=True)
+    assert seen == []
+    output = made(b"1")
+    store.results.keep(result_of("k", [output]), [output])
+    store.results.commit()
+    assert seen == []
+    store.results.commit(waiting=True)
+    assert len(seen) == 1
+
+
+def test_the_death_of_another_run_is_news(clocked):
+    store = clocked()
+    store.begin(FACTS)
+    with store.database.locked():
+        store.database.rows("INSERT INTO drivers VALUES (77, 0, 'elsewhere', '', 1, '', 0)")
+    store.commit(now=True)
+    before = store.results.news()
+    clocked.clock.now += 1
+    store.commit()
+    assert store.results.news() == before
+    clocked.clock.now += module.SILENCE
+    store.commit()
+    assert store.results.news() != before
+
+
 def test_the_end_of_a_run_gives_everything_up(clocked):
     first, second = clocked(), clocked()
     record = first.begin(FACTS)

@@ -4,6 +4,8 @@ import datetime as dt
 import enum
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stepwell.kernel.graph import Constant, OutputDef, Pack, StepDef
 from stepwell.kernel.ports import Artifact, Done, Failure, Logged, Made, Outside, Stored, Task
@@ -17,6 +19,7 @@ class Colour(enum.Enum):
 STEP = StepDef(
     "s", "m", "q", (OutputDef("a", "int", "json"), OutputDef("b")), "tuple", "", 2.5, 10**12, ("HOME",)
 )
+HEAD, LENGTH = wire.started_frame(3, 42)[: wire.HEADER], len(wire.started_frame(3, 42)) - wire.HEADER
 ARTIFACT = Artifact("result", "json", "b3:" + "0" * 64, 3, ("b3:1",), "note")
 
 
@@ -79,7 +82,11 @@ def test_reports_in_any_pieces():
     [
         b"hello world",
         bytes(8),
-        (5).to_bytes(4, "little") + b"\xff\xff\xff\xff\xff",
+        b"\x00\x00\x00\x01text",
+        b"\x0b\x00\x00\x00hello world",
+        b"\xff" * 8,
+        HEAD + b"\xff" * LENGTH,
+        wire.started_frame(3, 42) + b"\x05\x00\x00\x00text",
         wire.frame(("what", 1)),
         wire.frame(()),
         wire.done_frame(Done(3))[:-3] + b"xyz",
@@ -87,4 +94,25 @@ def test_reports_in_any_pieces():
 )
 def test_what_is_no_frame(data):
     with pytest.raises(wire.Garbled):
-        wire.Frames().feed(data)
+        list(wire.Frames().feed(data))
+
+
+def test_what_came_before_stray_bytes_counts():
+    bodies = wire.Frames().feed(wire.done_frame(Done(3), 4) + b"stray bytes")
+    assert wire.done_of(next(bodies)) == (Done(3), 4)
+    with pytest.raises(wire.Garbled):
+        next(bodies)
+
+
+@given(st.binary(min_size=wire.HEADER, max_size=64))
+def test_no_bytes_are_waited_for_that_a_worker_did_not_announce(data):
+    with pytest.raises(wire.Garbled):
+        list(wire.Frames().feed(data))
+
+
+@given(st.binary(min_size=1, max_size=wire.HEADER - 1))
+def test_few_stray_bytes_are_noticed_with_the_next_frame(data):
+    frames = wire.Frames()
+    assert list(frames.feed(data)) == []
+    with pytest.raises(wire.Garbled):
+        list(frames.feed(wire.started_frame(3, 42)))

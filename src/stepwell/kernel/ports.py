@@ -290,6 +290,10 @@ class Store(Past, Protocol):
         """For each key, whether this run is to compute it; False while another living run does."""
         ...
 
+    def news(self) -> int:
+        """A number that changes when other runs may have kept results or ended claims. Cheap, to be asked all the time."""
+        ...
+
     def keep(self, result: Result, made: Iterable[Made]) -> None:
         """Take a new result; its large blobs are already in place. Also ends the claim on its key."""
         ...
@@ -309,8 +313,11 @@ class Store(Past, Protocol):
         """
         ...
 
-    def commit(self, *, now: bool = False) -> None:
-        """Write what was kept, if it is time (or `now`): some tens of milliseconds of results in one transaction."""
+    def commit(self, *, now: bool = False, waiting: bool = False) -> None:
+        """Write what was kept, if it is time (or `now`): some tens of milliseconds of results in one transaction.
+
+        `waiting`: this run has nothing in flight, and may wait for one that waits for its results. They are written now.
+        """
         ...
 
 

@@ -70,6 +70,12 @@ from stepwell.kernel.ports import (
 PATIENCE = 0.05
 """Seconds that a run waits for reports before it commits, and looks again for results of other runs."""
 
+AHEAD = 0.03
+"""Seconds of work that a run claims ahead at most: where several runs share work, each claim is a transaction."""
+
+ALERT = 0.005
+"""Seconds between such looks while other runs give results that this one waits for."""
+
 NOT_RETRIED = (Interrupted.code, StepNotLoaded.code, EnvironmentMoved.code)
 """Failures that another attempt would only repeat."""
 
@@ -133,6 +139,9 @@ class _Drive:
         self.queue: deque[Decision] = deque()  # to be submitted
         self.claimed: set[int] = set()  # queued, and claimed already
         self.elsewhere: dict[int, Decision] = {}  # another run computes these
+        self.met: dict[int, Result] = {}  # what was there when a claim was refused, and is judged by now
+        self.pace: dict[int, float] = {}  # by step: seconds that its calls take of late
+        self.news, self.heard = -1, 0.0  # of other runs, and when something new was seen
         self.flying: dict[int, Decision] = {}
         self.started: set[int] = set()
         self.stale: set[int] = set()  # open, and to be judged again: something before gave something else
@@ -197,10 +206,10 @@ class _Drive:
                 self._leave_the_rest()
                 self.last = True
                 continue
-            for report in self.engine.wait(PATIENCE):
+            self.store.commit(waiting=not self.flying)
+            for report in self.engine.wait(self._patience()):
                 self._take(report)
             yield from self._told()
-            self.store.commit()
             self._look_elsewhere()
         if self.stopped:  # what has ended by now is kept; closing the engine ends the rest
             for report in self.engine.wait(0):
@@ -345,24 +354,49 @@ class _Drive:
     # ------------------------------------------------------------------ starting
 
     def _submit_what_fits(self) -> None:
+        """Hand over as much as the engine takes, passing over what other runs are at, or have done."""
         room = 0 if self._halted() else self.engine.room()
-        batch: list[Decision] = []
-        while self.queue and len(batch) < room:
-            decision = self.queue.popleft()
-            if decision.node in self.stale:
-                self._unclaim(decision)
-                self.ready[decision.node] = None
-            else:
-                batch.append(decision)
-        if not batch:
-            return
-        answers = iter(self.store.claim([str(d.key) for d in batch if d.node not in self.claimed]))
-        for decision in batch:
-            if decision.node in self.claimed or next(answers):
-                self.claimed.add(decision.node)
+        while self.queue and room > 0:
+            won = self._won(self._batch(room))
+            self.queue.extendleft(reversed(won[room:]))
+            for decision in won[:room]:
                 self._submit(decision)
+            room -= len(won)
+
+    def _batch(self, room: int) -> list[Decision]:
+        """The next steps, to be claimed together: as many as there is room for, and what soon follows them if it is short."""
+        batch, spare = [], AHEAD
+        while self.queue:
+            node = self.queue[0].node
+            if len(batch) >= room:
+                spare -= self.pace.get(self.graph.nodes[node].step, AHEAD)
+                if spare <= 0 or node in self.claimed:
+                    break
+            batch.append(self.queue.popleft())
+        return batch
+
+    def _won(self, decisions: list[Decision]) -> list[Decision]:
+        """Those that this run is to compute. What others are at waits; what they have done is judged again.
+
+        Asked in this order, no result is overlooked: what is claimed is looked for after the claim.
+        """
+        asked = [d for d in decisions if d.node not in self.claimed and d.node not in self.stale]
+        answers = self.store.claim([str(d.key) for d in asked]) if asked else ()
+        self.claimed.update([d.node for d, mine in zip(asked, answers, strict=True) if mine])
+        won = []
+        for decision in decisions:
+            node = decision.node
+            if node in self.stale:
+                self._unclaim(decision)
+                self.ready[node] = None
+            elif node in self.claimed:
+                won.append(decision)
+            elif (found := self.store.result(str(decision.key))) and found != self.met.get(node):
+                self.met[node] = found
+                self.ready[node] = None
             else:
-                self.elsewhere[decision.node] = decision
+                self.elsewhere[node] = decision
+        return won
 
     def _submit(self, decision: Decision) -> None:
         node = decision.node
@@ -488,6 +522,8 @@ class _Drive:
             else:
                 self._fail(decision, failure, report)
             return
+        step = self.graph.nodes[node].step
+        self.pace[step] = max(1e-4, 0.9 * self.pace.get(step, report.seconds) + 0.1 * report.seconds)
         self.claimed.discard(node)
         self.judge.forced.discard(node)
         self.attempts.pop(node, None)
@@ -505,12 +541,8 @@ class _Drive:
     def _wake_those_with(self, key: str, maker: int) -> None:
         """Have nodes judged again that had settled for an earlier result of a key, which was made anew and differs."""
         for node, decision in enumerate(self.decisions):
-            if (
-                decision.key == key
-                and node != maker
-                and node not in self.open
-                and self.given[node] is not None
-            ):
+            settled = node not in self.open and self.given[node] is not None
+            if decision.key == key and node != maker and settled:
                 self.ready[node] = None
 
     def _is_retried(self, node: int, failure: Failure) -> bool:
@@ -583,20 +615,17 @@ class _Drive:
     # ------------------------------------------------------------------ other runs, and the end
 
     def _look_elsewhere(self) -> None:
-        """Results that another run was computing: judge again those that came to something, or to nothing.
+        """Results that another run was computing: judge again those that came to something, or to nothing."""
+        news = self.store.news() if self.elsewhere and not self._halted() else self.news
+        if news != self.news or not self.stale.isdisjoint(self.elsewhere):
+            self.news, self.heard = news, self.clock.monotonic()
+            waiting, self.elsewhere = list(self.elsewhere.values()), {}
+            self.ready.update(dict.fromkeys([decision.node for decision in self._won(waiting)]))
 
-        Asked in this order, no result is overlooked: what is claimed is looked for after the claim.
-        """
-        if not self.elsewhere or self._halted():
-            return
-        waiting = list(self.elsewhere.values())
-        claims = self.store.claim([str(decision.key) for decision in waiting])
-        for decision, mine in zip(waiting, claims, strict=True):
-            if mine:
-                self.claimed.add(decision.node)
-            if mine or decision.node in self.stale or self.store.result(str(decision.key)) is not None:
-                self.ready[decision.node] = None
-                del self.elsewhere[decision.node]
+    def _patience(self) -> float:
+        """Seconds to wait for reports: while others are waited for, an eighth of the time since they were heard of."""
+        silence = self.clock.monotonic() - self.heard
+        return min(PATIENCE, max(ALERT, silence / 8)) if self.elsewhere else PATIENCE
 
     def _unsettled(self, *, always: bool = False) -> list[int]:
         """The nodes that were not reached, or not made again; of these those that `always` run, or the others."""

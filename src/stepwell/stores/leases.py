@@ -56,6 +56,7 @@ class Leases:
         self.database = database
         self.driver = 0
         self.unclean = False  # a driver of this host was cut off by the end of an earlier boot
+        self.made: set[str] = set()  # keys refused in the last claim because they have a result by now
         self._pause = pause
         self._wait = False
         self._shown = False  # the first claims were written
@@ -68,6 +69,7 @@ class Leases:
         self._ticked = 0.0
         self._beaten = 0.0
         self._version = -1
+        self._buried = 0  # the dead that were removed here
 
     # ------------------------------------------------------------------ coming and going
 
@@ -110,21 +112,24 @@ class Leases:
             self._wait = False
             self._pause(FIRST_WAIT)
         self.tick()
+        self.made = set()
         now = self.database.monotonic()
         if not self._others:
             return self._claim_alone(keys, known, results, now)
-        version = self.database.others_wrote()
+        version = self.database.others_wrote()  # asked first: what changes meanwhile is asked for again
         asked = [key for key in keys if known(key) or self._theirs.get(key) != version]
         mine: set[str] = set()
         free = self._free(asked)
         if free:
             results.look()
+            self.made = results.of(BY_KEY, [key for key in free if not known(key)])
+            free = [key for key in free if key not in self.made]
+        if free:
             mine = self.database.write(
                 lambda connection: self._take(connection, free, known, results), durable=False, buffers=False
             )
             self._flying.update(dict.fromkeys(mine, now))
             self._leased.update(mine)
-            version = self.database.others_wrote()
         self._theirs.update((key, version) for key in asked if key not in mine)
         return [key in mine for key in keys]
 
@@ -132,17 +137,16 @@ class Leases:
         self, keys: Sequence[str], known: Callable[[str], bool], results: Late, now: float
     ) -> list[bool]:
         """`claim` where nobody else is: all keys, but for those of which somebody who was there left a result."""
-        made: set[str] = set()
         if self._met:
             results.look()
-            made = results.of(BY_KEY, [key for key in keys if not known(key)])
-        mine = [key for key in keys if key not in made]
+            self.made = results.of(BY_KEY, [key for key in keys if not known(key)])
+        mine = [key for key in keys if key not in self.made]
         self._flying.update(dict.fromkeys(mine, now))
         if not self._shown:
             self._shown = True
             self.database.write(lambda connection: self._show(connection, mine), durable=False)
             self._leased.update(mine)
-        return [key not in made for key in keys]
+        return [key not in self.made for key in keys]
 
     def _free(self, keys: Sequence[str]) -> list[str]:
         """Those of the keys on which no other living run has a lease now."""
@@ -153,8 +157,8 @@ class Leases:
         self, connection: sqlite3.Connection, keys: Sequence[str], known: Callable[[str], bool], results: Late
     ) -> set[str]:
         """Inside a transaction: lease those of the keys that are free and have no result that is not `known`."""
-        made = results.of(BY_KEY, [key for key in keys if not known(key)])
-        mine = {key for key in self._free(keys) if key not in made}
+        self.made |= results.of(BY_KEY, [key for key in keys if not known(key)])
+        mine = {key for key in self._free(keys) if key not in self.made}
         connection.executemany(
             "INSERT OR REPLACE INTO leases (key, driver) VALUES (?, ?)", [(key, self.driver) for key in mine]
         )
@@ -167,6 +171,10 @@ class Leases:
             self._leased.discard(key)
             self._ended.append(key)
             self.database.touch()
+
+    def news(self) -> int:
+        """A number that changes when another run has written, or was found dead; up to 5 ms late."""
+        return self.database.others_wrote() + self._buried
 
     # ------------------------------------------------------------------ ticks
 
@@ -187,6 +195,7 @@ class Leases:
             if dead:
                 self.database.write(lambda connection: _bury(connection, dead), durable=False)
                 self._theirs.clear()
+                self._buried += len(dead)
             now = now or (alone and bool(self._others))
         oldest = moment + 1 if now else last
         missing = [key for key, since in self._flying.items() if since < oldest and key not in self._leased]

@@ -334,7 +334,15 @@ class Results:
 
     def claim(self, keys: Sequence[str]) -> Sequence[bool]:
         """For each key, whether this run is to compute it; False while another living run does, or just did."""
-        return self._leases.claim(keys, self._known.__contains__, self._late)
+        answers = self._leases.claim(keys, self._known.__contains__, self._late)
+        if self._leases.made:  # others may have written too short a time ago for `_notice_others`
+            self._absent -= self._leases.made
+            self._complete = False
+        return answers
+
+    def news(self) -> int:
+        """A number that changes when other runs may have kept results or ended claims; up to 5 ms late."""
+        return self._leases.news()
 
     def shelve(self, made: Iterable[Made]) -> None:
         """Keep what a judge refused: its blobs, no result. The large ones are in place."""
@@ -478,11 +486,14 @@ class Results:
                 self._defined.update(texts)
                 self._database.touch()
 
-    def commit(self, *, now: bool = False) -> None:
-        """Write what was kept if it is time, or `now`: one transaction with everything the store has buffered."""
+    def commit(self, *, now: bool = False, waiting: bool = False) -> None:
+        """Write what was kept if it is time, or `now`: one transaction with everything the store has buffered.
+
+        It is time also where this run is `waiting` and holds results.
+        """
         if not self._database.readonly:
             self._leases.tick(now=now)
-        self._database.commit(now=now)
+        self._database.commit(now=now or (waiting and bool(self._kept)))
 
     # ------------------------------------------------------------------ writing
 

@@ -215,6 +215,34 @@ class StoreContract:
         self.wait_to_notice(store)
         assert list(store.claim(["a", "b", "c"])) == [True, False, False]
 
+    def test_what_other_runs_do_is_news(self) -> None:
+        """Results and ended claims of another run change the number; nothing else need."""
+        store = self.make()
+        other = self.beside(store)
+        store.claim(["a", result_of("k").key])
+        store.commit(now=True)
+        self.wait_to_notice(other)
+        before = other.news()
+        assert other.news() == before
+        store.release("a")
+        store.commit(now=True)
+        self.wait_to_notice(other)
+        ended = other.news()
+        assert ended != before
+        self.keep(store, "k")
+        store.commit(now=True)
+        self.wait_to_notice(other)
+        assert other.news() != ended
+
+    def test_a_run_that_waits_shows_what_it_has(self) -> None:
+        """At once, since another one may wait for that."""
+        store = self.make()
+        other = self.beside(store)
+        result, _ = self.keep(store, "k")
+        store.commit(waiting=True)
+        self.wait_to_notice(other)
+        assert other.result(result.key) is not None
+
     def test_a_result_that_has_just_come_ends_the_wish_to_compute_it(self) -> None:
         """A claim on it is refused until it has been looked at, and then given to whoever still wants it."""
         store = self.make()

@@ -29,6 +29,7 @@ class _Shared:
         self.lost: dict[str, str] = {}
         self.parts: dict[str, Mapping[str, str]] = {}
         self.claims: dict[str, int] = {}
+        self.changes = 0
 
 
 class MemoryStore:
@@ -93,10 +94,15 @@ class MemoryStore:
                 self._shared.claims[key] = self._run
         return mine
 
+    def news(self) -> int:
+        """How many claims have ended and results were committed, in all stores beside this one and here."""
+        return self._shared.changes
+
     def release(self, key: str) -> None:
         """End a claim."""
         if self._shared.claims.get(key) == self._run:
             del self._shared.claims[key]
+            self._shared.changes += 1
 
     def keep(self, result: Result, made: Iterable[Made]) -> None:
         """Take a new result. Made without data counts as a file that exists."""
@@ -129,10 +135,11 @@ class MemoryStore:
             return None
         raise ArtifactGone(f"blob {digest[:15]}… is gone")
 
-    def commit(self, *, now: bool = False) -> None:
+    def commit(self, *, now: bool = False, waiting: bool = False) -> None:
         """Make what was kept visible to the stores beside this one, at once."""
         if self._kept:
             self.commits += 1
+            self._shared.changes += 1
             self._shared.results += self._kept
             self._shared.data.update(self._data)
             self._shared.files |= self._files
