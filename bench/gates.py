@@ -38,7 +38,7 @@ BARE = (PYTHON, "-c", "import gc; gc.freeze()")
 """Python alone, which ends as the program does: without looking for cycles in what is left."""
 
 STARTS: dict[str, tuple[str, ...]] = {
-    "import stepwell": (PYTHON, "-c", "import stepwell"),
+    "import stepwell": (PYTHON, "-c", "import stepwell, gc; gc.freeze()"),
     "stepwell version": (PYTHON, STEPWELL, "version"),
     "stepwell --help": (PYTHON, STEPWELL, "--help"),
 }
