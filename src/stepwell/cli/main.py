@@ -41,7 +41,8 @@ def command() -> int:
     try:
         return main()
     finally:
-        gc.freeze()  # else Python looks through all that is left, three times, before it lets go of it
+        if "stepwell.author.project" not in sys.modules:  # no code of the user's was loaded, and no library for it
+            gc.freeze()  # else Python looks through all that is left, three times, before it lets go of it
 
 
 def main(argv: Sequence[str] | None = None) -> int:

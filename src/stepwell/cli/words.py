@@ -65,7 +65,7 @@ def _is_the_command() -> bool:
     """Whether this process was started as `stepwell ...` or `python -m stepwell.cli.main ...`."""
     started: Any = sys.modules.get("__main__")
     name = getattr(getattr(started, "__spec__", None), "name", "")
-    entry = getattr(getattr(started, "main", None), "__module__", "")
+    entry = getattr(getattr(started, "command", None), "__module__", "")
     return "stepwell.cli.main" in (name, entry)
 
 
