@@ -41,8 +41,10 @@ def command() -> int:
     try:
         return main()
     finally:
-        if "stepwell.author.project" not in sys.modules:  # no code of the user's was loaded, and no library for it
-            gc.freeze()  # else Python looks through all that is left, three times, before it lets go of it
+        # Python would look through all that is left, three times, before it lets go of it. Libraries want that: some
+        # tell on standard error what leaks. So not where code of the user's was loaded.
+        if "stepwell.author.project" not in sys.modules:
+            gc.freeze()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
