@@ -40,7 +40,7 @@ test: lint  ## lint, all tests, then the fast ones on every other Python of this
 	@$(MAKE) --no-print-directory test-others
 
 # What depends on the interpreter: identity, loading code, processes.
-EVERYWHERE = tests/kernel tests/author/test_fingerprint.py tests/author/test_identity_matrix.py tests/e2e \
+EVERYWHERE = tests/kernel tests/author/test_fingerprint.py tests/author/test_steady.py tests/author/test_identity_matrix.py tests/e2e \
   tests/worker tests/engines
 
 test-others: $(DEV_READY)

@@ -168,9 +168,12 @@ def test_without_a_lock_nothing_is_locked(locked) -> None:
 def test_an_edited_lock_is_not_believed(locked, words: list[str]) -> None:
     path = locked.root / "stepwell.lock"
     path.write_text(path.read_text().replace('shows = "6"', 'shows = "7" '))
-    assert "error[E702] `stepwell.lock` was edited or merged by hand" in locked(*words, code=6).err
+    refused = locked(*words, code=6).err
+    assert "error[E702] `stepwell.lock` was edited or merged by hand" in refused
+    assert "rm stepwell.lock && stepwell lock" in refused
     path.unlink()
     locked("lock", "main")
+    locked("lock", "main", "--check")
 
 
 def test_a_single_file_has_a_lock_beside_it(locked) -> None:

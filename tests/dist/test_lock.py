@@ -218,7 +218,7 @@ def test_what_was_not_written_so_is_refused(tmp_path: Path, old: str, new: str, 
     path.write_bytes(text.replace(old, new, 1).encode())
     with pytest.raises(BadLock, match=says) as told:
         read(path)
-    assert "stepwell lock" in told.value.fixes
+    assert "rm stepwell.lock && stepwell lock" in told.value.fixes
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"", b"\0" * 10, b"[]"])
@@ -233,8 +233,8 @@ def test_differences_are_told_fact_by_fact() -> None:
     told = [str(one) for one in differences(before, but(after, flights={"rows": 4, "units": {}}))]
     assert told == [
         "data.flights.rows: 3 is now 4",
-        "data.flights.units: 1 facts is gone",
-        "pipeline.other: 1 facts is new",
+        "data.flights.units is gone: arr_delay",
+        "pipeline.other is new: params",
     ]
 
 

@@ -280,13 +280,13 @@ def _imported(code: CodeType) -> Iterator[str]:
 
 
 def _named(code: CodeType, scope: Mapping[str, Any]) -> str:
-    line = code.co_firstlineno
+    """The first name in a function that is no use at all, with its place; "" for none."""
     for one in get_instructions(code):
-        line = one.starts_line or line
         if one.opname in _LOADS and one.argval in UNSTEADY:
             if one.opname in ("LOAD_NAME", "LOAD_GLOBAL") and _is_own(scope.get(one.argval)):
                 continue
-            return f"{one.argval} ({code.co_filename.rpartition('/')[2]}:{line})"
+            line = one.positions.lineno if one.positions is not None else None
+            return f"{one.argval} ({code.co_filename.rpartition('/')[2]}:{line or code.co_firstlineno})"
     return ""
 
 

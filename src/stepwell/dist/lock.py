@@ -100,9 +100,9 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         if self.before is None:
-            return f"{self.place}: {_brief(self.after)} is new"
+            return f"{self.place} is new: {_brief(self.after)}"
         if self.after is None:
-            return f"{self.place}: {_brief(self.before)} is gone"
+            return f"{self.place} is gone: {_brief(self.before)}"
         return f"{self.place}: {_brief(self.before)} is now {_brief(self.after)}"
 
 
@@ -166,5 +166,5 @@ def _value(value: Any) -> Any:
 
 
 def _brief(value: object) -> str:
-    text = f"{len(value)} facts" if isinstance(value, Mapping) else str(value)
+    text = ", ".join(value) if isinstance(value, Mapping) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

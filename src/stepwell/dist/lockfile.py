@@ -59,20 +59,22 @@ def read(path: Path) -> Lock:
     except FileNotFoundError:
         raise LockMissing(f"there is no `{path.name}`", fixes=["stepwell lock"]) from None
     except (OSError, ValueError) as error:
-        raise BadLock(f"`{path.name}` cannot be read: {error}", fixes=[*_AGAIN]) from None
+        raise BadLock(f"`{path.name}` cannot be read: {error}", fixes=_anew(path.name)) from None
     lock = lock_of(text, path.name)
     if text_of(lock) != text:
         line = _first_other(text, text_of(lock))
         raise BadLock(
             f"`{path.name}` was edited or merged by hand",
             why=f"line {line} is not what Stepwell writes: facts of two locks may be mixed in it",
-            fixes=[*_AGAIN],
+            fixes=_anew(path.name),
             where=f"{path.name}:{line}",
         )
     return lock
 
 
-_AGAIN = ("stepwell lock", "git checkout -- the version of one side, then `stepwell lock`")
+def _anew(name: str) -> list[str]:
+    """The ways out of a lock that cannot be believed; what is believed afterwards is what is there, or was committed."""
+    return [f"git checkout HEAD -- {name} && stepwell lock", f"rm {name} && stepwell lock"]
 
 
 # --------------------------------------------------------------------------- writing
@@ -165,7 +167,7 @@ def lock_of(text: str, name: str = NAME) -> Lock:
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith(("<<<<<<< ", ">>>>>>> ")) or line == "=======":
             raise BadLock(
-                f"`{name}` holds a merge that was not resolved", fixes=[*_AGAIN], where=f"{name}:{number}"
+                f"`{name}` holds a merge that was not resolved", fixes=_anew(name), where=f"{name}:{number}"
             )
     try:
         found = tomllib.loads(text)
@@ -173,11 +175,11 @@ def lock_of(text: str, name: str = NAME) -> Lock:
             raise BadLock(
                 f"`{name}` is no lock of this format",
                 why=f"it should begin with `lock = {FORMAT}`; a later Stepwell may have written it",
-                fixes=["pip install --upgrade stepwell", *_AGAIN[:1]],
+                fixes=["pip install --upgrade stepwell", *_anew(name)[1:]],
             )
         return msgspec.convert(found, Lock)
     except (ValueError, msgspec.ValidationError) as error:
-        raise BadLock(f"`{name}` cannot be understood: {error}", fixes=[*_AGAIN]) from None
+        raise BadLock(f"`{name}` cannot be understood: {error}", fixes=_anew(name)) from None
 
 
 def _first_other(text: str, wanted: str) -> int:
