@@ -149,6 +149,18 @@ def test_pipelines_are_locked_one_by_one(locked) -> None:
     locked("lock", "other", "--check")
 
 
+def test_a_pipeline_that_was_locked_with_other_data_is_named(locked) -> None:
+    locked("run", "other", "--lock")
+    assert "note:" not in locked("lock", "main").err
+    locked.write("a,b\n1,2\n3,4\n", "table.csv")
+    for words in (["run", "main", "--lock"], ["run", "other", "--lock"]):
+        told = locked(*words).err
+        assert ("pipeline `other` was locked with another `TABLE`: stepwell lock other" in told) == (
+            "main" in words
+        )
+    locked("lock", "main", "--check")
+
+
 def test_a_run_that_fails_locks_nothing(locked) -> None:
     before = (locked.root / "stepwell.lock").read_bytes()
     locked.edit("return number * by", "return 1 / 0 * by")

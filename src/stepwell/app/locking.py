@@ -74,12 +74,7 @@ def lock_of(work: Work) -> Lock:
 def merged(before: Lock, now: Lock) -> Lock:
     """A lock with what is known now; pipelines that were not asked for, and the data that only they use, stay as they were."""
     others = {name: one for name, one in before.pipeline.items() if name not in now.pipeline}
-    used = {
-        use.removeprefix("data.")
-        for one in others.values()
-        for step in one.step.values()
-        for use in step.uses
-    }
+    used = {name for one in others.values() for name in _data_of(one)}
     kept = {name: data for name, data in before.data.items() if name in used and name not in now.data}
     direct = now.environment.direct if not others else {**before.environment.direct, **now.environment.direct}
     return Lock(
@@ -87,6 +82,19 @@ def merged(before: Lock, now: Lock) -> Lock:
         data={**kept, **now.data},
         pipeline={**others, **now.pipeline},
     )
+
+
+def left_behind(before: Lock, now: Lock) -> dict[str, list[str]]:
+    """By pipeline that was not asked for the data that it was locked with, and that is something else now."""
+    changed = {name for name, data in now.data.items() if name in before.data and before.data[name] != data}
+    others = {name: one for name, one in before.pipeline.items() if name not in now.pipeline}
+    found = {name: sorted(changed.intersection(_data_of(one))) for name, one in others.items()}
+    return {name: data for name, data in found.items() if data}
+
+
+def _data_of(pipeline: Pipeline) -> set[str]:
+    uses = [use for step in pipeline.step.values() for use in step.uses]
+    return {use.removeprefix("data.") for use in uses if use.startswith("data.")}
 
 
 def refuse_if_stale(lock: Lock, work: Work) -> None:

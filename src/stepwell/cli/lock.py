@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stepwell.app.locking import lock_of, merged, path_of, refuse_different, stale
+from stepwell.app.locking import left_behind, lock_of, merged, path_of, refuse_different, stale
 from stepwell.app.session import Work
 from stepwell.cli.options import loaded, params_argument, planned, stored, words
 from stepwell.cli.text import clean, print_json
@@ -50,16 +50,19 @@ def run(options: Namespace) -> int:
             _print(options, path_of(work), work, (), changed=False, compared=compared)
         else:
             done = lock(work)
+            for note in done.notes:
+                print(f"note: {clean(note)}", file=sys.stderr)
             _print(options, done.path, work, done.differences, changed=done.changed, compared=True)
     return 0
 
 
 class Locked(NamedTuple):
-    """A lock that was written: its file, whether that changed it, and in what."""
+    """A lock that was written: its file, whether that changed it, and in what; what else is to be locked again."""
 
     path: Path
     changed: bool
     differences: tuple[Difference, ...]
+    notes: tuple[str, ...] = ()
 
 
 def lock(work: Work) -> Locked:
@@ -71,7 +74,12 @@ def lock(work: Work) -> Locked:
     except LockMissing:
         before = Lock()
     after = merged(before, now)
-    return Locked(path, write(path, after), tuple(differences(before, after)))
+    notes = [
+        f"pipeline `{name}` was locked with {', '.join(f'another `{one}`' for one in data)}: stepwell lock {name},"
+        " or give the data a name of its own"
+        for name, data in left_behind(before, now).items()
+    ]
+    return Locked(path, write(path, after), tuple(differences(before, after)), tuple(notes))
 
 
 def check(work: Work) -> bool:

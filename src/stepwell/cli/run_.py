@@ -187,4 +187,6 @@ def _refuse_unlocked(work: Work) -> None:
 def _lock(work: Work) -> None:
     from stepwell.cli.lock import lock, told
 
-    print("\n".join(clean(line) for line in told(lock(work), work)), file=sys.stderr)
+    done = lock(work)
+    lines = [*told(done, work), *[f"note: {note}" for note in done.notes]]
+    print("\n".join(map(clean, lines)), file=sys.stderr)
