@@ -1127,6 +1127,29 @@ class NotUpToDate(ReleaseError):
     code = "E704"
 
 
+# --------------------------------------------------------------------------- E71x: releases
+
+
+class BadRelease(ReleaseError):
+    """A release does not hold what it says: a file of it is missing, was changed, or is of a later format."""
+
+    code = "E710"
+    exit_code = 6
+
+
+class NotARelease(ReleaseError):
+    """A wheel or an installed package that Stepwell did not release."""
+
+    code = "E711"
+
+
+class ReleaseNotFound(ReleaseError):
+    """There is no such release where releases are looked for."""
+
+    code = "E712"
+    exit_code = 4
+
+
 # --------------------------------------------------------------------------- E74x: wheels and channels
 
 

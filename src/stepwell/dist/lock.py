@@ -6,7 +6,8 @@ is in it, so that the same facts give the same bytes on every machine (`dist.loc
     Lock
       environment    interpreter, platform, what the steps import directly, the digest of all of it
       data           by name: where it comes from, its digests, rows and columns
-      pipelines      by name: parameters; by step its code, what it uses, what it gave; metrics
+      pipeline       by name: parameters; by step its code, what it uses, what it gave; metrics
+      output         by name: what leaves, with its signature
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     `source` is where it is fetched from, `size` in bytes, `rows` None for what is no table, `bytes` the
     `b3:` digest of its bytes, `content` the `c1:` digest of what it says ("" where there is no canonical form).
     `columns` are what each column holds, in order; `key` what the columns that identify a row stand for; `units`
-    the unit by column; `files`, of a folder, "SIZE b3:DIGEST" by relative name.
+    the unit by column; `references` the share of a column's values that are found in the column that it refers to, as
+    "customers.customer_id 1.0"; `quantiles` the 19 twentieths of each numeric column; `sketch` a sample of the values of each column of the
+    key (`dist.sketches`). `files`, of a folder, are "SIZE b3:DIGEST" by relative name. `position` is where data
+    that moves was when it was frozen, and empty of what is not: provenance, never identity.
     """
 
     source: str
@@ -49,6 +53,10 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     columns: dict[str, str] = {}
     key: dict[str, str] = {}
     units: dict[str, str] = {}
+    references: dict[str, str] = {}
+    quantiles: dict[str, tuple[float, ...]] = {}
+    sketch: dict[str, str] = {}
+    position: dict[str, str] = {}
     files: dict[str, str] = {}
 
 
@@ -83,12 +91,38 @@ class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     step: dict[str, Step] = {}
 
 
+class Leaving(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What leaves under a name: an `[outputs.NAME]` of the manifest, as it came out.
+
+    `pipeline` and `step` say where, by their names in this lock, `part` which of the step's outputs; `codec`, `size`, `bytes`,
+    `content` are as of `Output`, `parts` further blobs that it refers to. `needs` are the requirements without which its bytes cannot be read
+    ("scikit-learn==1.9.0"). The signature: `takes` is what a model wants, by column, `gives` what leaves by column, `units` the unit of
+    each of both that has one, `categories` the values of each column of categories, `key` what identifies a row.
+    """
+
+    pipeline: str
+    step: str
+    part: str = ""
+    codec: str
+    size: int
+    bytes: str
+    content: str = ""
+    parts: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    takes: dict[str, str] = {}
+    gives: dict[str, str] = {}
+    units: dict[str, str] = {}
+    key: dict[str, str] = {}
+    categories: dict[str, tuple[str, ...]] = {}
+
+
 class Lock(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """All that is locked of a project."""
 
     environment: Environment = Environment()
     data: dict[str, Data] = {}
     pipeline: dict[str, Pipeline] = {}
+    output: dict[str, Leaving] = {}
 
 
 class Difference(NamedTuple):
@@ -124,7 +158,7 @@ def facts(lock: Lock) -> dict[str, Any]:
     """A lock as nested plain data, in the order in which it is written; what is empty is left out."""
     found: dict[str, Any] = to_builtins(lock, builtin_types=(datetime, date, time))
     parts = {"environment": _block(found.get("environment", {}))}
-    parts |= {name: _by_name(found.get(name, {})) for name in ("data", "pipeline")}
+    parts |= {name: _by_name(found.get(name, {})) for name in ("data", "pipeline", "output")}
     return {name: value for name, value in parts.items() if value}
 
 
@@ -147,7 +181,7 @@ def _fact(name: str, value: Any) -> Any:
         return {key: _value(value[key]) for key in sorted(value)}
     if isinstance(value, tuple):
         return list(value)
-    return _by_name(value) if isinstance(value, dict) and name != "columns" else value
+    return _by_name(value) if isinstance(value, dict) and name not in ("columns", "takes", "gives") else value
 
 
 _INTEGERS = range(-(2**63), 2**63)

@@ -92,6 +92,8 @@ def text_of(lock: Lock) -> str:
             lines += _block(("pipeline", name, part), pipeline.get(part, {}))
         for step, one in pipeline.get("step", {}).items():
             lines += _block(("pipeline", name, "step", step), one)
+    for name, output in found.get("output", {}).items():
+        lines += _block(("output", name), output)
     return "\n".join(lines) + "\n"
 
 

@@ -284,13 +284,15 @@ def _run(task: Task, context: Context, folder: Path, start: Start) -> int:
     """Start the process and wait for its end, handing on what it records; its exit code, negative for a signal."""
     argv = [*start.argv, "-s", "-P", "-c", START, str(folder)]
     environment = dict(start.environment)
+    # A container's client leaves files where it is started (conmon its notice of an out-of-memory kill).
+    home = context.root if start.kin else folder
     if start.kin:
         environment[PARENT] = str(os.getpid())
     sys.stdout.flush()
     sys.stderr.flush()
     try:
         process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, cwd=context.root, env=environment, process_group=0
+            argv, stdin=subprocess.DEVNULL, cwd=home, env=environment, process_group=0
         )
     except OSError as error:
         raise PlaceDied(
