@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import container_images
@@ -197,10 +198,12 @@ def test_more_processors_than_there_are_is_no_reason_to_refuse(image: Image) -> 
 
 def refused(image: Image, *command: str, **more: Any) -> Any:
     """What is told of a command that does not start."""
-    with images.contained(Box(image, command, **more)) as container:
+    # conmon leaves a file `oom` where it is started.
+    with TemporaryDirectory() as folder, images.contained(Box(image, command, **more)) as container:
         done = subprocess.run(
-            container.argv, env=container.environment, capture_output=True, text=True, check=False, timeout=60
-        )
+            container.argv, env=container.environment, capture_output=True, text=True, check=False, timeout=60,
+            cwd=folder,
+        )  # fmt: skip
     began = not images.spoke(done.stderr)
     return images.refusal(container, "train", done.returncode, began=began, said=done.stderr)
 

@@ -365,6 +365,7 @@ def test_each_way_to_fail_has_its_words(project: Project, machine: Machine) -> N
     }  # fmt: skip
     assert "has no `no-such-tool`" in steps["absent"]["error"]["what"]
     assert machine.containers() == []
+    assert not (project.root / "oom").exists()  # conmon's note of memory that ran out
 
 
 SLOW = f"""

@@ -70,7 +70,7 @@ def test_the_settings_are_as_the_design_says(store):
     assert pragma(store, "journal_mode") == "wal"
     assert pragma(store, "wal_autocheckpoint") == 0
     assert pragma(store, "mmap_size") in (0, None)
-    assert pragma(store, "cache_size") == -65536
+    assert pragma(store, "cache_size") == -16384
     assert pragma(store, "user_version") == schema.VERSION
     assert pragma(store, "application_id") == schema.APPLICATION
     keep(store)

@@ -291,9 +291,7 @@ def _run(task: Task, context: Context, folder: Path, start: Start) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, cwd=home, env=environment, process_group=0
-        )
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, cwd=home, env=environment, process_group=0)
     except OSError as error:
         raise PlaceDied(
             f"`{argv[0]}` cannot be started: {error.strerror}", fixes=["stepwell run --refresh"]
