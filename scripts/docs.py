@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/reference: errors from their classes, commands from their `--help`, the manifest.
+"""Write the generated pages of docs/reference: errors from their classes, commands from their `--help`, the manifest, rules.
 
 python scripts/docs.py            write them
 python scripts/docs.py --check    exit 1 if one of them is not what it would write
@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import compat_page
 import manifest_page
 
 from stepwell.cli.verbs import VERBS
@@ -27,6 +28,7 @@ FAMILIES = {
     "E5": "The store",
     "E6": "Values and bytes",
     "E7": "Locks, releases and channels",
+    "E8": "Making it again",
 }
 
 
@@ -73,6 +75,7 @@ PAGES = {
     "errors.md": errors,
     "commands.md": commands,
     "manifest.md": manifest_page.page,
+    "compat.md": compat_page.page,
     "schemas/manifest.json": manifest_page.schema,
 }
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from stepwell.codecs.public import codec as codec
     from stepwell.codecs.public import register_codec as register_codec
     from stepwell.codecs.ranges import Range as Range
+    from stepwell.dist import interface as interface
     from stepwell.errors import StepwellError as StepwellError
     from stepwell.kernel.ports import FailedStep as FailedStep
     from stepwell.log import current_step as current_step
@@ -63,6 +64,7 @@ _HOME = {
     "codec": "stepwell.codecs.public:codec",
     "current_step": "stepwell.log:current_step",
     "endpoint": "stepwell.author.sections:endpoint",
+    "interface": "stepwell.dist.interface:",
     "log": "stepwell.log:",
     "notebook": "stepwell.author.kinds.notebook:notebook",
     "pipeline": "stepwell.author.pipelines:pipeline",
@@ -97,6 +99,7 @@ __all__ = [
     "codec",
     "current_step",
     "endpoint",
+    "interface",
     "log",
     "notebook",
     "pipeline",

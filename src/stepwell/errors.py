@@ -7,7 +7,8 @@
     ├── StepError           E4xx  exit 1   a step ran and failed
     ├── StoreError          E5xx  exit 6   the store cannot be used or trusted
     ├── CodecError          E6xx  exit 3   a value has no way to bytes, or bytes no way back
-    └── ReleaseError        E7xx  exit 3   a lock, release or channel does not hold, or may not be made so
+    └── ReleaseError        E7xx  exit 3   a lock, release or channel does not hold, or may not be made so;
+                            E8xx           what was made cannot be made again
 
 One class per code. Raise one with what is special about the case; the class says the rest:
 
@@ -1127,6 +1128,25 @@ class NotUpToDate(ReleaseError):
     code = "E704"
 
 
+class DataNotAsSaid(ReleaseError):
+    """The manifest says something of data or of an output that they are not: a column, a type, a place."""
+
+    code = "E705"
+
+
+class OutputNotMade(ReleaseError):
+    """An output of the manifest that no step makes, or that could be one of several."""
+
+    code = "E706"
+    exit_code = 2
+
+
+class PylockNotMade(ReleaseError):
+    """The exact versions of an environment cannot be written down."""
+
+    code = "E707"
+
+
 # --------------------------------------------------------------------------- E71x: releases
 
 
@@ -1148,6 +1168,133 @@ class ReleaseNotFound(ReleaseError):
 
     code = "E712"
     exit_code = 4
+
+
+# --------------------------------------------------------------------------- E73x: using a release
+
+
+class BlobNotFetched(ReleaseError):
+    """Bytes of a release, or of its data, are at none of the places where they may be fetched from."""
+
+    code = "E730"
+    exit_code = 4
+
+
+class BlobDiffers(ReleaseError):
+    """A place gave other bytes than were asked for by their digest. They were not used."""
+
+    code = "E731"
+    exit_code = 6
+
+
+class BadDepot(ReleaseError):
+    """A place for bytes by their digests is none, or nothing can be put there."""
+
+    code = "E732"
+
+
+class LibraryDiffers(ReleaseError):
+    """An output of a release can only be read with a library that is not installed, or is there in another version."""
+
+    code = "E733"
+
+
+class NoSuchOutput(ReleaseError):
+    """The release has no output, or no data, of that name."""
+
+    code = "E734"
+    exit_code = 2
+
+
+class WrongColumns(ReleaseError):
+    """A table that is to be predicted on has not the columns that the model was trained on."""
+
+    code = "E735"
+
+
+class WrongTypes(ReleaseError):
+    """A column of a table that is to be predicted on holds something else than what the model was trained on."""
+
+    code = "E736"
+
+
+class WrongUnits(ReleaseError):
+    """A column of a table that is to be predicted on is in another unit than what the model was trained on."""
+
+    code = "E737"
+
+
+class CannotPredict(ReleaseError):
+    """An output of a release does not predict, or fails on a table that has what it was trained on."""
+
+    code = "E738"
+
+
+class BlobErased(ReleaseError):
+    """Bytes were erased on purpose, and the place where they were says when and why."""
+
+    code = "E739"
+    exit_code = 4
+
+
+class NothingToRelease(ReleaseError):
+    """A release was asked for, and the manifest names nothing that leaves the project."""
+
+    code = "E713"
+
+
+class DirtyTree(ReleaseError):
+    """A release was asked for, and files of the project differ from the commit that it would be of."""
+
+    code = "E714"
+
+
+class NotHigher(ReleaseError):
+    """A version that is to be released is not higher than what was released, or is there with other bytes."""
+
+    code = "E715"
+
+
+class GatesFailed(ReleaseError):
+    """A release was asked for, and its metrics do not satisfy the gates of the manifest."""
+
+    code = "E716"
+
+
+class BuildFailed(ReleaseError):
+    """The project's own build backend made no wheel, or one that nothing can be added to."""
+
+    code = "E718"
+
+
+class GitFailed(ReleaseError):
+    """Git could not say which commit a release is of, and what differs from it."""
+
+    code = "E719"
+
+
+class NoPackage(ReleaseError):
+    """A wheel has no package, or several, so that nothing says where a release belongs in it."""
+
+    code = "E722"
+
+
+class NoReleaseStore(ReleaseError):
+    """An artifact is too large for a wheel, and the manifest names no place for it that others can reach."""
+
+    code = "E723"
+
+
+class CannotRelease(ReleaseError):
+    """A release could not be written: the folder, the disk, or what it is made of cannot be used."""
+
+    code = "E724"
+
+
+class GoldenFailed(ReleaseError):
+    """The golden predictions of a release could not be made: there is no such table, or the model refuses it."""
+
+    code = "E725"
 
 
 # --------------------------------------------------------------------------- E74x: wheels and channels
@@ -1292,6 +1439,256 @@ class CannotEdit(ReleaseError):
     """A manifest cannot be changed without the risk of changing what is not meant, so it was left as it is."""
 
     code = "E761"
+
+
+# --------------------------------------------------------------------------- E76x: promotion and recall
+
+
+class BadNeed(ReleaseError):
+    """What a channel asks for in the manifest is nothing that a release can have."""
+
+    code = "E762"
+
+
+class NotPromoted(ReleaseError):
+    """A release does not have what its gates, or the channel, ask for. Nothing was changed."""
+
+    code = "E763"
+
+
+class UnknownDigest(ReleaseError):
+    """No release names a digest that begins so."""
+
+    code = "E764"
+    exit_code = 4
+
+
+class SeveralDigests(ReleaseError):
+    """The beginning of a digest is that of several."""
+
+    code = "E765"
+    exit_code = 2
+
+
+# --------------------------------------------------------------------------- E78x: frozen data
+
+
+class NotFrozen(ReleaseError):
+    """A source is a database or a bucket, which moves, and nothing of it has been frozen yet."""
+
+    code = "E780"
+
+
+class NotLocked(ReleaseError):
+    """`--frozen` takes data from the lock, and the lock does not have it, or has it from another place."""
+
+    code = "E781"
+
+
+class FrozenGone(ReleaseError):
+    """What the lock says of data is no longer in place, and no place that keeps content by digest has it."""
+
+    code = "E782"
+    exit_code = 4
+
+
+class CannotFreeze(ReleaseError):
+    """This data cannot be frozen as it is described: what it is, or which part of it is meant, does not fit."""
+
+    code = "E783"
+
+
+class UnknownData(ReleaseError):
+    """The manifest, or the lock, names no such data."""
+
+    code = "E784"
+    exit_code = 2
+
+
+class FrozenOtherwise(ReleaseError):
+    """Data was frozen by another query or for another span than the manifest says now."""
+
+    code = "E785"
+
+
+class BucketRefused(ReleaseError):
+    """A bucket cannot be reached, or refuses: wrong credentials, no such bucket, no such object."""
+
+    code = "E786"
+
+
+class ObjectChanged(ReleaseError):
+    """Somebody else wrote an object of a bucket first."""
+
+    code = "E787"
+    exit_code = 5
+
+
+class NotThere(ReleaseError):
+    """A bucket has no such object."""
+
+    code = "E788"
+    exit_code = 4
+
+
+# --------------------------------------------------------------------------- E79x: data by name
+
+
+class DataNotLocked(ReleaseError):
+    """Data is named in the manifest, and no lock says yet what it is."""
+
+    code = "E790"
+
+
+class NotInPipelines(ReleaseError):
+    """The body of a pipeline, or a step, reads named data itself, which a pipeline passes to steps."""
+
+    code = "E792"
+
+
+class InterfaceTaken(ReleaseError):
+    """The file that named data would be imported from is somebody's own, so it is not written over."""
+
+    code = "E793"
+
+
+class InterfaceUnwritable(ReleaseError):
+    """The module from which named data is imported cannot be written."""
+
+    code = "E794"
+
+
+class DataExists(ReleaseError):
+    """There is data of that name in the manifest already."""
+
+    code = "E795"
+    exit_code = 2
+
+
+class NotAKey(ReleaseError):
+    """Columns do not tell the rows of a table from one another, so they are no key of it."""
+
+    code = "E796"
+
+
+class UnknownColumn(ReleaseError):
+    """A table has no column of that name."""
+
+    code = "E797"
+
+
+class NotATable(ReleaseError):
+    """Data is no table, or not one file, and was asked for as if it were."""
+
+    code = "E798"
+
+
+class DataNotNamed(ReleaseError):
+    """A module of named data has a name that the manifest does not have any more."""
+
+    code = "E799"
+
+
+# --------------------------------------------------------------------------- E80x: making again
+
+
+class CannotReproduce(ReleaseError):
+    """Something cannot be made again: what it was made of, or what came out of it, is not recorded."""
+
+    code = "E800"
+    exit_code = 4
+
+
+class InputGone(ReleaseError):
+    """An input of what is to be made again is nowhere any more with the bytes that it had."""
+
+    code = "E801"
+    exit_code = 4
+
+
+class InputErased(ReleaseError):
+    """An input of what is to be made again was erased on purpose, and it is recorded why."""
+
+    code = "E802"
+    exit_code = 4
+
+
+class NotInstallable(ReleaseError):
+    """The environment that a lock names cannot be made on this machine."""
+
+    code = "E803"
+    exit_code = 4
+
+
+class PythonMissing(ReleaseError):
+    """There is no interpreter of the version that a lock names."""
+
+    code = "E804"
+    exit_code = 4
+
+
+class CodeGone(ReleaseError):
+    """The code that a run was made with is not to be had any more: it was never committed, or its commit is gone."""
+
+    code = "E805"
+    exit_code = 4
+
+
+class RebuildDied(ReleaseError):
+    """The process that makes something again ended before it could say what came of it."""
+
+    code = "E806"
+    exit_code = 1
+
+
+class BadEvidence(ReleaseError):
+    """A file of evidence is none, or cannot be written."""
+
+    code = "E807"
+    exit_code = 6
+
+
+class NotVaried(ReleaseError):
+    """A step cannot be called under other circumstances from this process."""
+
+    code = "E808"
+    exit_code = 2
+
+
+# --------------------------------------------------------------------------- E77x: compatibility and contracts
+
+
+class UnknownRule(ReleaseError):
+    """A rule of compatibility is to be silenced that there is not, that cannot be, or without a reason."""
+
+    code = "E770"
+    exit_code = 2
+
+
+class VersionTooSmall(ReleaseError):
+    """What changed since the last release asks for a larger step of the version."""
+
+    code = "E771"
+    exit_code = 1
+
+
+class NotCompatible(ReleaseError):
+    """Something changed that no version makes right: a reference that is broken, or a gate that is not satisfied."""
+
+    code = "E772"
+    exit_code = 1
+
+
+class ContractBroken(StepError):
+    """Data does not keep the contract that was declared for it: a column, a type or a value is not as promised."""
+
+    code = "E773"
+
+
+class BadContract(PlanError):
+    """A contract cannot be found, or is none that Stepwell knows: a pandera schema, a pydantic model, a dataclass, columns by name."""
+
+    code = "E774"
 
 
 def catalogue() -> Iterator[type[StepwellError]]:

@@ -87,7 +87,7 @@ def test_a_table_has_its_content_and_rows(locked) -> None:
     table = lock(locked)["data"]["TABLE"]
     assert table["rows"] == 1
     assert table["content"].startswith("c1:")
-    assert table["columns"] == {"a": "?", "b": "?"}
+    assert table["columns"] == {"a": "int64", "b": "int64"}
     assert list(lock(locked)["environment"]["direct"]) == ["pandas"]
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepwell.dist.gates import LONGEST, Metric, gates_of, parse
+from stepwell.dist.gates import LONGEST, Metric, gates_of, metrics_of, parse
+from stepwell.dist.lock import Leaving, Lock, Pipeline, Step
 from stepwell.errors import BadGate, SeveralProblems
 
 METRICS = {"auc": 0.7911, "brier": 0.1188, "val/auc": 0.8, "rows": 1000}
@@ -245,3 +246,50 @@ def test_any_text_is_refused_or_a_gate_that_lets_nothing_unknown_through(text):
     verdict = gate.evaluate({}, {})
     assert not verdict.passed
     assert verdict.excuse
+
+
+# --------------------------------------------------------------------------- metrics of a lock
+
+
+def leaving(step: str, pipeline: str = "main") -> Leaving:
+    return Leaving(pipeline=pipeline, step=step, codec="json", size=1, bytes="b3:0")
+
+
+def locked(metrics: dict[str, float], **outputs: Leaving) -> Lock:
+    steps = {name: Step(code="c") for name in ("fit", "score", "fit.deep", "plots")}
+    other = Pipeline(metrics={"score.auc": 0.1}, step={"score": Step(code="c")})
+    return Lock(pipeline={"main": Pipeline(metrics=metrics, step=steps), "other": other}, output=outputs)
+
+
+def test_a_metric_is_that_of_the_step_that_gives_the_output_or_of_the_only_one_that_logs_it():
+    lock = locked(
+        {"fit.loss": 0.3, "score.auc": 0.8, "plots.loss": 9.0}, model=leaving("fit"), table=leaving("plots")
+    )
+    assert metrics_of(lock, "model") == {
+        "loss": 0.3,
+        "auc": 0.8,
+        "fit.loss": 0.3,
+        "score.auc": 0.8,
+        "plots.loss": 9.0,
+    }
+    assert metrics_of(lock, "table")["loss"] == 9.0
+
+
+def test_a_metric_that_several_steps_log_needs_the_name_of_one():
+    lock = locked({"fit.auc": 0.9, "score.auc": 0.8}, model=leaving("plots"))
+    assert metrics_of(lock, "model") == {"fit.auc": 0.9, "score.auc": 0.8}
+    assert parse('"score.auc" >= 0.8').evaluate(metrics_of(lock, "model"), {}).passed
+
+
+def test_steps_and_metrics_may_have_dots():
+    lock = locked({"fit.deep.auc": 0.7, "fit.val.auc": 0.6}, model=leaving("fit.deep"))
+    found = metrics_of(lock, "model")
+    assert (found["auc"], found["val.auc"]) == (0.7, 0.6)
+
+
+def test_an_output_has_the_metrics_of_its_own_pipeline():
+    lock = locked({"score.auc": 0.8}, model=leaving("score", "other"))
+    assert metrics_of(lock, "model") == {"auc": 0.1, "score.auc": 0.1}
+    assert metrics_of(lock, "unknown") == {}
+    alone = Lock(pipeline={"other": lock.pipeline["other"]})
+    assert metrics_of(alone, "unknown")["auc"] == 0.1

@@ -8,18 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from stepwell.author.manifest import manifest_of
+
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "cli"), str(ROOT / "tests" / "places")]
+sys.path[:0] = [str(ROOT / "tests" / name) for name in ("cli", "places", "installed")]
 
 from cli_projects import Project  # noqa: E402  it lies in another folder
 from conftest_places import cache, features, git, project, wheels  # noqa: E402, F401  fixtures
+from installed_by_hand import Output, files_of, wheel  # noqa: E402
 
 PAGE = (ROOT / "docs" / "guides" / "environments.md").read_text("utf-8")
 
 
 @pytest.mark.usefixtures("cache", "wheels")
-def test_the_guide(project: Project, features: Path) -> None:  # noqa: F811
-    two, used = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+def test_the_guide(project: Project, features: Path, tmp_path: Path) -> None:  # noqa: F811
+    two, used, released = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (command,) = re.findall(r"```console\n\$ stepwell (.*?)\n```", PAGE)
     (shown,) = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
     project.write(two)
@@ -37,3 +40,17 @@ def test_the_guide(project: Project, features: Path) -> None:  # noqa: F811
         + "\n\nfrom stepwell import pipeline\n\n\n@pipeline\ndef main() -> object:\n    return sizes(['a'])\n"
     )
     assert project("run", "--json").json["result"] == {"a": 10, "greet": 2}
+
+    files = files_of(tmp_path / "made", {"metrics": Output({"auc": 1})}, version="1.0.0")
+    for name in ("steps.py", "helper.py", "pyproject.toml"):
+        files[f"churn/_release/project/{name}"] = (features / name).read_bytes()
+    (project.root / "dist").mkdir()
+    wheel(project.root / "dist", files, "1.0.0")
+    own = released.replace("flights-delay==1.0.0", "churn==1.0.0").replace("pipeline:train", "steps:sizes")
+    project.write(
+        f"{own}\n\nfrom stepwell import pipeline\n\n\n@pipeline\ndef main() -> object:\n    return train(['a'])\n"
+    )
+    assert project("run", "--json").json["result"] == {"a": 10, "greet": 2}
+    (told,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    (project.root / "stepwell.toml").write_text(told)
+    assert f'source("{manifest_of(project.root).data["regions"].address("regions")}", pd.DataFrame)' in PAGE

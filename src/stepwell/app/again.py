@@ -99,7 +99,7 @@ def ready(store: LocalStore, wish: Wish) -> Ready:
         loaded, graph, then = _planned(store, wish)
         notes: list[str] = []
     else:
-        loaded = _loaded(then, wish)
+        loaded = pipeline_of(then, wish)
         graph, notes = _traced(loaded, then, store)
     inputs = Given(store, loaded.target.root, graph, then)
     node = inputs.node()
@@ -125,7 +125,7 @@ def _recorded(store: LocalStore, wish: Wish) -> Then | None:
         step = store.runs.step(row.run, wish.step)
         if step.key is None or not _counts(step, wish):
             raise _without_inputs(row, step)
-        return _then(store, row, step)
+        return then_of(store, row, step)
     pipeline = wish.pipeline.rpartition(":")[2] if not wish.pipeline.endswith(".py") else ""
     rows = store.runs.runs(LOOKED_THROUGH, pipeline or None)
     failed = [row for row in rows if row.counts.get("failed")] if wish.failed else []
@@ -140,7 +140,7 @@ def _recorded(store: LocalStore, wish: Wish) -> Then | None:
                 f"{row.run} calls `{wish.step}` {len(found)} times", fixes=[step.id for step in found[:5]]
             )
         if found:
-            return _then(store, row, found[0])
+            return then_of(store, row, found[0])
     return None
 
 
@@ -169,7 +169,8 @@ def _without_inputs(row: RunRow, step: StepRow) -> NotRecorded:
     )
 
 
-def _then(store: LocalStore, row: RunRow, wanted: StepRow) -> Then:
+def then_of(store: LocalStore, row: RunRow, wanted: StepRow) -> Then:
+    """A step of a run as what inputs come from, with all steps of that run."""
     steps = {step.id: _step(step) for step in store.runs.steps(row.run)}
     return Then(row.run, row.pipeline, row.params, steps[wanted.id], steps)
 
@@ -213,7 +214,7 @@ def _planned(store: LocalStore, wish: Wish) -> tuple[Loaded, Graph, Then]:
 # ---------------------------------------------------------------------------- the pipeline as it is now
 
 
-def _loaded(then: Then, wish: Wish) -> Loaded:
+def pipeline_of(then: Then, wish: Wish) -> Loaded:
     """The pipeline of a run as it is now. Raises `UnknownPipeline`, and what importing its file raises."""
     module = then.wanted.step.partition(":")[0]
     words = [wish.pipeline] if wish.pipeline else ["", then.pipeline, f"{module}:{then.pipeline}"]

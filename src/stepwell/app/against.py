@@ -1,10 +1,12 @@
-"""`plan --against COMMIT|RUN`: what would run, if everything of that commit or run were up to date.
+"""`plan --against COMMIT|RUN|RELEASE`: what would run, if everything of that commit, run or release were up to date.
 
 Of a **run**, the past is what that run used and made, and nothing else. Of a **commit**, the past is
 imagined: its files are taken out of git into a folder of their own, its pipeline is traced and
 identified there by another process (its modules have the same names as ours), and each of its steps
 is given a result that stands for whatever it would give. The plan of now is then decided with this
 past, by the same function as ever; so what a merge would run again, and why, are its reasons.
+
+A **release** carries its project's files, and is taken as a commit is; its data is what its lock says.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Any, NamedTuple
 
 from stepwell.author.identities import Source
 from stepwell.author.layers import Outside
+from stepwell.dist.releases.opened import PROJECT, Opened
 from stepwell.errors import NoPipelineFile, NoSuchCommit, StepwellError, UnknownPipeline
 from stepwell.kernel.graph import Binding, Constant, Graph, Pack
 from stepwell.kernel.identity import digest, site_of
@@ -161,48 +164,91 @@ def side_of(
 
     Files that git does not keep (large data) are taken as they are now.
     """
-    seen = _seen(plan, root)
     with tempfile.TemporaryDirectory(prefix="stepwell-") as folder:
         there = Path(folder).resolve()
-        _take_out(commit, root, there)
-        command = [sys.executable, "-P", "-c", "from stepwell.app.against import tell; tell()"]
-        asked = subprocess.run(
-            command,
-            input=pickle.dumps((sys.path, str(there), str(root), pipeline, list(words), tuple(around), seen)),
-            capture_output=True,
-            check=False,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        try:
-            answer: Any = pickle.loads(asked.stdout)  # of our own process  # noqa: S301
-        except (EOFError, pickle.UnpicklingError):
-            said = asked.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise NoSuchCommit(
-                f"the pipeline of {commit} could not be planned",
-                why=said[-1] if said else "its process ended",
-            ) from None
+        take_out(commit, root, there)
+        return _asked(commit, there, root, pipeline, words, around, _seen(plan, root), {})
+
+
+def side_of_release(
+    release: Opened, root: Path, pipeline: str, words: Sequence[str], plan: Plan, around: Outside = _NOTHING
+) -> Side:
+    """The pipeline of a release, with the data of its lock; `plan` is the one of now.
+
+    Raises `NoSuchCommit` where the pipeline is not in it, `BadRelease`, `BadLock`, and what planning it there raises.
+    """
+    called = f"{release.document.project} {release.document.version}"
+    inside = {name.partition("/")[2] for name in release.names if name.startswith(f"{PROJECT}/")}
+    with tempfile.TemporaryDirectory(prefix="stepwell-") as folder:
+        there = Path(folder).resolve()
+        for name in inside:
+            (there / name).parent.mkdir(parents=True, exist_ok=True)
+            (there / name).write_bytes(release.read(f"{PROJECT}/{name}"))
+        seen = {
+            step: [what for what in whats if what.partition(" ")[2].partition("\x1f")[0] in inside]
+            for step, whats in _read(plan).items()
+        }
+        locked = {name: (data.bytes, data.size) for name, data in release.lock.data.items()}
+        return _asked(called, there, root, pipeline, words, around, seen, locked)
+
+
+def is_commit(word: str, root: Path) -> bool:
+    """Whether git knows a commit by this word."""
+    try:
+        _git(word, root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}")
+    except NoSuchCommit:
+        return False
+    return True
+
+
+Locked = Mapping[str, tuple[str, int]]
+"""By the name of a source, its digest and size in bytes."""
+
+
+def _asked(
+    called: str,
+    there: Path,
+    root: Path,
+    pipeline: str,
+    words: Sequence[str],
+    around: Outside,
+    seen: Mapping[str, list[str]],
+    locked: Locked,
+) -> Side:
+    """What another process says of the pipeline in the folder `there`, which errors call `called`. Raises as `side_of`."""
+    command = [sys.executable, "-P", "-c", "from stepwell.app.against import tell; tell()"]
+    asked = subprocess.run(
+        command,
+        input=pickle.dumps(
+            (sys.path, str(there), str(root), pipeline, list(words), tuple(around), seen, locked)
+        ),
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        answer: Any = pickle.loads(asked.stdout)  # of our own process  # noqa: S301
+    except (EOFError, pickle.UnpicklingError):
+        said = asked.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise NoSuchCommit(
+            f"the pipeline of {called} could not be planned",
+            why=said[-1] if said else "its process ended",
+        ) from None
     if isinstance(answer, NoPipelineFile | UnknownPipeline):
         raise NoSuchCommit(
-            f"the pipeline `{pipeline}` is not in {commit}",
+            f"the pipeline `{pipeline}` is not in {called}",
             why="it has another name or place there, or was made later",
-            fixes=["another commit", f"git log --oneline -- {pipeline.partition(':')[0]}"],
+            fixes=["another commit or release", f"git log --oneline -- {pipeline.partition(':')[0]}"],
         )
     if isinstance(answer, StepwellError):
-        answer.what = f"in {commit}: {answer.what}"
+        answer.what = f"in {called}: {answer.what}"
         raise answer
     return Side(*answer)
 
 
 def _seen(plan: Plan, root: Path) -> dict[str, list[str]]:
     """What the steps were seen to read in the project, as far as git keeps it: the rest is as it is now."""
-    found: dict[str, list[str]] = {}
-    for step in plan.graph.steps:
-        for result in plan.known.past.recent(step.full_name)[:1]:
-            found[step.full_name] = [
-                what
-                for what, token in result.observed
-                if token and " " in what and not os.path.isabs(what.partition(" ")[2])
-            ]
+    found = _read(plan)
     places: dict[str, list[str]] = {}
     for what in {what for whats in found.values() for what in whats}:
         kind, _, rest = what.partition(" ")
@@ -216,14 +262,28 @@ def _seen(plan: Plan, root: Path) -> dict[str, list[str]]:
     return {step: [w for w in whats if not ignored & set(places[w])] for step, whats in found.items()}
 
 
-def _take_out(commit: str, root: Path, there: Path) -> None:
-    """The files of a commit below the project's root, into a folder."""
+def _read(plan: Plan) -> dict[str, list[str]]:
+    """By the full name of a step, what it was seen to read in the project when it last ran."""
+    found: dict[str, list[str]] = {}
+    for step in plan.graph.steps:
+        for result in plan.known.past.recent(step.full_name)[:1]:
+            found[step.full_name] = [
+                what
+                for what, token in result.observed
+                if token and " " in what and not os.path.isabs(what.partition(" ")[2])
+            ]
+    return found
+
+
+def take_out(commit: str, root: Path, there: Path) -> str:
+    """The files of a commit below the project's root, into a folder; gives the commit's id. Raises `NoSuchCommit`."""
     found = _git(commit, root, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}")
     packed = _git(
         commit, root, "archive", "--format=tar", found.decode().strip()
     )  # of the working folder alone
     with tarfile.open(fileobj=BytesIO(packed)) as archive:
         archive.extractall(there, filter="data")
+    return found.decode().strip()
 
 
 def _git(commit: str, root: Path, *words: str) -> bytes:
@@ -247,19 +307,21 @@ def tell() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the pipeline's modules print is no answer
     told = pickle.loads(sys.stdin.buffer.read())  # from our parent  # noqa: S301
-    path, there, root, pipeline, words, around, seen = told
+    path, there, root, pipeline, words, around, seen, locked = told
     sys.path[:] = path
     try:
         world = World(there)
         observed = {step: tuple((what, world.token(what)) for what in whats) for step, whats in seen.items()}
-        answer: Any = (*_side(Path(there), Path(root), pipeline, words, Outside(*around)), observed)
+        answer: Any = (*_side(Path(there), Path(root), pipeline, words, Outside(*around), locked), observed)
     except StepwellError as error:
         answer = error
     out.write(pickle.dumps(answer))
     out.close()
 
 
-def _side(there: Path, root: Path, pipeline: str, words: Sequence[str], around: Outside) -> tuple[Any, ...]:
+def _side(
+    there: Path, root: Path, pipeline: str, words: Sequence[str], around: Outside, locked: Locked
+) -> tuple[Any, ...]:
     from stepwell.app.places import at
     from stepwell.app.placing import Forgetful, placed
     from stepwell.author.fingerprint import Project
@@ -268,6 +330,7 @@ def _side(there: Path, root: Path, pipeline: str, words: Sequence[str], around: 
     from stepwell.author.project import find, load, pipelines_of
     from stepwell.author.settings import settings_of
     from stepwell.author.trace import trace
+    from stepwell.dist.pins import frozen_data
     from stepwell.sources.memo import Memory
     from stepwell.sources.pin import pin
     from stepwell.sources.web import Shelf
@@ -279,7 +342,13 @@ def _side(there: Path, root: Path, pipeline: str, words: Sequence[str], around: 
         graph = trace(loaded.pipeline, layered(loaded.pipeline, words, *around).values)
         shelf = Shelf(there / ".stepwell")
         pins = []
+        frozen = frozen_data(there, loaded.target.file)
+        locked = {**{name: (one.bytes, one.size) for name, one in frozen.items()}, **locked}
         for source in graph.sources:
+            if source.name in locked:
+                known, size = locked[source.name]
+                pins.append(Pin(known, size=size))
+                continue
             _borrow(source.uri, there, root)
             found = pin(source.uri, root=there, memo=Memory(), shelf=shelf)
             pins.append(Pin(found.digest, size=found.size))

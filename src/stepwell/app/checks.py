@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stepwell.app.contracts import contracts_for
 from stepwell.app.selecting import matching
 from stepwell.author.checks import Check, ask, checks_of
 from stepwell.author.problems import Problems, together
@@ -75,7 +76,8 @@ class Facts(NamedTuple):
     """What a check looks at. `plan` is None where there is none because something is wrong already.
 
     `pinned` are the sources, None where one could not be pinned; `outside` the folders outside of the
-    project where steps may write; `room` is where the store lies, None where that does not matter.
+    project where steps may write; `room` is where the store lies, None where that does not matter; `contracts` are those of
+    the manifest (`app.contracts`).
     """
 
     traced: Attempt
@@ -85,6 +87,7 @@ class Facts(NamedTuple):
     outside: tuple[str, ...] = ()
     plan: Plan | None = None
     room: Path | None = None
+    contracts: Mapping[str, Mapping[str, str] | str] = {}
 
     def line_of(self, step: int) -> str:
         """The line that defines a step; "" of one that came into the graph later."""
@@ -216,7 +219,7 @@ def columns(facts: Facts) -> Iterable[Finding]:
     """Columns that steps declare, against the files of sources and against what other steps declare."""
     from stepwell.app.columns import compared
 
-    return compared(facts.traced, facts.pinned, facts.memo)
+    return compared(facts.traced, facts.pinned, facts.memo, facts.contracts)
 
 
 def kinds(facts: Facts) -> Iterator[Finding]:
@@ -449,7 +452,10 @@ class Checking:
         return tuple(self.problems.notes)
 
     def _facts(self) -> Facts:
-        return Facts(self.traced, self.root, self._pinned, self.memo, self._rules.outside)
+        contracts = contracts_for(self.traced.graph, self.root, self.loaded.target.file)
+        return Facts(
+            self.traced, self.root, self._pinned, self.memo, self._rules.outside, contracts=contracts
+        )
 
     def _look(self, facts: Facts) -> None:
         for one in BUILT_IN:

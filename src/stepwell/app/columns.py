@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from stepwell.sources.schema import Schema
 
 
+Contracts = Mapping[str, Mapping[str, str] | str]
+"""Contracts of the manifest, as `app.contracts` gives them."""
+
+NO_CONTRACTS: Contracts = {}
+
+
 class Given(NamedTuple):
     """A table that comes in: who gives it, in words, its columns, and whether it can have no others."""
 
@@ -28,9 +34,17 @@ class Given(NamedTuple):
     promised: bool = False
 
 
-def compared(traced: Attempt, pinned: Sequence[Pinned | None], memo: Memo) -> Iterator[StepwellError | str]:
-    """What is wrong with the columns of a traced pipeline, once for each step and table."""
+def compared(
+    traced: Attempt, pinned: Sequence[Pinned | None], memo: Memo, contracts: Contracts = NO_CONTRACTS
+) -> Iterator[StepwellError | str]:
+    """What is wrong with the columns of a traced pipeline, once for each step and table; `contracts` are the manifest's."""
     tables = _Tables(traced, pinned, memo)
+    for place, source in enumerate(traced.graph.sources) if contracts else ():
+        said = contracts.get(f"data {source.name}")
+        given = tables.of_source(place) if isinstance(said, Mapping) else None
+        if isinstance(said, Mapping) and given is not None:
+            wanted = Columns.of(said)
+            yield from _findings(f"the schema of `data.{source.name}`", wanted, given, source.where)
     declaring = [_declaring(known.types) for known in traced.steps]
     for place, gives in enumerate(traced.gives):
         wanted = declared(gives)
@@ -153,9 +167,7 @@ def _findings(who: str, wanted: Columns, given: Given, where: str) -> Iterator[S
         hints = [hint for name in missing if (hint := nearest(name, given.columns))]
         fixes = [f"did you mean `{hint}`?" for hint in hints[:3]]
         fixes.append(
-            f"declare it there: Columns({missing[0]!r}, ...)"
-            if given.promised
-            else "or take it out of Columns(...)"
+            f"declare it there: Columns({missing[0]!r}, ...)" if given.promised else "or do not declare it"
         )
         noun = "column" if len(missing) == 1 else "columns"
         verb = "does not declare" if given.promised else "does not have"

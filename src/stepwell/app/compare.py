@@ -86,7 +86,7 @@ def compare(then: Kept, now: Kept) -> list[Difference]:
             Difference("", "codec", f"it was kept as `{before.codec}`, it is kept as `{after.codec}` now")
         ]
     try:
-        found = _differences(_value(then), _value(now), "", 0)
+        found = _differences(value_of(then), value_of(now), "", 0)
         told = list(islice(found, MOST))
         rest = sum(1 for _ in islice(found, 100 * MOST))
     except Exception as error:  # methods of the user's classes are called, and libraries  # noqa: BLE001
@@ -97,7 +97,7 @@ def compare(then: Kept, now: Kept) -> list[Difference]:
     return told or [_bytes(before, after, "the content differs in a way that the values do not show")]
 
 
-def _value(one: Kept) -> Any:
+def value_of(one: Kept) -> Any:
     """What is compared: plain data without the user's classes, which may have changed; other values as they are."""
     if one.artifact.codec == "json":
         return plain_data.preview(one.blob().data)
@@ -151,7 +151,7 @@ def _differences(a: Any, b: Any, where: str, depth: int) -> Iterator[Difference]
             yield from compared(a, b, where, depth)
             return
     if type(a) is not type(b):
-        text = f"{_kind(a)} → {_kind(b)}: {_short(a)} → {_short(b)}"
+        text = f"{_kind(a)} → {_kind(b)}: {short(a)} → {short(b)}"
         yield Difference(where, "type", text, facts={"before": _kind(a), "after": _kind(b)})
     elif isinstance(a, str):
         yield from _text(a, b, where)
@@ -165,8 +165,8 @@ def _differences(a: Any, b: Any, where: str, depth: int) -> Iterator[Difference]
 
 
 def _changed(where: str, a: Any, b: Any) -> Difference:
-    facts: dict[str, object] = {"before": _short(a, 200), "after": _short(b, 200)}
-    return Difference(where, "value", f"{_short(a)} → {_short(b)}", facts=facts)
+    facts: dict[str, object] = {"before": short(a, 200), "after": short(b, 200)}
+    return Difference(where, "value", f"{short(a)} → {short(b)}", facts=facts)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -187,10 +187,10 @@ def same(a: Any, b: Any) -> bool:
 def _mapping(a: Mapping[Any, Any], b: Mapping[Any, Any], where: str, depth: int) -> Iterator[Difference]:
     for key in a:
         if key not in b:
-            yield Difference(f"{where}[{key!r}]", "missing", f"is gone: it was {_short(a[key])}")
+            yield Difference(f"{where}[{key!r}]", "missing", f"is gone: it was {short(a[key])}")
     for key, value in b.items():
         if key not in a:
-            yield Difference(f"{where}[{key!r}]", "added", f"is new: {_short(value)}")
+            yield Difference(f"{where}[{key!r}]", "added", f"is new: {short(value)}")
         else:
             yield from _differences(a[key], value, f"{where}[{key!r}]", depth + 1)
 
@@ -216,16 +216,16 @@ def _numbers(a: Sequence[Any], b: Sequence[Any], where: str) -> Iterator[Differe
     far = max((abs(a[i] - b[i]) for i in places if same(a[i] - b[i], a[i] - b[i])), default=None)
     facts: dict[str, object] = {"differing": len(places), "of": len(a), "max_difference": _number(far)}
     order = "; the same numbers in another order" if sorted(map(repr, a)) == sorted(map(repr, b)) else ""
-    at = f"first at [{places[0]}]: {_short(a[places[0]])} → {_short(b[places[0]])}"
+    at = f"first at [{places[0]}]: {short(a[places[0]])} → {short(b[places[0]])}"
     text = f"{len(places):,} of {len(a):,} numbers differ{_at_most(far)}{order}; {at}"
     yield Difference(where, "array", text, facts=facts)
 
 
 def _set(a: Any, b: Any, where: str, depth: int) -> Iterator[Difference]:
     for item in sorted(a - b, key=repr):
-        yield Difference(where, "missing", f"{_short(item)} is gone")
+        yield Difference(where, "missing", f"{short(item)} is gone")
     for item in sorted(b - a, key=repr):
-        yield Difference(where, "added", f"{_short(item)} is new")
+        yield Difference(where, "added", f"{short(item)} is new")
 
 
 def _text(a: str, b: str, where: str) -> Iterator[Difference]:
@@ -362,6 +362,11 @@ def _columns(table: Any) -> dict[Any, _Column]:
     return out
 
 
+def table_columns(table: Any) -> dict[Any, Any]:
+    """The cells of each column of a table by name, the row index last."""
+    return {name: column.array for name, column in _columns(table).items()}
+
+
 def _rows(table: Any) -> int:
     return int(table.num_rows) if hasattr(table, "num_rows") else len(table)
 
@@ -462,20 +467,29 @@ def _full(kind: type) -> str:
     return f"{kind.__module__.partition('.')[0]}.{kind.__qualname__}"
 
 
+is_array = _is("numpy.ndarray")
+"""Whether a value is an array."""
+
+is_table = _is(
+    "pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series", "pyarrow.Table",
+    "pyarrow.RecordBatch",
+)  # fmt: skip
+"""Whether a value is a table, or a column of one, of any library."""
+
+
+def is_model(value: Any) -> bool:
+    """Whether a value is an estimator."""
+    return hasattr(value, "get_params") and not isinstance(value, type)
+
+
 _KINDS: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Any, str, int], Iterator[Difference]]]] = (
     (lambda value: isinstance(value, Mapping), _mapping),
     (lambda value: isinstance(value, list | tuple), _sequence),
     (lambda value: isinstance(value, set | frozenset), _set),
     (lambda value: isinstance(value, Path), _path),
-    (_is("numpy.ndarray"), _array),
-    (
-        _is(
-            "pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series", "pyarrow.Table",
-            "pyarrow.RecordBatch",
-        ),
-        _table,
-    ),
-    (lambda value: hasattr(value, "get_params") and not isinstance(value, type), _model),
+    (is_array, _array),
+    (is_table, _table),
+    (is_model, _model),
 )  # fmt: skip
 """How values of which kind are compared; what is of none is compared by its fields, or by `==`."""
 
@@ -484,7 +498,8 @@ def _kind(value: Any) -> str:
     return type(value).__name__
 
 
-def _short(value: Any, width: int = SHOWN) -> str:
+def short(value: Any, width: int = SHOWN) -> str:
+    """A value in so many characters, on one line."""
     try:
         text = " ".join(repr(value).split())
     except Exception:  # a __repr__ of the user's that raises  # noqa: BLE001

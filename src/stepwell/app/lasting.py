@@ -143,11 +143,14 @@ def _settled(what: str, folder: str, began: int, world: World) -> tuple[str, str
 
 
 def _settings(work: Work) -> Iterator[tuple[str, str]]:
-    """The files that say where the project begins and how it is set, also where there is none."""
+    """The files that say where the project begins, how it is set and what is locked, also where there is none."""
     file = work.loaded.target.file
     here = file.parent if file is not None else Path.cwd().resolve()
+    if file is not None:
+        own = os.fspath(file.with_name(f"{file.stem}.stepwell.lock"))
+        yield f"bytes {own}", bytes_token(own)
     for folder in (here, *here.parents):
-        for name in ("stepwell.toml", "pyproject.toml"):
+        for name in ("stepwell.toml", "pyproject.toml", "stepwell.lock"):
             path = os.path.join(folder, name)
             yield f"bytes {path}", bytes_token(path)
         if folder == work.root and _is_marked(folder):
@@ -187,7 +190,8 @@ def _observed(results: list[Result]) -> Iterator[tuple[str, str]]:
 
 def _sources(work: Work) -> Iterator[tuple[str, str, str]]:
     for source, pinned in zip(work.graph.sources, work.pinned, strict=True):
-        if parse(source.uri).kind == "web" or pinned.changed:
+        copied = pinned.kept or bool(pinned.position)
+        if parse(source.uri).kind in ("web", "release") or pinned.changed or copied:
             raise _Open(f"source `{source.name}`")
         yield source.uri, pinned.digest, pinned.facts.hex()
 

@@ -7,7 +7,7 @@ news = learning.learn(more)                 what a dynamic call adds to it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from stepwell.app.accepting import applied
@@ -22,6 +22,7 @@ from stepwell.stores.local import LocalStore
 
 if TYPE_CHECKING:
     from stepwell.app.ghost import Ghost
+    from stepwell.dist.pins import Pins
     from stepwell.sources.memo import Memo  # what goes in as bytes comes out as bytes
     from stepwell.sources.pin import Pinned
 
@@ -38,7 +39,8 @@ class Learning:
     """Finds out what is to be known of steps and sources, and keeps all of it.
 
     `whole` is what identifies every step so far, `pinned` every source in the order of the graph's.
-    A ghost run pins samples, `refresh` asks again what was remembered.
+    A ghost run pins samples, `refresh` asks again what was remembered, `frozen` takes every source from the lock
+    but those that `upgrade` names.
     """
 
     def __init__(
@@ -49,24 +51,45 @@ class Learning:
         ghost: Ghost | None = None,
         refresh: bool = False,
         strict: bool = False,
+        frozen: bool = False,
+        upgrade: Collection[str] = (),
     ) -> None:
         self._loaded, self._store, self._ghost = loaded, store, ghost
         self._refresh, self._strict = refresh, strict
         self._root = loaded.target.root
         self._memo = cast("Memo", store.memo)
+        self._frozen, self._upgrade = frozen, upgrade
+        self._pins: Pins | None = None
         self.pinned: list[Pinned] = []
         self.digests: list[str] = []
         self.whole = Identified((), {}, ())
 
     def pin(self, source: SourceDef) -> Pinned:
         """Pin one source. Raises what is wrong with it."""
-        if self._ghost is not None:
-            return self._ghost.pin(source, self._memo)
-        from stepwell.sources.pin import pin
-        from stepwell.sources.web import Shelf
+        pins = self._pinning()
+        if self._ghost is None:
+            return pins.pin(source)
+        from stepwell.sources.address import MOVING, parse
 
-        shelf = Shelf(self._store.blobs.folder)
-        return pin(source.uri, root=self._root, memo=self._memo, shelf=shelf, refresh=self._refresh)
+        if pins.is_locked(source) or parse(source.uri).kind in MOVING:
+            source = source._replace(uri=pins.pin(source).place)
+        return self._ghost.pin(source, self._memo)
+
+    def _pinning(self) -> Pins:
+        if self._pins is None:
+            from stepwell.dist.pins import Pins  # many pipelines have no sources
+            from stepwell.sources.kept import Shelf
+
+            shelf = Shelf(self._store.blobs.folder if self._ghost is None else self._ghost.real)
+            how = {"frozen": self._frozen, "refresh": self._refresh}
+            file = self._loaded.target.file
+            self._pins = Pins(self._root, file, self._memo, shelf, upgrade=self._upgrade, **how)
+        return self._pins
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth a look of the sources: those that are not read as they are in place."""
+        return () if self._pins is None else tuple(self._pins.notes)
 
     def placed(self, graph: Graph) -> Graph:
         """The graph with the places of its steps resolved. Raises what is wrong with them."""

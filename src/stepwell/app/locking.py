@@ -9,41 +9,45 @@ refuse_if_stale(lock, work)      # `run --locked`: before anything runs
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from msgspec import structs
 
+from stepwell.app.datafacts import Facts, others, readings
+from stepwell.app.leaving import content_of_artifact, leaving
 from stepwell.app.plaindata import plain
 from stepwell.app.session import Work
+from stepwell.author.manifest import Manifest, manifest_of
 from stepwell.author.written import written_of
-from stepwell.codecs.content.digest import content_of_file
-from stepwell.codecs.content.tables import Content
+from stepwell.codecs.lookup import by_name
 from stepwell.dist.lock import Data, Difference, Environment, Lock, Output, Pipeline, Step, differences
 from stepwell.dist.lockfile import lock_path
-from stepwell.errors import LockStale, MissingLibrary, NotUpToDate
+from stepwell.dist.pylock import differences_of, digest_of_pylock, lacking, pylock_of, pylock_path, said_by
+from stepwell.errors import LockStale, NotUpToDate, PylockNotMade
 from stepwell.kernel.graph import Constant, FromSource, FromStep, Graph, Node, leaves
 from stepwell.kernel.identity import digest
 from stepwell.kernel.plan import Decision
-from stepwell.sources.address import shown
-from stepwell.sources.content import files_of, listed
+from stepwell.sources.address import name_of, parse
 from stepwell.sources.memo import Memo
-from stepwell.sources.pin import Pinned
-from stepwell.sources.schema import schema
+from stepwell.sources.read import reader_for
+from stepwell.stores.durable import replace
 
-MOST_FILES = 1000
-"""Files of one folder that are listed one by one; of more, the digest of the whole says it alone."""
+_ELSEWHERE = re.compile(r" \((files|git) ").search
+"""Whether a version is of a distribution that came from no index (`author.fingerprint.installed`)."""
 
 LONGEST = 80
 """Characters of an argument that is written out."""
 
+_PYLOCK = "environment.pylock"
+
 TOLD = 12
 """Differences that an error names."""
-
-CONTENT = "source-content 1"
-"""The kind of memo of canonical digests, by digest of the bytes; to be counted up with the specification."""
 
 _GOOD = ("cached", "skip")
 
@@ -55,8 +59,119 @@ def path_of(work: Work) -> Path:
     return lock_path(work.root, file if own is not None and own.kind == "script" else None)
 
 
+NOTHING = Manifest()
+
+
+class Stated(NamedTuple):
+    """What a lock is to say of a plan in which everything is up to date, and what is to be said to the person.
+
+    `absent` is that of outputs that this pipeline does not make, by name, in case that no other does.
+    """
+
+    lock: Lock
+    notes: tuple[str, ...] = ()
+    absent: Mapping[str, str] = {}
+
+
+class Pylock(NamedTuple):
+    """The `pylock.toml` that is to be beside a lock, not written yet."""
+
+    path: Path
+    data: bytes
+
+    @property
+    def digest(self) -> str:
+        """What the lock says of it."""
+        return f"sha256:{sha256(self.data).hexdigest()}"
+
+    def write(self) -> None:
+        """Write it, whole or not at all. Raises `PylockNotMade`."""
+        try:
+            replace(self.path, self.data)
+        except OSError as error:
+            raise PylockNotMade(
+                f"`{self.path.name}` cannot be written: {error.strerror or error}",
+                fixes=["make room, or let the folder be written to, and lock again"],
+            ) from None
+
+
+def new_pylock(work: Work, *, asked: bool = False) -> Pylock | None:
+    """The `pylock.toml` that is to stand beside the lock; None where the one that is there is right, or none is wanted.
+
+    It is made where it is `asked` for, and where the project has a `uv.lock`, which needs no network; one that is there is
+    made anew when what is installed has become something else. Raises `PylockNotMade`, `BadLock`.
+    """
+    own = written_of(work.root, work.loaded.target.file)
+    file = own.file if own is not None and own.kind == "script" else None
+    path = pylock_path(path_of(work))
+    there = path.read_bytes() if path.is_file() else None
+    locked = said_by(work.root, file).locked
+    if not asked and not locked and there is None:
+        return None
+    needed = sorted(_needed(work))
+    if not asked and not locked and there is not None and _fits(there, needed):
+        return None
+    data = pylock_of(work.root, file, needed)
+    return Pylock(path, data) if data != there else None
+
+
+def _needed(work: Work) -> set[str]:
+    """The distributions that the pipeline needs, as far as they are of an index.
+
+    What first-party code imports, what its sources are read with, and what its outputs are stored with: skops for an
+    estimator, which no code of the user's imports.
+    """
+    direct = work.identified.direct
+    found = {name for name, version in direct.items() if not _ELSEWHERE(version)}
+    for source in work.graph.sources:
+        reader = reader_for(source.uri, source.type, dict(source.options))
+        needs = getattr(reader, "needs", None)
+        found |= set(needs(name_of(parse(source.uri)).lower()) if needs else ())
+    codecs = {
+        one.codec for decision in work.plan.decisions if decision.result for one in decision.result.outputs
+    }
+    modules = {module for codec in codecs for module in getattr(by_name(codec), "needs", ())}
+    owners = packages_distributions() if modules else {}
+    return found | {owner for module in modules for owner in owners.get(module, ())}
+
+
+def _fits(data: bytes, needed: Sequence[str]) -> bool:
+    """Whether a `pylock.toml` is of what is installed and has what is needed."""
+    return not differences_of(data) and not lacking(data, needed)
+
+
+def _versions(work: Work) -> dict[str, str]:
+    """The distributions that first-party code imports, with their versions."""
+    return {name: version.partition(" ")[0] for name, version in work.identified.direct.items()}
+
+
 def lock_of(work: Work) -> Lock:
-    """The facts of a plan. Raises `NotUpToDate` where a step would run."""
+    """The facts of a plan. Raises what `stated` raises."""
+    return stated(work).lock
+
+
+def stated(work: Work, pylock: Pylock | None = None) -> Stated:
+    """The facts of a plan, with what is in its data and what leaves it; `pylock` is to be written together with them.
+
+    Raises `NotUpToDate` where a step would run, `DataNotAsSaid` and `OutputNotMade` where the manifest says otherwise.
+    """
+    refuse_unready(work)
+    manifest = manifest_for(work)
+    facts, notes = _facts(work, manifest)
+    left = leaving(work, facts, manifest)
+    environment = _environment(work)
+    found = Lock(
+        environment=structs.replace(environment, pylock=pylock.digest) if pylock else environment,
+        data={name: facts.whole(name) for name in facts.readings},
+        pipeline={work.graph.pipeline: _pipeline(work)},
+        output=left.outputs,
+    )
+    work.store.commit(now=True)  # what was looked at is remembered
+    return Stated(found, notes, left.absent)
+
+
+def refuse_unready(work: Work) -> None:
+    """Raises `NotUpToDate` where a step would run."""
     todo = [
         d for d in work.plan.decisions if d.verb not in _GOOD or (d.verb == "cached" and d.result is None)
     ]
@@ -68,27 +183,70 @@ def lock_of(work: Work) -> Lock:
             why="a lock says what came out of the data and code that are there now, and nobody has run that",
             fixes=["stepwell run --lock", "stepwell plan"],
         )
-    return structs.replace(_given(work), pipeline={work.graph.pipeline: _pipeline(work)})
 
 
-def merged(before: Lock, now: Lock) -> Lock:
-    """A lock with what is known now; pipelines that were not asked for, and the data that only they use, stay as they were."""
-    others = {name: one for name, one in before.pipeline.items() if name not in now.pipeline}
-    used = {name for one in others.values() for name in _data_of(one)}
+def manifest_for(work: Work) -> Manifest:
+    """The manifest of a pipeline's project, or of its single file. Raises `BadSettings`."""
+    return manifest_of(work.root, work.loaded.target.file)
+
+
+def merged(before: Lock, now: Lock, manifest: Manifest = NOTHING) -> Lock:
+    """A lock with what is known now; pipelines that were not asked for stay as they were, with the data and outputs that only they have.
+
+    So does data that only the manifest speaks of, and that was not looked at, and an output that was locked with another
+    pipeline where the manifest does not say which. Where frozen data came from is kept as long as it is the same data.
+    """
+    rest = {name: one for name, one in before.pipeline.items() if name not in now.pipeline}
+    used = {name for one in rest.values() for name in _data_of(one)}.union(manifest.data)
     kept = {name: data for name, data in before.data.items() if name in used and name not in now.data}
-    direct = now.environment.direct if not others else {**before.environment.direct, **now.environment.direct}
+    read = {name for one in now.pipeline.values() for name in _data_of(one)}
+    direct = now.environment.direct if not rest else {**before.environment.direct, **now.environment.direct}
+    outputs = {name: one for name, one in before.output.items() if one.pipeline in rest}
+    own = {name: one for name, one in now.output.items() if name not in outputs or _said(manifest, name)}
     return Lock(
-        environment=structs.replace(now.environment, direct=direct, pylock=before.environment.pylock),
-        data={**kept, **now.data},
-        pipeline={**others, **now.pipeline},
+        environment=structs.replace(now.environment, direct=direct),
+        data={
+            **kept,
+            **{name: _moved(before.data.get(name), data, name in read) for name, data in now.data.items()},
+        },
+        pipeline={**rest, **now.pipeline},
+        output={**outputs, **own},
     )
+
+
+def _said(manifest: Manifest, output: str) -> bool:
+    """Whether the manifest says which pipeline an output is of."""
+    found = manifest.outputs.get(output)
+    return found is not None and bool(found.pipeline)
+
+
+def _moved(before: Data | None, now: Data, is_read: bool) -> Data:
+    """Data with what cannot be seen of it: where it was when it was frozen, which files it was.
+
+    Frozen data that the pipeline does not read stays frozen: what is there now was only looked at.
+    """
+    if before is not None and before.position and not is_read:
+        return before
+    if before is None or before.bytes != now.bytes:
+        return now
+    return structs.replace(now, position=now.position or before.position, files=now.files or before.files)
+
+
+def shared(now: Lock, after: Lock) -> Iterator[str]:
+    """What to say of outputs that stayed those of another pipeline, though this one makes them, too."""
+    for name, one in now.output.items():
+        if after.output[name].pipeline != one.pipeline:
+            yield (
+                f"output `{name}` stays that of `{after.output[name].pipeline}`, and `{one.pipeline}` makes it, too:"
+                f' [outputs.{name}] pipeline = "{one.pipeline}"'
+            )
 
 
 def left_behind(before: Lock, now: Lock) -> dict[str, list[str]]:
     """By pipeline that was not asked for the data that it was locked with, and that is something else now."""
     changed = {name for name, data in now.data.items() if name in before.data and before.data[name] != data}
-    others = {name: one for name, one in before.pipeline.items() if name not in now.pipeline}
-    found = {name: sorted(changed.intersection(_data_of(one))) for name, one in others.items()}
+    rest = {name: one for name, one in before.pipeline.items() if name not in now.pipeline}
+    found = {name: sorted(changed.intersection(_data_of(one))) for name, one in rest.items()}
     return {name: data for name, data in found.items() if data}
 
 
@@ -109,26 +267,68 @@ def refuse_different(found: Sequence[Difference], work: Work) -> None:
         more = f"; and {len(found) - TOLD} more" if len(found) > TOLD else ""
         raise LockStale(
             f"`{path_of(work).name}` says something else than what is there now: {'; '.join(told)}{more}",
-            fixes=["stepwell run --lock", "stepwell plan", "git diff"],
+            fixes=[
+                *(["stepwell lock --pylock"] if any(one.place == _PYLOCK for one in found) else []),
+                "stepwell run --lock",
+                "stepwell plan",
+                "git diff",
+            ],
+        )
+
+
+def refuse_other_environment(work: Work) -> None:
+    """Raises `LockStale` where something is installed in another version than the `pylock.toml` beside the lock says."""
+    path = pylock_path(path_of(work))
+    differ = differences_of(path.read_bytes()) if path.is_file() else []
+    if differ:
+        more = f"; and {len(differ) - TOLD} more" if len(differ) > TOLD else ""
+        raise LockStale(
+            f"`{path.name}` says something else than what is installed: {'; '.join(differ[:TOLD])}{more}",
+            fixes=["uv sync", f"uv pip sync {path.name}", "stepwell run --lock"],
         )
 
 
 def stale(lock: Lock, work: Work) -> list[Difference]:
     """In what a lock differs from what a run would rest on: everything but what came out."""
     name = work.graph.pipeline
-    now = structs.replace(
-        _given(work), pipeline={name: Pipeline(params=_params(work), step=dict(_calls(work)))}
+    facts, _ = _facts(work, manifest_for(work))
+    now = Lock(
+        environment=_environment(work),
+        data={name: facts.given(name) for name in facts.readings},
+        pipeline={name: Pipeline(params=_params(work), step=dict(_calls(work)))},
     )
     locked = lock.pipeline.get(name, Pipeline())
-    same = {"pylock": "", "platform": now.environment.platform}  # a lock serves on other machines, too
+    own = {source.name for source in work.graph.sources}
+    there = {
+        name: data
+        for name, data in now.data.items()
+        if name in own or (name in lock.data and not lock.data[name].position)
+    }
     before = Lock(
-        environment=structs.replace(lock.environment, **same, direct=_common(lock, now)),
-        data={name: data for name, data in lock.data.items() if name in now.data},
+        environment=structs.replace(
+            lock.environment, platform=now.environment.platform, direct=_common(lock, now)
+        ),  # a lock serves on other machines, too
+        data={
+            name: _only_given(data, now.data[name]) for name, data in lock.data.items() if name in now.data
+        },
         pipeline={
             name: Pipeline(params=locked.params, step={n: _unrun(step) for n, step in locked.step.items()})
         },
     )
-    return list(differences(before, now))
+    return list(differences(before, structs.replace(now, data=there)))
+
+
+def _only_given(locked: Data, now: Data) -> Data:
+    """Of what is locked of data what can be compared without looking into it."""
+    files = locked.files if now.files else {}
+    return Data(
+        source=locked.source,
+        size=locked.size,
+        bytes=locked.bytes,
+        key=locked.key,
+        units=locked.units,
+        files=files,
+    )
 
 
 def _common(lock: Lock, now: Lock) -> dict[str, str]:
@@ -145,50 +345,21 @@ def _unrun(step: Step) -> Step:
 # --------------------------------------------------------------------------- what is given
 
 
-def _given(work: Work) -> Lock:
-    where = Environment(
+def _environment(work: Work) -> Environment:
+    return Environment(
         python=f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}",
         platform=f"{platform.system().lower()} {platform.machine().lower()}",
-        direct={name: version.partition(" ")[0] for name, version in work.identified.direct.items()},
+        pylock=digest_of_pylock(path_of(work)),
+        direct=_versions(work),
     )
+
+
+def _facts(work: Work, manifest: Manifest) -> tuple[Facts, tuple[str, ...]]:
+    """What can be known of all data: of the sources of the graph, and of files that only the manifest names; and notes."""
     memo = cast("Memo", work.store.memo)
-    data = {
-        source.name: _data(source.uri, source.type, dict(source.options), pinned, memo)
-        for source, pinned in zip(work.graph.sources, work.pinned, strict=True)
-    }
-    return Lock(environment=where, data=data)
-
-
-def _data(uri: str, kind: str, options: Mapping[str, Any], pinned: Pinned, memo: Memo) -> Data:
-    seen = pinned.seen
-    files = (
-        {} if seen.one else {name: f"{size} {one}" for name, size, one in files_of(listed(seen.place, memo))}
-    )
-    columns = schema(uri, kind, options, pinned, memo).columns or {}
-    content, rows = _content(pinned, memo) if seen.one and columns else ("", None)
-    return Data(
-        source=shown(uri),
-        size=pinned.size,
-        rows=rows,
-        bytes=pinned.digest,
-        content=content,
-        columns={name: what or "?" for name, what in columns.items()},
-        files=files if len(files) <= MOST_FILES else {},
-    )
-
-
-def _content(pinned: Pinned, memo: Memo) -> tuple[str, int | None]:
-    """The canonical digest of a table in one file and its rows, which the memo keeps; "" and None where it has none."""
-    kept = memo.get(CONTENT, pinned.digest)
-    if kept is None:
-        try:
-            found = content_of_file(Path(pinned.files[0]))
-        except (OSError, MissingLibrary):
-            return "", None
-        kept = f"{found.digest} {found.shape[0]}".encode() if isinstance(found, Content) else b" "
-        memo.put(CONTENT, pinned.digest, kept)
-    digest, _, rows = kept.decode().partition(" ")
-    return digest, int(rows) if rows else None
+    own = readings(work.graph.sources, work.pinned, manifest)
+    more, notes = others(manifest, own, work.root, memo)
+    return Facts(work.root, memo, {**own, **more}), tuple(notes)
 
 
 def _params(work: Work) -> dict[str, Any]:
@@ -222,7 +393,7 @@ def _args(node: Node) -> dict[str, str]:
 
 
 def _pipeline(work: Work) -> Pipeline:
-    outputs = {work.graph.nodes[one.node].id: _outputs(one) for one in work.plan.decisions}
+    outputs = {work.graph.nodes[one.node].id: _outputs(work, one) for one in work.plan.decisions}
     metrics = {
         f"{work.graph.nodes[one.node].id}.{name}": value
         for one in work.plan.decisions
@@ -233,10 +404,16 @@ def _pipeline(work: Work) -> Pipeline:
     return Pipeline(params=_params(work), metrics=metrics, step=steps)
 
 
-def _outputs(decision: Decision) -> dict[str, Output]:
+def _outputs(work: Work, decision: Decision) -> dict[str, Output]:
     if decision.result is None:
         return {}
     return {
-        one.name: Output(codec=one.codec, shows=one.note, size=one.size, bytes=one.digest)
+        one.name: Output(
+            codec=one.codec,
+            shows=one.note,
+            size=one.size,
+            bytes=one.digest,
+            content=content_of_artifact(work, one),
+        )
         for one in decision.result.outputs
     }

@@ -8,14 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stepwell.stores.folder import store_folder as store_folder
+
 if TYPE_CHECKING:
     from stepwell.stores.local import LocalStore
-
-
-def store_folder(root: Path) -> Path:
-    """Where a project's store is: `STEPWELL_STORE`, or `.stepwell` in its root."""
-    named = os.environ.get("STEPWELL_STORE")
-    return Path(os.path.expanduser(named)).resolve() if named else root / ".stepwell"
 
 
 @contextlib.contextmanager

@@ -219,7 +219,7 @@ def _project(said: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
         versions[f"project {found.name}"] = (
             f"{found.ref} ({found.commit[:12]})" if found.ref else found.commit[:12]
         )
-        return {**resolved, "versions": versions, "code": {step: digest(step)}}
+        return {**resolved, "versions": versions, "code": {step: digest(f"{step} {found.commit}")}}
     module, _, name = step.partition(":")
     fingerprint = Project(found.folder).fingerprint(module, name, [])
     code = {one.name: one.digest for one in fingerprint.definitions}
@@ -249,9 +249,23 @@ def _required(found: Checkout) -> Wanted:
                     f"`{name}` of the project `{found.name}` makes no sense: {error}", fixes=["mend it there"]
                 ) from error
             break
-    own = re.compile(r"stepwell\b(?![-.\w])", re.IGNORECASE)  # the Stepwell that runs here runs the step, too
-    kept = [text for text in texts if not own.match(text)]
-    return Wanted(requirements="\n".join(kept))
+    kept = [one for text in texts for one in _without_own(text)]
+    return Wanted(requirements="\n".join(dict.fromkeys(kept)))
+
+
+_OWN = re.compile(r"stepwell\b(?![-.\w])\s*(?:\[([^\]]*)\])?", re.IGNORECASE)
+
+
+def _without_own(text: str) -> Iterable[str]:
+    """A requirement; of Stepwell only what its extras mean, since the Stepwell that runs here runs the step, too."""
+    own = _OWN.match(text)
+    if own is None:
+        return [text]
+    from stepwell.dist.pylock import of_own  # few projects name it with extras
+
+    extras = {extra.strip() for extra in (own[1] or "").split(",")} - {""}
+    always = {*of_own(())} if extras else set()
+    return [one for one in of_own(extras) if one not in always] if extras else []
 
 
 def _locked(table: Mapping[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from stepwell.app.checks import ALL, Checking, Selection
+from stepwell.app.contracts import contracts_for
 from stepwell.app.latest import Latest
 from stepwell.app.learning import Learning
 from stepwell.app.learnt import Learnt
@@ -60,6 +61,7 @@ class Settings(NamedTuple):
     `selection` says which steps are meant; names among its `only` that are checks' are added to `checks`.
     `on_success` and `on_failure` are commands and addresses that are told of its end (`app.hooks`).
     `memory` is how many bytes the steps that run at once may need together (0: what the machine has).
+    `frozen` takes the content of every source from the lock, whatever is there now, but of those that `upgrade` names.
     """
 
     jobs: int = 0
@@ -75,6 +77,8 @@ class Settings(NamedTuple):
     on_failure: tuple[str, ...] = ()
     selection: Choice = EVERYTHING
     memory: int = 0
+    frozen: bool = False
+    upgrade: tuple[str, ...] = ()
 
 
 DEFAULTS = Settings()
@@ -170,7 +174,8 @@ def prepare(
         with _seeing(loaded, store, watched) as seen:
             traced = checking.trace(params)
         ghost = _ghost(settings.ghost, root, store)
-        learning = Learning(loaded, store, ghost=ghost, refresh=settings.refresh, strict=settings.strict)
+        how = {"refresh": settings.refresh, "strict": settings.strict, "frozen": settings.frozen}
+        learning = Learning(loaded, store, ghost=ghost, upgrade=settings.upgrade, **how)
         pinned, graph = checking.pin(learning.pin), traced.graph
         try:
             graph = learning.placed(graph)
@@ -203,6 +208,7 @@ def prepare(
         *notes,
         *kept_notes(plan),
         *_moved(graph, learning.pinned),
+        *learning.notes,
         *hidden(loaded.importer.roots, loaded.importer.modules),
     )
     outs = OutFiles(Latest(plan), store, root).notes(world) if checking.single else ()
@@ -503,6 +509,7 @@ def _engine(work: Work, settings: Settings, learnt: Learnt | None = None) -> Any
         "alone": work.identified.patches,
         "covered": work.identified.files,
         "pinned": {one.digest: one.facts for one in work.pinned if one.facts},
+        "contracts": contracts_for(work.graph, work.root, loaded.target.file),
     }
     if settings.in_process:
         return registry.engine("in-process")(**common)

@@ -189,7 +189,7 @@ def fits(given: object, wanted: object) -> bool:
     """
     if given is wanted:
         return True
-    given, wanted = plain(given), plain(wanted)
+    given, wanted = _table(plain(given)), _table(plain(wanted))
     if given is None or wanted is None or given == wanted or wanted in (Any, object) or given is Any:
         return True
     if isinstance(wanted, TypeVar):
@@ -209,6 +209,18 @@ def fits(given: object, wanted: object) -> bool:
     if hasattr(wanted, "__supertype__"):
         return False
     return _class_fits(given, wanted)
+
+
+def _table(annotation: Any) -> Any:
+    """What pandera's classes of tables with a contract are to type checkers; the contract is judged when there is a value."""
+    if "pandera" not in sys.modules:
+        return annotation
+    bases = getattr(get_origin(annotation) or annotation, "__mro__", ())
+    libraries = [base.__module__.partition(".")[0] for base in bases]
+    if "pandera" not in libraries:
+        return annotation
+    known = ("pandas", "polars", "pyspark", "dask")
+    return next((base for base, library in zip(bases, libraries, strict=True) if library in known), Any)
 
 
 def _is_open(annotation: object) -> bool:

@@ -34,7 +34,7 @@ class Source(Generic[T]):
     ) -> None:
         frame = user_frame()
         self.uri = uri
-        self.kind = kind
+        self.kind: object = kind
         self.options = options
         self.sample = sample
         self._module = frame.f_globals.get("__name__", "") if frame is not None else ""

@@ -153,6 +153,10 @@ class Data(Table, frozen=True, kw_only=True):
         """What each column of the key is; "" where nobody has said."""
         return _keys(self.key)
 
+    def address(self, name: str) -> str:
+        """Where the data is that has this name: its `source`, or the output of that name of the release that it comes from."""
+        return self.source or f"release://{self.package.replace(' ', '')}/{name}"
+
     def mistakes(self) -> Iterator[Mistake]:
         """What cannot stand together in one table of data."""
         if bool(self.source) == bool(self.package):
@@ -470,6 +474,15 @@ class Manifest(Table, frozen=True, kw_only=True):
         Literal["loose", "default", "strict"],
         Meta(description="How much of what is installed counts for a result.", examples=["strict"]),
     ] = "default"
+    interface: Annotated[
+        str,
+        Meta(
+            description="The module that named data is imported from, relative to the project's root; where it is "
+            "not said `data.py`, in the project's package if it has one, else beside the pipeline.",
+            examples=["src/churn/inputs.py"],
+            pattern=r"^(\w+/)*[A-Za-z_]\w*\.py$",
+        ),
+    ] = ""
     checks: Annotated[
         Texts,
         Meta(description="Functions that judge every plan.", examples=[["quality:no_small_models"]]),

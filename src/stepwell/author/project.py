@@ -18,9 +18,10 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.author.fingerprint import Project
-from stepwell.author.root import root_of
+from stepwell.author.root import DEFAULT_FILE, root_of
 from stepwell.author.where import PACKAGE, Place, short, user_line
 from stepwell.author.workspace import members, refuse_same_modules
+from stepwell.author.written import written_of
 from stepwell.errors import (
     CannotImport,
     NoPipelineFile,
@@ -35,8 +36,6 @@ from stepwell.worker.modules import FirstParty, SnapshotLoader
 
 if TYPE_CHECKING:
     from stepwell.author.pipelines import Pipeline
-
-DEFAULT_FILE = "pipeline.py"
 
 
 class Target(NamedTuple):
@@ -234,7 +233,9 @@ def _cannot_import(target: Target, error: BaseException, importer: FirstParty) -
         )
     place = Place(error.__traceback__)
     fixes = blamed(error, importer.is_first_party)
-    if missing:
+    if names_data(target.root, target.file, error):
+        fixes.append("stepwell lock     (writes the module that named data is imported from)")
+    elif missing:
         package = missing.partition(".")[0].replace("_", "-")
         fixes.append(f"pip install {package}     (or its distribution, if that has another name)")
     elif isinstance(error, ImportError) and "relative import" in str(error):
@@ -251,6 +252,17 @@ def _cannot_import(target: Target, error: BaseException, importer: FirstParty) -
         fixes=fixes,
         where=place.where,
     )
+
+
+def names_data(root: Path, file: Path | None, error: BaseException) -> bool:
+    """Whether an import failed for want of what `stepwell lock` writes: the module of the manifest's data, or one of its names."""
+    if not isinstance(error, ImportError) or (written := written_of(root, file)) is None:
+        return False
+    data = written.table.get("data")
+    said = str(written.table.get("interface") or "data.py")
+    module = said.rpartition("/")[2].removesuffix(".py")
+    wanted = (error.name or "").rpartition(".")[2]
+    return isinstance(data, dict) and bool(data) and wanted == module
 
 
 def pipelines_of(module: ModuleType) -> dict[str, Pipeline[Any, Any]]:

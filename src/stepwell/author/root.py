@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DEFAULT_FILE = "pipeline.py"
+"""The file that a command is about where none is named."""
+
 
 def root_of(file: Path) -> Path:
     """The root of the project that a file or folder belongs to."""

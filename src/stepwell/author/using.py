@@ -2,6 +2,7 @@
 
     featurize = use("git+https://example.org/team/features@v1.2", "features.core:featurize")
     featurize = use("../features", "features.core:featurize")     # while one works on both
+    train = use("flights-delay==1.0.0", "pipeline:train")         # of a release
 
 The other project is fetched when a pipeline that calls the step is traced. Its code is never imported
 here: how the step is called is read from its source. It is executed in a process of its own, with that
@@ -41,10 +42,10 @@ _KINDS = {
 
 
 def use(address: str, step: str, /, **options: Unpack[StepOptions]) -> Step[..., Any]:
-    """A step of another project, by "module:step": of a commit of a repository, or of a folder.
+    """A step of another project, by "module:step": of a commit of a repository, of a release, or of a folder.
 
-    `address` is "git+https://...@v1.2" (a tag, a branch or a commit; also ssh and file), or the path of a
-    folder, relative to the project's root. `options` are those of `@step`; what its own decorator says
+    `address` is "git+https://...@v1.2" (a tag, a branch or a commit; also ssh and file), a release as
+    "churn==1.4.0" or its wheel, or the path of a folder, relative to the project's root. `options` are those of `@step`; what its own decorator says
     does not count here. Which libraries it gets, its project says. Raises `BadUse`, `BadOption`.
     """
     if not isinstance(address, str) or not isinstance(step, str) or not re.fullmatch(r"[\w.]+:\w+", step):

@@ -50,7 +50,16 @@ EXAMPLES = """examples:
   eval "$(stepwell completion zsh)"       in ~/.zshrc
   stepwell completion fish | source       in config.fish"""
 
-RUNNING = ["--jobs", "--keep-going", "--in-process", "--force", "--refresh", "--depth", "--without"]
+RUNNING = [
+    "--jobs",
+    "--keep-going",
+    "--in-process",
+    "--force",
+    "--refresh",
+    "--frozen",
+    "--depth",
+    "--without",
+]
 CHOOSING = ["--from", "--until", "--only", "--skip", "--tag"]
 OPTIONS = {
     "plan": [
@@ -72,6 +81,13 @@ OPTIONS = {
     "describe": ["--pipeline"],
     "runs": ["--limit"],
     "get": ["--output", "--overwrite"],
+    "promote": ["--why", "--by", "--attest", "--expect", "--older", "--index"],
+    "rollback": ["--why", "--by", "--expect", "--index"],
+    "yank": ["--why", "--by", "--channel", "--index"],
+    "unyank": ["--why", "--by", "--channel", "--index"],
+    "channels": ["--create", "--rebuild", "--verify", "--index"],
+    "history": ["--at", "--index"],
+    "recall": ["--why", "--by", "--erase", "--index"],
     "verify": ["--quick", "--read-data", "--subset"],
     "gc": [
         "--dry-run",

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from stepwell.cli.looking import positive, project_root, stored
 from stepwell.cli.text import clean, paint, print_json, size
+from stepwell.sources.kept import Shelf, listed_in
 from stepwell.stores.collect import (
     DAY,
     DEFAULT,
@@ -120,6 +121,8 @@ def _collect(store: LocalStore, options: Namespace) -> Doing:
     began = time.time()
     root, policy = project_root(), Policy(options.keep, options.older_than)
     facts = look(store, root, policy, began)
+    # Of a folder of very many files the lock names the listing alone.
+    facts = facts._replace(locked=facts.locked.union(listed_in(facts.locked, Shelf(store.folder))))
     shown, old = decide(facts, policy), began - options.trash_days
     waits = living(store.database)
     ripe = [batch for batch in batches(store) if batch.time <= old]

@@ -7,17 +7,34 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stepwell.app.locking import left_behind, lock_of, merged, path_of, refuse_different, stale
-from stepwell.app.session import Work
-from stepwell.cli.options import loaded, params_argument, planned, stored, words
+from stepwell.app.locking import (
+    left_behind,
+    manifest_for,
+    merged,
+    new_pylock,
+    path_of,
+    refuse_different,
+    refuse_other_environment,
+    refuse_unready,
+    shared,
+    stale,
+    stated,
+)
+from stepwell.app.session import DEFAULTS, Work
+from stepwell.author.project import Loaded, find
+from stepwell.cli.options import Words, loaded, params_argument, planned, stored, words
 from stepwell.cli.text import clean, print_json
+from stepwell.dist.interface.writing import ensure, interface_of
 from stepwell.dist.lock import Difference, Lock, differences
 from stepwell.dist.lockfile import read, write
-from stepwell.errors import LockMissing, NotUpToDate
+from stepwell.errors import LockMissing, NotUpToDate, UsageError
+from stepwell.stores.local import LocalStore
 
 EXAMPLES = """examples:
   stepwell lock               write stepwell.lock: data, code, parameters, and what came out of them
+  stepwell lock --pylock      and pylock.toml: the environment by exact versions and hashes
   stepwell lock --check       exit code 3 where the lock says something else than what is there now
+  stepwell lock --upgrade flights    newer data for this one, everything else as it is locked
   stepwell run --lock         run what has to run, then lock
   stepwell run --locked       run only what is locked"""
 
@@ -37,23 +54,70 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail where something is different"
     )
+    parser.add_argument(
+        "--upgrade",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="take newer data for this one; everything else stays as it is locked",
+    )
+    parser.add_argument(
+        "--pylock",
+        action="store_true",
+        help="write pylock.toml, too: the environment by exact versions and hashes; it is kept up to date from then on",
+    )
 
 
 def run(options: Namespace) -> int:
     """Plan, then write or compare; no step runs."""
     given = words(options.words)
+    if not options.check:
+        interface_first(given)
     found = loaded(given.plain)
     with stored(found.target.root, looking=options.check) as store:
+        if options.upgrade:
+            return _upgrade(options, found, given, store)
         work = planned(found, given.settings, store, files=options.params)
         if options.check:
             compared = check(work)
             _print(options, path_of(work), work, (), changed=False, compared=compared)
         else:
-            done = lock(work)
+            done = lock(work, pylock=options.pylock)
             for note in done.notes:
                 print(f"note: {clean(note)}", file=sys.stderr)
             _print(options, done.path, work, done.differences, changed=done.changed, compared=True)
     return 0
+
+
+def _upgrade(options: Namespace, found: Loaded, given: Words, store: LocalStore) -> int:
+    """Newer data for some inputs, all others as locked; the whole lock where nothing would run with that."""
+    from stepwell.app.freezing import freeze_again, locked, upgraded
+
+    if options.check:
+        raise UsageError(
+            "`--upgrade` takes newer data, and `--check` writes nothing", fixes=["stepwell lock --check"]
+        )
+    before = locked(found.target.root, found.target.file)
+    rest = freeze_again(options.upgrade, found, store)
+    how = DEFAULTS._replace(frozen=True, upgrade=rest)
+    work = planned(found, given.settings, store, how, files=options.params)
+    upgraded(work, rest)
+    try:
+        notes = lock(work, pylock=options.pylock).notes
+    except NotUpToDate as error:
+        notes = (f"{error.what}; with the new data: stepwell run --frozen --lock",)
+    for note in notes:
+        print(f"note: {clean(note)}", file=sys.stderr)
+    path = path_of(work)
+    changes = tuple(differences(before, read(path)))
+    _print(options, path, work, changes, changed=bool(changes), compared=True)
+    return 0
+
+
+def interface_first(given: Words) -> None:
+    """Write the module of named data where it is not there yet: the pipeline imports it. Raises as `writing.ensure`."""
+    target = find(given.plain[0] if given.plain else "", Path.cwd())
+    ensure(target.root, target.file)
 
 
 class Locked(NamedTuple):
@@ -65,32 +129,55 @@ class Locked(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def lock(work: Work) -> Locked:
-    """Write the lock of a plan in which everything is up to date. Raises `NotUpToDate`, `BadLock`."""
+def lock(work: Work, *, pylock: bool = False) -> Locked:
+    """Write the lock of a plan in which everything is up to date; `pylock` asks for a `pylock.toml` beside it.
+
+    Raises `NotUpToDate`, `BadLock`, `DataNotAsSaid`, `OutputNotMade`, `PylockNotMade`: nothing is written then.
+    """
     path = path_of(work)
-    now = lock_of(work)
+    refuse_unready(work)
+    environment = new_pylock(work, asked=pylock)
+    now, notes, absent = stated(work, environment)
     try:
         before = read(path)
     except LockMissing:
         before = Lock()
-    after = merged(before, now)
-    notes = [
+    after = merged(before, now, manifest_for(work))
+    more = [
         f"pipeline `{name}` was locked with {', '.join(f'another `{one}`' for one in data)}: stepwell lock {name},"
         " or give the data a name of its own"
         for name, data in left_behind(before, now).items()
     ]
-    return Locked(path, write(path, after), tuple(differences(before, after)), tuple(notes))
+    more += [*shared(now, after), *(note for name, note in absent.items() if name not in after.output)]
+    face = interface_of(work.root, work.loaded.target.file, after)
+    if face is not None:
+        face.refuse()
+    if environment is not None:
+        environment.write()
+    changed = write(path, after)
+    if face is not None:
+        changed = face.write() or changed
+    return Locked(
+        path,
+        changed,
+        tuple(differences(before, after)),
+        (*notes, *more, *([f"`{environment.path.name}` was written"] if environment else [])),
+    )
 
 
 def check(work: Work) -> bool:
     """Raises `LockStale` where the lock says something else; gives whether also what came out could be compared."""
     before = read(path_of(work))
     refuse_different(stale(before, work), work)
+    refuse_other_environment(work)
+    face = interface_of(work.root, work.loaded.target.file, before)
+    if face is not None:
+        face.refuse_stale()
     try:
-        now = lock_of(work)
+        now = stated(work).lock
     except NotUpToDate:  # nothing has run here: what is given is as locked, and that is all there is to know
         return False
-    refuse_different(list(differences(before, merged(before, now))), work)
+    refuse_different(list(differences(before, merged(before, now, manifest_for(work)))), work)
     return True
 
 

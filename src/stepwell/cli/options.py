@@ -69,6 +69,9 @@ def pipeline_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--refresh", action="store_true", help="ask https:// sources again")
     parser.add_argument(
+        "--frozen", action="store_true", help="take all data from the lock, whatever is there now"
+    )
+    parser.add_argument(
         "--depth", default="", metavar="DEPTH", help="verify names, types or data (all of it)"
     )
     selection_arguments(parser)
@@ -105,7 +108,13 @@ def selection(options: Namespace) -> Choice:
 
 
 def settings(options: Namespace) -> Settings:
-    """The settings of a run."""
+    """The settings of a run. Raises `UsageError` for two that contradict each other."""
+    if options.refresh and getattr(options, "frozen", False):
+        raise UsageError(
+            "`--refresh` and `--frozen` exclude each other",
+            why="one asks what is there now, the other takes what is locked",
+            fixes=["leave one of them out"],
+        )
     return Settings(
         options.jobs,
         options.keep_going,
@@ -119,6 +128,7 @@ def settings(options: Namespace) -> Settings:
         tuple(getattr(options, "on_success", ())),
         tuple(getattr(options, "on_failure", ())),
         memory=getattr(options, "memory", 0),
+        frozen=getattr(options, "frozen", False),
         selection=selection(options),
     )
 

@@ -6,6 +6,7 @@ import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stepwell.app.checks import check_rows
 from stepwell.app.documents import Document, Shown, TextOf
@@ -17,7 +18,19 @@ from stepwell.cli.options import loaded, pipeline_arguments, planned, settings, 
 from stepwell.cli.sweep_words import add_points, plan_points, planned_sweep, refuse_beside, sweeps
 from stepwell.cli.text import clean, print_json
 from stepwell.cli.unchanged import keep_plan
-from stepwell.errors import StepwellError, StoreReadOnly, UsageError
+from stepwell.errors import (
+    BadReleaseName,
+    NoChannels,
+    ReleaseNotFound,
+    StepwellError,
+    StoreReadOnly,
+    UnknownChannel,
+    UnknownRelease,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from stepwell.dist.releases.opened import Opened
 
 EXAMPLES = """examples:
   stepwell plan                   the only pipeline of pipeline.py
@@ -62,8 +75,8 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--save", metavar="FILE", help="also write the plan to a file, for `run --plan FILE`")
     parser.add_argument(
         "--against",
-        metavar="COMMIT|RUN",
-        help="what would run if everything of that commit or run were up to date",
+        metavar="COMMIT|RUN|RELEASE",
+        help="what would run if everything of that commit, run or release were up to date",
     )
     parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML, one test case a step")
     parser.add_argument(
@@ -157,18 +170,43 @@ def _save(options: Namespace, work: Work, given: Sequence[str]) -> None:
 def _against(
     work: Work, other: str, given: Sequence[str], files: Sequence[str], text_of: TextOf
 ) -> tuple[Work, TextOf]:
-    """The plan of now with another commit or run as its past; the texts of definitions of both."""
-    from stepwell.app.against import against_commit, against_run, side_of  # other plans do without
+    """The plan of now with another commit, run or release as its past; the texts of definitions of both."""
+    from stepwell.app.against import (
+        against_commit,
+        against_run,
+        side_of,
+        side_of_release,
+    )  # others do without
     from stepwell.app.saved import word_of
 
     if re.fullmatch(r"r\d+|last", other):
         return work._replace(plan=against_run(work.plan, work.store, other)), text_of
     around_it = around(work.loaded, files)._replace(others={})
-    side = side_of(other, work.root, word_of(work), given, work.plan, around_it)
+    release = _release(other, work)
+    if release is None:
+        side = side_of(other, work.root, word_of(work), given, work.plan, around_it)
+    else:
+        side = side_of_release(release, work.root, word_of(work), given, work.plan, around_it)
     texts = {digest: one.source for digest, one in side.sources.items()}
     return work._replace(
         plan=against_commit(work.plan, side)
     ), lambda digest: text_of(digest) or texts.get(digest)
+
+
+def _release(word: str, work: Work) -> Opened | None:
+    """The release that a word means; None where it is a commit, or nothing that is known. Raises what `found` raises."""
+    from stepwell.app.against import is_commit
+    from stepwell.dist.releases.found import found
+
+    file = work.loaded.target.file
+    if word.endswith(".whl") or "==" in word:
+        return found(word, work.root, file)
+    if is_commit(word, work.root):
+        return None
+    try:
+        return found(word, work.root, file)
+    except (NoChannels, ReleaseNotFound, BadReleaseName, UnknownChannel, UnknownRelease):
+        return None  # `side_of` says that there is no such commit
 
 
 def _list_checks(found: Loaded, json: bool) -> int:

@@ -118,9 +118,10 @@ def _refuse_contradictions(options: Namespace) -> None:
         raise UsageError(
             "`--rows` is about ghost runs", fixes=[f"stepwell run --ghost --rows {options.rows}"]
         )
-    if options.ghost and (options.lock or options.locked):
+    if options.ghost and (options.lock or options.locked or options.frozen):
         raise UsageError(
-            "`--lock` and `--locked` are about real data, not `--ghost`", fixes=["stepwell run --lock"]
+            "`--lock`, `--locked` and `--frozen` are about real data, not `--ghost`",
+            fixes=["stepwell run --lock"],
         )
 
 
@@ -142,6 +143,8 @@ def run(options: Namespace) -> int:
         )
         files = saved.files
         given, sets = given._replace(settings=saved.settings), saved.sets
+    if options.lock:
+        _interface_first(given)
     found = loaded(given.plain, inside=True)
     if sweeps(options):
         refuse_beside(options, "plan", "ghost", "lock", "locked")
@@ -182,6 +185,13 @@ def _refuse_unlocked(work: Work) -> None:
     from stepwell.dist.lockfile import read
 
     refuse_if_stale(read(path_of(work)), work)
+
+
+def _interface_first(given: Words) -> None:
+    """Write the module of named data where it is not there yet: the pipeline imports it."""
+    from stepwell.cli.lock import interface_first
+
+    interface_first(given)
 
 
 def _lock(work: Work) -> None:

@@ -14,6 +14,9 @@ from typing import Any
 KINDS = ("bool", "int", "float", "text", "bytes", "date", "datetime", "duration", "category", "list")
 """What a column can be said to hold; "" where nothing is said."""
 
+NOT_NULL = " not null"
+"""What a column of a schema ends with in which no value may be missing: "int64 not null"."""
+
 _WIDER = {"int": ("float", "bool"), "float": ("int", "bool"), "text": ("category",), "datetime": ("date",)}
 """Kinds that are taken where another is declared: a column of whole numbers is one of floats, and one with gaps the reverse."""
 
@@ -70,7 +73,15 @@ def kind_of(said: object) -> str:
     if said is None or said is Any or said is object:
         return ""
     text = said.__name__ if isinstance(said, type) else str(said)
-    word = text.lower().partition("[")[0].partition("(")[0].partition("<")[0].strip("_ ").rpartition(".")[2]
+    word = (
+        text.lower()
+        .removesuffix(NOT_NULL)
+        .partition("[")[0]
+        .partition("(")[0]
+        .partition("<")[0]
+        .strip("_ ")
+        .rpartition(".")[2]
+    )
     word = _NAMES.get(word, word)
     if word in KINDS or not word:
         return word

@@ -4,6 +4,7 @@
     verdict = gate.evaluate({"auc": 0.79}, {"production": {"auc": 0.83}})
     verdict.passed, verdict.excuse     # False, "auc is 0.79, must be at least 0.825 (production.auc - 0.005)"
     gates_of(root)["model"]            # those of an output of the manifest
+    metrics_of(lock, "model")          # the metrics of a lock by the names that gates have for them
 
 A gate compares (`>=`, `>`, `<=`, `<`, `==`) two sums, differences or products of
 
@@ -33,6 +34,7 @@ from stepwell.author.manifest import checked
 from stepwell.author.problems import together
 from stepwell.author.tables import line_of
 from stepwell.author.written import written_of
+from stepwell.dist.lock import Lock, Pipeline
 from stepwell.errors import BadGate, StepwellError, nearest
 
 LONGEST = 300
@@ -198,6 +200,37 @@ def gates_of(root: Path, file: Path | None = None) -> dict[str, tuple[Gate, ...]
     if wrong:
         raise together(wrong)
     return {name: tuple(gates) for name, gates in found.items()}
+
+
+def metrics_of(lock: Lock, output: str) -> dict[str, float]:
+    """The metrics that gates of an output can ask for, by every name that a gate may have for them.
+
+    "STEP.METRIC" is always one; METRIC alone is that of the step which the output comes from or, if only one
+    step of the pipeline logs it, that one's. Empty where the lock does not say which pipeline makes the output.
+    """
+    leaving = lock.output.get(output)
+    if leaving is not None:
+        name, step = leaving.pipeline, leaving.step
+    else:  # locked before outputs were: with one pipeline there is no doubt
+        name, step = (next(iter(lock.pipeline)) if len(lock.pipeline) == 1 else ""), ""
+    pipeline = lock.pipeline.get(name, Pipeline())
+    by_metric: dict[str, dict[str, float]] = {}
+    for full, value in pipeline.metrics.items():
+        of, metric = _step_of(full, pipeline)
+        by_metric.setdefault(metric, {})[of] = value
+    alone = {
+        metric: found[step] if step in found else next(iter(found.values()))
+        for metric, found in by_metric.items()
+        if step in found or len(found) == 1
+    }
+    return {**alone, **pipeline.metrics}
+
+
+def _step_of(full: str, pipeline: Pipeline) -> tuple[str, str]:
+    """The step and the metric of "STEP.METRIC": both may have dots, so that the longest step counts which there is."""
+    steps = [step for step in pipeline.step if full.startswith(f"{step}.")]
+    step = max(steps, key=len, default=full.partition(".")[0])
+    return step, full[len(step) + 1 :]
 
 
 def _refuse_unknown(gate: Gate, channels: Sequence[str], where: str) -> None:

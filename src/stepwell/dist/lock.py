@@ -171,7 +171,7 @@ def _by_name(found: Mapping[str, Any]) -> dict[str, Any]:
 def _block(found: Any) -> Any:
     """A block keeps the order of its fields, and of its columns; the tables in it go by name."""
     if not isinstance(found, dict):
-        return found
+        return list(found) if isinstance(found, tuple) else found
     parts = {name: _fact(name, value) for name, value in found.items()}
     return {name: value for name, value in parts.items() if value != {}}
 

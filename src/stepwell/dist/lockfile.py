@@ -107,13 +107,13 @@ def _block(place: tuple[str, ...], found: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield f"[{'.'.join(map(_name, place))}]"
         for name, value in own.items():
-            yield f"{_name(name)} = {_value(value, lines=place[-1] != 'params')}"
+            yield f"{_name(name)} = {_value(value, lines=place[-1] not in ('params', 'quantiles'))}"
     for name, value in tables.items():
         yield from _block((*place, name), value)
 
 
 def _name(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _text(name)
+    return name if _BARE.fullmatch(name) else toml_text(name)
 
 
 def _value(value: Any, *, lines: bool = False) -> str:
@@ -123,7 +123,7 @@ def _value(value: Any, *, lines: bool = False) -> str:
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, str):
-        return _text(value)
+        return toml_text(value)
     if isinstance(value, list):
         items = [_value(item) for item in value]
         return (
@@ -140,8 +140,8 @@ def _number(value: float) -> str:
     return ("inf" if value > 0 else "-inf") if math.isinf(value) else repr(value)
 
 
-def _text(text: str) -> str:
-    """A basic string: what would break a line, or hide, is escaped."""
+def toml_text(text: str) -> str:
+    """A text as TOML's basic string: what would break a line, or hide, is escaped."""
     out = []
     for sign in text:
         if sign in '"\\':

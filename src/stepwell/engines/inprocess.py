@@ -78,11 +78,12 @@ class InProcessEngine:
         alone: Mapping[str, tuple[str, ...]] | None = None,
         covered: Mapping[str, Sequence[str]] | None = None,
         pinned: Mapping[str, bytes] | None = None,
+        contracts: Mapping[str, Mapping[str, str] | str] | None = None,
     ) -> None:
         self._root, self._store, self._roots = root, store, roots
         self._folder = folder or root
         self._alone = alone or {}
-        self._covered, self._pinned = covered, pinned
+        self._covered, self._pinned, self._contracts = covered, pinned, contracts
         self._snapshot = snapshot
         self._tasks: deque[Task] = deque()
         self._reports: list[Report] = []
@@ -164,6 +165,7 @@ class InProcessEngine:
             alone=self._alone,
             covered=self._covered,
             pinned=self._pinned,
+            contracts=self._contracts,
         )
 
     def _importer(self) -> FirstParty:

@@ -76,7 +76,8 @@ class LocalEngine:
     installs, `preload` the modules of the steps that will run. Nothing is started before the first task.
     `folder` is where steps run, if that is not the root. After a step in `alone` ("module:qualname", with
     the names of what it changes of libraries) its worker is replaced. `covered` are by step the source
-    files that its fingerprint is taken of, `pinned` by digest how the files of sources looked when planned.
+    files that its fingerprint is taken of, `pinned` by digest how the files of sources looked when planned,
+    `contracts` those of the manifest (`worker.promises`).
     With `strict` each task has a worker of its own, which sees what the task declares and nothing else
     (`worker.sandbox`); raises `StrictUnavailable` where that cannot be had.
     `memory` is how many bytes tasks may need together (0: what the machine has), `expect` says what one
@@ -98,6 +99,7 @@ class LocalEngine:
         alone: Mapping[str, tuple[str, ...]] | None = None,
         covered: Mapping[str, Sequence[str]] | None = None,
         pinned: Mapping[str, bytes] | None = None,
+        contracts: Mapping[str, object] | None = None,
         memory: int = 0,
         expect: Callable[[Task], int] | None = None,
     ) -> None:
@@ -121,6 +123,7 @@ class LocalEngine:
             "alone": dict(alone or {}),
             "covered": {name: list(files) for name, files in (covered or {}).items()},
             "pinned": dict(pinned or {}),
+            "contracts": dict(contracts or {}),
         }
         self._snapshot = snapshot
         self._memory = machine.memory()

@@ -7,3 +7,4 @@ READERS = ("stepwell.sources.readers",)
 ENGINES = ("stepwell.engines.builtin",)
 KINDS = ("stepwell.worker.kinds",)
 RUNNER = "stepwell.app.calls"
+RELEASES = "stepwell.dist.releases.used"

@@ -106,3 +106,8 @@ registry = Registry()
 def runner() -> Any:
     """The module that runs and plans pipelines: `stepwell.app.calls`, two layers above its caller, resolved when called."""
     return import_module(builtin.RUNNER)
+
+
+def releases() -> Any:
+    """The module that finds releases which a project uses: `stepwell.dist.releases.used`, layers above its callers, resolved when called."""
+    return import_module(builtin.RELEASES)

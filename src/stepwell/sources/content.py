@@ -38,6 +38,9 @@ if somebody truncates a mapped file, the whole process dies of SIGBUS."""
 
 LARGE = 1 << 20
 ATTEMPTS = 3
+HEAD = b"stepwell listing 1\n"
+"""How a listing begins."""
+
 _CHUNK = 4 << 20
 _NEVER = -1
 """In place of a mode in the table: never equal to a file's, so that it is read again."""
@@ -221,22 +224,32 @@ def _hash_in_chunks(descriptor: int, hasher: blake3) -> None:
 
 
 def _listing(found: Found, digests: Sequence[bytes]) -> bytes:
-    """The digest of several files: BLAKE3 of a header and, in order of names, length, name and digest of each.
-
-    Links that lead back to themselves follow, with the text of their target instead of a digest, and
-    then the names of empty folders.
-    """
+    """The digest of several files: BLAKE3 of their listing."""
     from blake3 import blake3
 
-    parts = [b"stepwell listing 1\n"]
-    for name, digest in zip(found.names, digests, strict=True):
+    return blake3(listing(found.names, digests, found.loops, found.empty)).digest()
+
+
+def listing(
+    names: Sequence[str],
+    digests: Sequence[bytes],
+    loops: Sequence[tuple[str, str]] = (),
+    empty: Sequence[str] = (),
+) -> bytes:
+    """What the digest of several files is made of: a header and, in order of names, length, name and digest of each.
+
+    Links that lead back to themselves (`loops`) follow, with the text of their target instead of a digest, and
+    then the names of empty folders.
+    """
+    parts = [HEAD]
+    for name, digest in zip(names, digests, strict=True):
         raw = os.fsencode(name)
         parts.append(b"f" + struct.pack("<Q", len(raw)) + raw + digest)
-    others = [(b"l", text) for loop in found.loops for text in loop] + [(b"d", name) for name in found.empty]
+    others = [(b"l", text) for loop in loops for text in loop] + [(b"d", name) for name in empty]
     for kind, text in others:
         raw = os.fsencode(text)
         parts.append(kind + struct.pack("<Q", len(raw)) + raw)
-    return blake3(b"".join(parts)).digest()
+    return b"".join(parts)
 
 
 def _pack(found: Found, digests: Sequence[bytes], moment: int) -> bytes:

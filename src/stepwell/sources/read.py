@@ -19,11 +19,11 @@ from stepwell.kernel.identity import NotPlain, canonical
 from stepwell.plugins.hookspecs import Reader
 from stepwell.plugins.registry import registry
 from stepwell.sources import web
-from stepwell.sources.address import Address, is_glob, name_of, parse, printable, shown
+from stepwell.sources.address import LOCAL, Address, is_glob, name_of, parse, printable, shown
 from stepwell.sources.content import refuse_empty
 from stepwell.sources.files import find, place_of
 from stepwell.sources.memo import Memory
-from stepwell.sources.pin import passing_shelf
+from stepwell.sources.pin import passing_shelf, pin, refuse_moving
 from stepwell.sources.readers import LIST_OF_PATHS, PATH
 from stepwell.sources.versions import version_of
 
@@ -75,7 +75,10 @@ def reader_for(uri: str, type_name: str, options: Mapping[str, object]) -> Reade
         raise _unknown_type(uri, type_name, kind)
     _refuse_shape(address, kind, type_name)
     suffix = _suffix(name)
-    if not suffix and address.kind != "web":  # a folder, or files with any suffix: seen when they are read
+    if not suffix and address.kind not in (
+        "web",
+        "database",
+    ):  # a folder, or files with any suffix: seen when they are read
         reader = of_type[0]
     else:
         reader = next((r for r in of_type if not r.formats or name.endswith(tuple(r.formats))), None)
@@ -107,15 +110,16 @@ def load(
     *,
     root: str | os.PathLike[str],
     files: Sequence[str],
+    folder: str = "",
 ) -> Any:
-    """The value of a source: what the step that consumes it gets. `files` are those of `Pinned`.
+    """The value of a source: what the step that consumes it gets. `files` and `folder` are those of `Pinned`.
 
     Raises `InputUnreadable`, and what `reader_for` raises.
     """
     reader, kind = reader_for(uri, type_name, options), plain_type(type_name, uri)
     paths = [Path(file) for file in files]
     if kind == PATH:
-        return _one_path(parse(uri), root, paths)
+        return Path(folder) if folder else _one_path(parse(uri), root, paths)
     try:
         return reader.read(paths, kind, options)
     except (StepwellError, MemoryError):
@@ -139,6 +143,10 @@ def load_now(uri: str, type_name: str, options: Mapping[str, object], *, root: s
     """
     address = parse(uri)
     reader_for(uri, type_name, options)
+    refuse_moving(address)
+    if address.kind == "release":
+        files = pin(uri, root=root, memo=_fetched).files
+        return load(uri, type_name, options, root=root, files=files)
     if address.kind == "web":
         found = web.pinned(address, _fetched, passing_shelf(), time_ns())[0].found
     else:
@@ -152,7 +160,7 @@ _fetched = Memory()
 
 def _one_path(address: Address, root: str | os.PathLike[str], paths: list[Path]) -> Path:
     """What a step gets that asks for a path: the file, or the folder."""
-    if address.kind != "web":
+    if address.kind in LOCAL:
         whole = place_of(address, root).whole
         if os.path.isdir(whole):
             return Path(whole)

@@ -2,9 +2,7 @@
 
 What an address gave is remembered in the memo with the server's ETag, and asked for again only on
 `refresh`, or when the memo or the blob is lost. The file is hashed while it arrives, in `tmp/`,
-and moved to `blobs/<first two digits>/<the others>` when it is whole, synced and read-only. Since a
-blob has no name and readers go by suffixes, what is read is a link to it,
-`files/web/<digest>/<name in the address>`.
+and moved to `blobs/<first two digits>/<the others>` when it is whole, synced and read-only (`kept`).
 
 Certificates are verified; redirects (at most ten) lead to http and https only and never from
 https to http; user and password of an address go to its own host only.
@@ -12,16 +10,15 @@ https to http; user and password of an address go to its own host only.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from stepwell.errors import DiskFull, EmptySource, Offline, SourceRefused, StoreReadOnly
-from stepwell.sources.address import Address, name_of, printable, shown, without_user
+from stepwell.errors import EmptySource, Offline, SourceRefused
+from stepwell.sources.address import Address, printable, shown, without_user
 from stepwell.sources.content import Digest, digest_of
-from stepwell.sources.files import Place, Seen, see_file
+from stepwell.sources.files import Seen
+from stepwell.sources.kept import Shelf, local, receive
 from stepwell.sources.memo import Memo, key_for
 from stepwell.sources.servers import NoAnswer, ask
 from stepwell.version import VERSION
@@ -45,21 +42,6 @@ _HINTS = {
     404: "check the address in a browser",
     410: "check the address in a browser",
 }
-
-
-class Shelf(NamedTuple):
-    """The store, as far as sources need it: its folder, and how a finished file becomes a blob.
-
-    `put(path, digest)` moves the synced, read-only file `path` to its place among the blobs.
-    """
-
-    folder: Path
-    put: Callable[[Path, str], Path] | None = None
-
-    def blob(self, digest: str) -> Path:
-        """Where the blob of a digest (`b3:…`) is."""
-        hexadecimal = digest.removeprefix("b3:")
-        return self.folder / "blobs" / hexadecimal[:2] / hexadecimal[2:]
 
 
 class Copy(NamedTuple):
@@ -95,14 +77,6 @@ def known(address: Address, memo: Memo) -> str:
     """The digest of what an address gave when it was last asked; "" where it was not."""
     copy = _remembered(memo.get("source-web", key_for(without_user(address.uri)[0])))
     return "" if copy is None else copy.digest
-
-
-def local(address: Address, digest: str, shelf: Shelf) -> Seen:
-    """The copy of an address in the store, under its name. Raises `FileNotFoundError` where there is none."""
-    blob = shelf.blob(digest)
-    info = os.stat(blob)
-    path = str(_named(blob, digest, name_of(address), shelf))
-    return see_file(Place("/", str(blob), shown(address.uri)), info, path)
 
 
 def fetch(address: Address, known: Copy | None, shelf: Shelf) -> Copy:
@@ -261,51 +235,25 @@ def _offline(text: str, cause: object, known: Copy | None, got: str = "") -> Off
 
 
 def _take(address: Address, response: HTTPResponse, shelf: Shelf) -> Copy:
-    """Write an answer to a new file, hash it on the way, and move it among the blobs."""
-    from secrets import token_hex
-
-    from blake3 import blake3
-
-    temporary = shelf.folder / "tmp" / f"web-{os.getpid()}-{token_hex(6)}"
-    try:
-        with _own_errors(shelf):
-            temporary.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            hasher, size = blake3(), 0
-            for data in _body(address, response):
-                hasher.update(data)
-                size += len(data)
-                with _own_errors(shelf):
-                    _write(file, data)
-            if not size:
-                raise EmptySource(
-                    f"`{shown(address.uri)}` answered with nothing", fixes=["check the address"]
-                )
-            with _own_errors(shelf):
-                os.fsync(file)
-                os.fchmod(file, 0o444)
-        finally:
-            os.close(file)
-        digest = f"b3:{hasher.hexdigest()}"
-        with _own_errors(shelf):
-            (shelf.put or _put(shelf))(temporary, digest)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    """Make an answer a blob, hashed on the way."""
+    digest, _ = receive(_something(address, _body(address, response)), shelf)
     etag, modified = (response.headers.get(name) or "" for name in ("ETag", "Last-Modified"))
     return Copy(digest, _header(etag), _header(modified))
+
+
+def _something(address: Address, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The bytes of an answer. Raises `EmptySource` where there were none."""
+    size = 0
+    for data in blocks:
+        size += len(data)
+        yield data
+    if not size:
+        raise EmptySource(f"`{shown(address.uri)}` answered with nothing", fixes=["check the address"])
 
 
 def _header(value: str) -> str:
     """A header that may be sent back, or nothing."""
     return value if value.isascii() and value.isprintable() else ""
-
-
-def _write(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
 
 
 def _body(address: Address, response: HTTPResponse) -> Iterator[bytes]:
@@ -335,57 +283,3 @@ def _body(address: Address, response: HTTPResponse) -> Iterator[bytes]:
     if not whole:
         of = f" of {expected:,}" if expected is not None else ""
         raise _Passing(_offline(text, None, None, f"the connection broke after {got:,}{of} bytes"))
-
-
-@contextmanager
-def _own_errors(shelf: Shelf) -> Iterator[None]:
-    """What goes wrong with our own files, as an error about the store."""
-    from errno import EDQUOT, EFBIG, ENOSPC
-
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (ENOSPC, EDQUOT, EFBIG):
-            raise DiskFull(
-                f"no space is left in `{printable(str(shelf.folder))}`", why=str(error.strerror)
-            ) from None
-        raise StoreReadOnly(
-            f"`{printable(str(shelf.folder))}` cannot be written", why=printable(error.strerror or str(error))
-        ) from None
-
-
-def _put(shelf: Shelf) -> Callable[[Path, str], Path]:
-    def put(path: Path, digest: str) -> Path:
-        blob = shelf.blob(digest)
-        blob.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, blob)
-        folder = os.open(blob.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return blob
-
-    return put
-
-
-def _named(blob: Path, digest: str, name: str, shelf: Shelf) -> Path:
-    """A link to a blob that has the name, and so the suffix, of the address; the blob itself if that is impossible."""
-    folder = shelf.folder / "files" / "web" / digest.removeprefix("b3:")
-    path = folder / name
-    target = os.path.relpath(blob, folder)
-    from secrets import token_hex
-
-    try:
-        if os.readlink(path) == target:
-            return path
-    except OSError:
-        pass
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{token_hex(6)}"
-        temporary.symlink_to(target)
-        os.replace(temporary, path)
-    except OSError:
-        return blob
-    return path

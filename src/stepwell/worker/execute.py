@@ -10,11 +10,12 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepwell import log
 from stepwell.codecs import choose
@@ -38,6 +39,9 @@ from stepwell.worker.state import Restorer
 from stepwell.worker.watch import Watch
 from stepwell.worker.world import World
 
+if TYPE_CHECKING:
+    from stepwell.worker.promises import Promises
+
 Logged = Callable[[int, str, float, int | None], None]
 """What takes a metric: node, name, value, place in a series."""
 
@@ -51,7 +55,7 @@ class Context:
     are steps ("module:qualname") whose code changes something of a library, with the names of that:
     after one of them the process is spoiled. `covered` are, by step, the source files that its fingerprint
     is taken of; steps that are not in it are not asked what else of the project they execute. `pinned` is that
-    of `Inputs`.
+    of `Inputs`. `contracts` are those of the manifest (`promises`).
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Context:
         alone: Mapping[str, tuple[str, ...]] | None = None,
         covered: Mapping[str, Sequence[str]] | None = None,
         pinned: Mapping[str, bytes] | None = None,
+        contracts: Mapping[str, Mapping[str, str] | str] | None = None,
     ) -> None:
         self.root = root
         self.blobs = blobs
@@ -80,6 +85,7 @@ class Context:
         self.state = Restorer(root)
         self.core = Core()
         self.alone = alone or {}
+        self.contracts = contracts or {}
         self.patched: list[str] = []
         """What the step of the current task was found to have changed of Python's own libraries."""
         self.watch = Watch(importer.is_first_party)
@@ -114,6 +120,7 @@ class Context:
         if call is None or call.step is not step:
             call = self._calls[id(step)] = Call(step, self.importer, self.root)
             call.changes = self.changes_libraries(step)
+            call.promises = _promises(call, self)
             files = self.covered.get(f"{step.module}:{step.qualname}")
             if files is not None:
                 root = self.importer.observer.root
@@ -147,6 +154,8 @@ class Call:
         """What it changes of libraries (`Context.changes_libraries`)."""
         self.covered: frozenset[str] | None = None
         """The source files that its fingerprint is taken of; None where that is not known."""
+        self.promises: Promises | None = None
+        """What its arguments and outputs must keep."""
         self.zoned = False
         """Whether one of them may reckon with local time."""
         function: Any
@@ -260,7 +269,7 @@ def _executed(
     if context.importer.moved:
         return (), _moved(step.name, context)
     log.enter(log.CurrentStep(task.id, task.key, task.run, task.attempt, services))
-    values, failed = _values(task, context)
+    values, failed = _values(task, context, call.promises)
     if failed is not None:
         return (), failed
     context.state.seed(task.key)
@@ -281,7 +290,7 @@ def _executed(
         parts = call.declared.split(value)
         if task.out and (wrong := claimed(step.name, task.out, value, root)) is not None:
             raise wrong
-        made = _kept(step.name, value, parts, context)
+        made = _kept(task, call, value, parts, context)
         return made, _judged(task, value, context) if step.validate or step.done else None
     except StepwellError as error:
         return (), _named(step.name, error)
@@ -289,6 +298,20 @@ def _executed(
         raise
     except BaseException as error:  # encoding runs libraries, and methods of the user's classes  # noqa: BLE001
         return (), failures.of_step(step.name, error, root, is_own)
+
+
+def _promises(call: Call, context: Context) -> Promises | None:
+    """The contracts of a step, found when it is first called."""
+    scope = getattr(call.function, "__globals__", {})
+    known = context.contracts or "pandera" in sys.modules or "pydantic" in sys.modules
+    if call.is_made or not (
+        known
+        or any("__dataclass_fields__" in value.__dict__ for value in scope.values() if type(value) is type)
+    ):
+        return None
+    from stepwell.worker.promises import promises_of  # few steps have any
+
+    return promises_of(call.function, call.declared.types, context.contracts, context.importer)
 
 
 def _raised(step: StepDef, error: BaseException, context: Context) -> Failure:
@@ -361,8 +384,13 @@ def _safely(
     return made, failed
 
 
-def _kept(step: str, value: object, parts: list[tuple[str, str, Any]], context: Context) -> tuple[Made, ...]:
-    """The outputs, encoded. Raises as `outputs.keep` does, and `SecretReturned`, before anything is kept."""
+def _kept(
+    task: Task, call: Call, value: object, parts: list[tuple[str, str, Any]], context: Context
+) -> tuple[Made, ...]:
+    """The outputs, encoded. Raises as `outputs.keep` does, `SecretReturned` and `ContractBroken`, before anything is kept."""
+    step = task.step.name
+    if call.promises is not None:
+        call.promises.refuse_gave(task, parts)
     if clause := secrets.returned(value, ()):
         raise secret_returned(step, clause)
     made = context.keep(parts, context.blobs)
@@ -395,7 +423,9 @@ def _judged(task: Task, value: Any, context: Context) -> Failure | None:
     return failed
 
 
-def _values(task: Task, context: Context) -> tuple[dict[str, Any], Failure | None]:
+def _values(
+    task: Task, context: Context, promises: Promises | None = None
+) -> tuple[dict[str, Any], Failure | None]:
     values: dict[str, Any] = {}
     for name, source in task.inputs:
         try:
@@ -409,6 +439,8 @@ def _values(task: Task, context: Context) -> tuple[dict[str, Any], Failure | Non
             )
             return {}, failures.failure(unreadable, failures.user_traceback(error, lambda _: True))
     try:
+        if promises is not None:
+            promises.refuse_given(task, values)
         secrets.prepare(values)
     except StepwellError as error:
         return {}, _named(task.step.name, error)

@@ -135,7 +135,8 @@ class Inputs:
         from stepwell.sources import read  # most tasks read no source
 
         found = self.hold(outside)
-        return read.load(outside.uri, outside.type, dict(outside.options), root=self._root, files=found.files)
+        how = (outside.uri, outside.type, dict(outside.options))
+        return read.load(*how, root=self._root, files=found.files, folder=found.folder)
 
     def _shelf(self) -> Any:
         from stepwell.sources.web import Shelf

@@ -35,6 +35,11 @@ class Declared:
             zip((output.name for output in step.outputs), _annotations(step, function), strict=True)
         )
 
+    @property
+    def types(self) -> Mapping[str, Any]:
+        """The annotation of each output, None where there is none."""
+        return self._types
+
     def scalars(self) -> frozenset[type]:
         """The classes of numbers that are exactly what the only output declares: of such a value nothing has to be judged."""
         step, annotation = self.step, self._types[self.step.outputs[0].name] if self.step.outputs else Any

@@ -53,6 +53,8 @@ class Settings:
         """By step the source files that its fingerprint is taken of (`execute.Context`)."""
         self.pinned: dict[str, bytes] = given.get("pinned", {})
         """By digest how the files of sources looked when they were planned (`inputs.Inputs`)."""
+        self.contracts: dict[str, Any] = given.get("contracts", {})
+        """Those of the manifest (`promises`)."""
         self.end: bytes = given["end"]
         self.fork: bool = given["fork"]
         self.strict: bool = given["strict"]
@@ -82,6 +84,7 @@ def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
             lent=settings.lent,
             covered=settings.covered,
             pinned=settings.pinned,
+            contracts=settings.contracts,
             alone=settings.alone,
         )
         gc.enable()

@@ -184,7 +184,7 @@ def _declared(task: Task, root: Path) -> Iterator[str]:
         yield from files_of(spec_of(task.step.spec), root) if files_of is not None else ()
     for outside in outsides(task):
         place = address.parse(outside.uri)
-        if place.kind == "web":  # its copy is in the store
+        if place.kind not in address.LOCAL:  # its copy is in the store
             continue
         try:
             found = files.find(files.place_of(place, root))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,9 +65,17 @@ def content_of_file(path: Path) -> Content | Undefined:
 
     Raises `OSError` where the file cannot be read, and `MissingLibrary` where what reads it is not installed.
     """
+    return content_of_files((path,))
+
+
+def content_of_files(paths: Sequence[Path]) -> Content | Undefined:
+    """The content of files of one kind with the same columns as one table, one below the other in this order.
+
+    Of CSV files, what stands in a column is told by all of them together. Raises what `content_of_file` raises.
+    """
     from stepwell.codecs.content import files
 
-    return _told(files.of_file, path, need)
+    return _told(files.of_files, paths, need)
 
 
 def need(*libraries: str) -> None:

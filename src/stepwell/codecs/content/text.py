@@ -6,12 +6,13 @@ what they say. An empty cell is missing. The grammars are in `docs/reference/con
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.codecs.content import tables
 from stepwell.codecs.content.arrow import compute
+from stepwell.codecs.content.nodes import NotCanonical
 from stepwell.codecs.content.tables import Content
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ _ZONE = "(Z|[-+][0-9]{2}(:?[0-9]{2})?)"
 
 BLOCK = 1 << 24
 """Bytes of the file that are parsed at a time: no row may be longer."""
+
+
+FEW = 64
+"""Cells that are looked at before all are."""
 
 
 class Grammar(NamedTuple):
@@ -53,11 +58,14 @@ GRAMMARS = (
 """In this order: the first that all cells follow is the column's; where there is none, it is text."""
 
 
-def of_csv(path: Path, delimiter: str) -> Content:
-    """The content of a CSV file. Raises errors of Arrow for what is no CSV in UTF-8."""
+def of_csv(paths: Sequence[Path], delimiter: str) -> Content:
+    """The content of CSV files, one below the other. Raises errors of Arrow for what is no CSV in UTF-8.
+
+    Raises `NotCanonical` where the first rows of the files are not the same.
+    """
     import pyarrow as pa
 
-    names, batches = _opened(path, delimiter)
+    names, batches = _opened(paths, delimiter)
     possible = [_types() for _ in names]
     for batch in batches:
         for i, cells in enumerate(batch.columns):
@@ -65,21 +73,36 @@ def of_csv(path: Path, delimiter: str) -> Content:
             possible[i] = [(looks, kind) for looks, kind in possible[i] if _follow(held, looks, kind)]
     kinds = [each[0][1] if each else pa.large_string() for each in possible]
     schema = pa.schema([pa.field(name, kind) for name, kind in zip(names, kinds, strict=True)])
-    _, again = _opened(path, delimiter)
+    _, again = _opened(paths, delimiter)
     return tables.of_batches(schema, _typed(again, schema))
 
 
-def _opened(path: Path, delimiter: str) -> tuple[list[str], Any]:
-    """The names in the first row, and the cells of all others as text."""
-    import pyarrow as pa
+def _opened(paths: Sequence[Path], delimiter: str) -> tuple[list[str], Iterator[pa.RecordBatch]]:
+    """The names in the first rows, and the cells of all others as text."""
     from pyarrow import csv
 
     reading = csv.ReadOptions(block_size=BLOCK)
     parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    with csv.open_csv(path, reading, parsing) as file:
-        names = file.schema.names
+
+    def names_of(path: Path) -> list[str]:
+        with csv.open_csv(path, reading, parsing) as file:
+            return list(file.schema.names)
+
+    names = names_of(paths[0])
+    for path in paths[1:]:
+        if names_of(path) != names:
+            raise NotCanonical(f"`{path.name}` has other columns than `{paths[0].name}`")
+    return names, _cells(paths, names, reading, parsing)
+
+
+def _cells(paths: Sequence[Path], names: list[str], reading: Any, parsing: Any) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+    from pyarrow import csv
+
     as_text = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    return names, csv.open_csv(path, reading, parsing, as_text)
+    for path in paths:
+        with csv.open_csv(path, reading, parsing, as_text) as file:
+            yield from file
 
 
 def _types() -> list[tuple[str, pa.DataType]]:
@@ -105,8 +128,9 @@ def _follow(cells: Any, looks: str, kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     pc = compute()
-    if not pc.all(pc.match_substring_regex(cells, looks), min_count=0).as_py():
-        return False
+    for some in (cells.slice(0, FEW), cells):  # a few mostly tell
+        if not pc.all(pc.match_substring_regex(some, looks), min_count=0).as_py():
+            return False
     try:
         pc.cast(cells, kind)
     except pa.ArrowInvalid:

@@ -13,6 +13,7 @@
 On the disk (`docs/internals/channels.md` has the reasons):
 
     channels.json                             the format, and the order of the channels
+    erased.jsonl                              what is not to be used any longer (`stepwell.dist.erased`)
     pool/PROJECT/FILE.whl                     wheels, never changed; beside each its METADATA
     CHANNEL.log                               one line of JSON a change; each has the SHA-256 of the line before
     CHANNEL/simple/PROJECT/index.html, .json  what pip and uv read (PEP 503, PEP 691)
@@ -22,6 +23,7 @@ which entry they are made from, so that a log that was cut short is told from a 
 
 files       the door to wherever an index lies: read, list, create, replace if unchanged, delete
 local       that door for a folder of this machine or a network disk
+bucket      that door for a bucket that speaks the S3 API
 entries     lines of a log: writing, reading, and whether they are a chain
 state       what a log says is listed, withdrawn and current: pure
 deciding    whether a change may be made, and the entry that it becomes: pure

@@ -229,7 +229,7 @@ def _good(name: str, channel: str, project: Project) -> Sequence[str]:
     """The command that goes back to another version."""
     good = [version for version, one in project.listed.items() if one.yanked is None]
     below = [version for version in good if version != project.current]
-    return [f'stepwell rollback {name} {channel} --to {highest(below)} --why "…"'] if below else []
+    return [f'stepwell rollback {name} {channel} {highest(below)} --why "…"'] if below else []
 
 
 def _must_be_the_same(channel: str, release: Release, one: Listed) -> None:

@@ -159,16 +159,10 @@ class Channels:
         """
         channel = self.channel(channel)
         said = self._said(by, why, evidence)
-        if isinstance(what, Named):
-            release, keep = self._known(what), None
-        else:
-            wheel = read(what)
-            release, keep = release_of(wheel), partial(self.pool.keep, what, wheel)
-        asked = Asked(expect, older)
+        release, keep = self._wheel(what)
 
         def decide(log: Log) -> Entry:
-            others = [self.log(other) for other in self.order if other != channel]
-            return deciding.promote(log, others, release, said._replace(at=self._now()), asked)
+            return self._listing(log, release, said, Asked(expect, older))
 
         seen = self.log(channel)
         line(decide(seen))  # a refusal comes before anything is written
@@ -177,6 +171,14 @@ class Channels:
         for damage in self.pool.damage(release):
             raise damage
         return self._commit(channel, release.project, decide, seen)
+
+    def ask(
+        self, what: Path | Named, channel: str, *, expect: str | None = None, older: bool = False
+    ) -> Release:
+        """The wheel that `promote` would list in a channel. Raises what it would, and changes nothing."""
+        release, _ = self._wheel(what)
+        self._listing(self.log(self.channel(channel)), release, Said("", "", "", {}), Asked(expect, older))
+        return release
 
     def rollback(
         self,
@@ -198,7 +200,7 @@ class Channels:
         said = self._said(by, why, evidence)
 
         def decide(log: Log) -> Entry:
-            entry = deciding.rollback(log, name, to, said._replace(at=self._now()), Asked(expect))
+            entry = deciding.rollback(log, name, to, said._replace(at=self.now()), Asked(expect))
             for damage in self.pool.damage(Release(*(getattr(entry, field) for field in Release._fields))):
                 raise damage
             return entry
@@ -303,6 +305,10 @@ class Channels:
         """The digest of each channel's last entry, to be kept elsewhere: `verify(channels, known=heads)` later."""
         return {channel: self.log(channel).head for channel in self.order}
 
+    def now(self) -> str:
+        """The time as logs write it."""
+        return _stamp(self._clock())
+
     # ------------------------------------------------------------------ inside
 
     def held(self, channel: str) -> Held:
@@ -377,7 +383,7 @@ class Channels:
         name, version = names.project(what.project), parsed(what.version).text
 
         def act(log: Log) -> Entry:
-            return decide(log, name, version, said._replace(at=self._now()))
+            return decide(log, name, version, said._replace(at=self.now()))
 
         if channel is not None:
             return (self._commit(self.channel(channel), name, act),)
@@ -392,6 +398,18 @@ class Channels:
             # That it is withdrawn already says more than that another channel never had it.
             raise next((error for error in refused if isinstance(error, AlreadyThere)), refused[-1])
         return tuple(self._commit(each, name, act) for each in wanted)
+
+    def _wheel(self, what: Path | Named) -> tuple[Release, Callable[[], None] | None]:
+        """A wheel as logs need it, and what puts it into the pool where it may not be there."""
+        if isinstance(what, Named):
+            return self._known(what), None
+        wheel = read(what)
+        return release_of(wheel), partial(self.pool.keep, what, wheel)
+
+    def _listing(self, log: Log, release: Release, said: Said, asked: Asked) -> Entry:
+        """The entry that lists a wheel in the channel of a log."""
+        others = [self.log(other) for other in self.order if other != log.channel]
+        return deciding.promote(log, others, release, said._replace(at=self.now()), asked)
 
     def _known(self, what: Named) -> Release:
         """The wheel of a version that is in a channel, or in the pool. Raises `UnknownRelease`."""
@@ -414,10 +432,7 @@ class Channels:
 
     def _said(self, by: str, why: str, evidence: Mapping[str, Any] | None) -> Said:
         by, why = names.said(by, "who does it", longest=200), names.said(why, "the reason")
-        return Said(by, why, self._now(), dict(evidence or {}))
-
-    def _now(self) -> str:
-        return _stamp(self._clock())
+        return Said(by, why, self.now(), dict(evidence or {}))
 
 
 def _stamp(seconds: float) -> str:

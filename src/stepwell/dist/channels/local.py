@@ -188,7 +188,10 @@ class LocalFiles:
             raise NoChannels(
                 f"there is no folder `{self.where}`",
                 why="it was never made, was moved away, or its disk is not mounted",
-                fixes=["mount the disk, or give the folder that has channels.json"],
+                fixes=[
+                    "mount the disk, or give the folder that has channels.json",
+                    "stepwell channels --create",
+                ],
             )
 
     def _make_folder(self, path: str) -> None:

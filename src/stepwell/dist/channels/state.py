@@ -33,6 +33,13 @@ class Project(NamedTuple):
     last: Entry
 
 
+class Span(NamedTuple):
+    """From when until when a version was current, as logs write times; `until` is "" where it still is."""
+
+    since: str
+    until: str = ""
+
+
 class Standing(NamedTuple):
     """What a project's channel gives to clients: `version`, or "" where all are withdrawn.
 
@@ -120,6 +127,26 @@ def standing(log: Log, name: str, project: Project) -> Standing:
         bool(project.current) and parsed(project.current).pre and not all(parsed(one).pre for one in good),
         log.head,
     )
+
+
+def spans(log: Log, name: str, version: str) -> tuple[Span, ...]:
+    """When a version was current, oldest first.
+
+    Each entry says what was current before it, so that what one makes current is what the next one comes from.
+    """
+    entries = [entry for entry in log.entries if entry.project == name]
+    if not entries:
+        return ()
+    after = [*(entry.before for entry in entries[1:]), projects(log)[name].current]
+    ends = [*(entry.at for entry in entries[1:]), ""]
+    found: list[Span] = []
+    for entry, current, end in zip(entries, after, ends, strict=True):
+        if current != version:
+            continue
+        joined = bool(found) and found[-1].until == entry.at
+        since = found.pop().since if joined else entry.at
+        found.append(Span(since, end))
+    return tuple(found)
 
 
 def until(log: Log, at: str) -> Log:

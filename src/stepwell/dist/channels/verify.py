@@ -1,6 +1,6 @@
 """Is an index what its logs say? `verify` looks at everything, changes nothing, and gives each finding as a coded error.
 
-What it finds: a log that was edited, cut short, put in another order or given foreign entries (`LogDamaged`); a wheel or
+What it finds: a log, or the list of what was recalled, that was edited, cut short, put in another order or given foreign entries (`LogDamaged`); a wheel or
 METADATA of the pool that is gone or changed (`PoolDamaged`); a page that was edited, is behind or is nobody's
 (`IndexDiffers`); one version with two wheels (`ReleaseChanged`).
 
@@ -18,6 +18,7 @@ from stepwell.dist.channels.deciding import Release
 from stepwell.dist.channels.entries import Log, damaged
 from stepwell.dist.channels.index import Channels, Held
 from stepwell.dist.channels.pages import pages, witness
+from stepwell.dist.erased import read_erased
 from stepwell.errors import IndexDiffers, LogDamaged, ReleaseChanged, StepwellError
 
 PAUSE = 0.05
@@ -42,6 +43,10 @@ def verify(
     found += _two_wheels(releases)
     for release in releases:
         found += channels.pool.damage(release)
+    try:
+        read_erased(channels.files)
+    except LogDamaged as error:
+        found.append(error)
     return (*found, *_nobodys(channels))
 
 

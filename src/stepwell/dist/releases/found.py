@@ -9,8 +9,10 @@ found("churn", root)                                 what is installed in this e
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import re
+from functools import cache
 from pathlib import Path
 
 from stepwell.author.manifest import Manifest, manifest_of
@@ -38,8 +40,8 @@ def found(word: str, root: Path, file: Path | None = None) -> Opened:
     pinned = _PINNED.fullmatch(word.strip())
     if pinned is not None:
         return _of(names.project(pinned["project"]), pinned["which"].strip(), root, manifest)
-    installed = _installed(word)
-    return installed or _of(_own(root, file, manifest), word.strip(), root, manifest)
+    here = installed(word)
+    return here or _of(_own(root, file, manifest), word.strip(), root, manifest)
 
 
 def channels_of(root: Path, manifest: Manifest, index: str = "") -> Channels:
@@ -57,10 +59,21 @@ def channels_of(root: Path, manifest: Manifest, index: str = "") -> Channels:
 
 
 def files_of(where: str, root: Path) -> Files:
-    """The door to an index: a folder, relative to the project's root."""
+    """The door to an index: a folder, relative to the project's root, or a bucket. Raises `NoChannels` for what is neither."""
     from stepwell.dist.channels.local import LocalFiles
 
-    return LocalFiles((root / where.removeprefix("file://")).resolve())
+    scheme = where.partition("://")[0] if "://" in where else "file"
+    if scheme == "file":
+        return LocalFiles((root / where.removeprefix("file://")).resolve())
+    if scheme == "s3":
+        from stepwell.dist.channels.bucket import BucketFiles
+
+        return BucketFiles(where)
+    raise NoChannels(
+        f"`{where}` is no place that channels can be kept in",
+        why="an index is written to; pip and uv are what reads it from a server",
+        fixes=["name the folder or the bucket that is served: --index /srv/index, --index s3://acme/index"],
+    )
 
 
 def own_name(root: Path, file: Path | None, manifest: Manifest) -> str:
@@ -94,11 +107,15 @@ def _of(project: str, which: str, root: Path, manifest: Manifest) -> Opened:
                 f"nothing of `{project}` is current in `{which}`",
                 fixes=["stepwell channels", f"stepwell history {project} {which}"],
             ) from None
-        return _pooled(channels, project, standing.promoted.file)
-    built = [wheel for wheel in (root / "dist").glob("*.whl") if _is(wheel.name, project, version)]
-    if built:
-        return open_wheel(built[0])
-    return _in_pool(project, version, root, manifest)
+        return pooled(channels, project, standing.promoted.file)
+    path = built(root, project, version)
+    return open_wheel(path) if path is not None else _in_pool(project, version, root, manifest)
+
+
+def built(root: Path, project: str, version: str) -> Path | None:
+    """The wheel of a version in `dist/`, where releases are built; None where there is none. Both names in their one spelling."""
+    wheels = sorted((root / "dist").glob("*.whl"))
+    return next((path for path in wheels if _is(path.name, project, version)), None)
 
 
 def _is(file: str, project: str, version: str) -> bool:
@@ -113,7 +130,7 @@ def _in_pool(project: str, version: str, root: Path, manifest: Manifest) -> Open
     if manifest.channels.index:
         channels = channels_of(root, manifest)
         for file in channels.pool.versions(project, version):
-            return _pooled(channels, project, file)
+            return pooled(channels, project, file)
     raise ReleaseNotFound(
         f"there is no release {version} of `{project}` here",
         why="it is neither in `dist/` nor in the index of the project's channels",
@@ -121,16 +138,41 @@ def _in_pool(project: str, version: str, root: Path, manifest: Manifest) -> Open
     )
 
 
-def _pooled(channels: Channels, project: str, file: str) -> Opened:
+def pooled(channels: Channels, project: str, file: str) -> Opened:
+    """A release in the pool of an index. Raises `ReleaseNotFound`, `BadWheel`, `NotARelease`."""
     from stepwell.dist.channels.local import LocalFiles
 
-    files = channels.files
+    files, name = channels.files, place(project, file)
     if isinstance(files, LocalFiles):
-        return open_wheel(files.folder / place(project, file))
-    raise ReleaseNotFound(f"`{file}` is in a bucket", fixes=["download the wheel, and give its path"])
+        return open_wheel(files.folder / name)
+    folder = _downloads()
+    path = folder / hashlib.sha256(f"{files.where} {project}".encode()).hexdigest()[:16] / file
+    if not path.exists():
+        blocks = files.blocks(name)
+        if blocks is None:
+            raise ReleaseNotFound(
+                f"`{files.where}/{name}` is not there", fixes=["stepwell channels --verify"]
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path.with_suffix(".part"), "wb") as part:
+            part.writelines(blocks)
+        path.with_suffix(".part").rename(path)
+    return open_wheel(path)
 
 
-def _installed(word: str) -> Opened | None:
+@cache
+def _downloads() -> Path:
+    """Where this process keeps wheels of buckets, which are removed when it ends."""
+    import atexit
+    import shutil
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="stepwell-wheels-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def installed(word: str) -> Opened | None:
     """What is installed under a name, if it is a release."""
     try:
         distribution = importlib.metadata.distribution(word)

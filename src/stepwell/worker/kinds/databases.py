@@ -253,7 +253,7 @@ def _in_sqlite(
     if not is_written or os.path.exists(address.path):
         look_at(address.path)
     before = state_of(address.path)
-    with _opened(address.path, is_written=is_written) as connection:
+    with opened(address.path, is_written=is_written) as connection:
         parameters = {name: _for_sqlite(name, value) for name, value in bound.items()}
         statements = composed(template, sqlite_slots(tables, bound), identifiers, parameters)
         try:
@@ -273,11 +273,12 @@ def _in_sqlite(
             why="what it read may belong to neither version",
             fixes=["run again when nothing writes to it any more"],
         )
-    return None if names is None else _as_columns([each[0] for each in names], rows)
+    return None if names is None else as_columns([each[0] for each in names], rows)
 
 
 @contextmanager
-def _opened(path: str, *, is_written: bool) -> Iterator[sqlite3.Connection]:
+def opened(path: str, *, is_written: bool) -> Iterator[sqlite3.Connection]:
+    """A file of SQLite, opened, from which no other file can be reached. Raises `NoDatabase`."""
     mode = "rwc" if is_written else "ro"
     try:
         connection = sqlite3.connect(
@@ -402,7 +403,7 @@ def _in_postgresql(
             connection.commit()
         except psycopg.Error as error:
             raise told_by_postgresql(error, spec, address) from None
-    return None if names is None else _as_columns(names, rows)
+    return None if names is None else as_columns(names, rows)
 
 
 @contextmanager
@@ -528,7 +529,7 @@ def _line(diagnosis: Any, text: str) -> int:
 # --------------------------------------------------------------------------- what comes back
 
 
-def _as_columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+def as_columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
     """Rows of Python values as an Arrow table. Raises `SqlResult` for a column that holds several kinds of values."""
     pa = library("pyarrow", "sql")
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
@@ -587,7 +588,7 @@ def _explained_by_sqlite(
 ) -> StepwellError | None:
     values = {name: None for name in statement.slots if name not in relations}
     [each] = composed(statement, sqlite_slots(relations, values), {}, values)
-    with _opened(address.path, is_written=False) as connection:
+    with opened(address.path, is_written=False) as connection:
         try:
             for name, columns in relations.items():
                 connection.execute(f"CREATE TEMP TABLE {quoted(name)} ({', '.join(map(quoted, columns))})")

@@ -1,6 +1,7 @@
 """Projects of others, by commit: fetched once, kept in the user's cache folder, never changed.
 
     found = checkout("git+https://example.org/team/features@v1.2", root=Path("."))
+    found = checkout("flights-delay==1.0.0", root=Path("."))          # a release: see `dist.releases.used`
     found.folder, found.commit, found.name
 
 What a tag or a branch meant when it was first asked for is remembered by project (`root`), until
@@ -27,7 +28,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stepwell.errors import BadUse, NoSuchProject
-from stepwell.worker.places.environments import _make_readonly, cache_folder
+from stepwell.plugins.registry import releases
+from stepwell.worker.places.environments import cache_folder, make_readonly
 
 PROTOCOLS = ("https", "ssh", "file")
 """What may be spoken to fetch a repository."""
@@ -35,6 +37,7 @@ PROTOCOLS = ("https", "ssh", "file")
 _ADDRESS = re.compile(
     r"git\+(?P<url>(?P<scheme>[a-z]+)://[^\s@]*(?:@[^\s@/]+/[^\s@]*)?)(?:@(?P<ref>[^\s@]+))?"
 )
+_PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]* ?== ?[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _LOCALE = {"LC_ALL": "C", "LANGUAGE": "C"}
 
@@ -57,8 +60,24 @@ def look_again() -> None:
     _again = set()
 
 
+def looks_again() -> bool:
+    """Whether what was found before is to be looked for anew."""
+    return _again is not None
+
+
+def is_release(address: str) -> bool:
+    """Whether an address means a release: the file of a wheel, or NAME==VERSION."""
+    return address.endswith(".whl") or _PINNED.fullmatch(address) is not None
+
+
 def checkout(address: str, root: Path) -> Checkout:
-    """The project at an address: a folder, relative to `root`, or `git+URL@REF`. Raises `BadUse`, `NoSuchProject`."""
+    """The project at an address: a folder or a wheel, relative to `root`, NAME==VERSION, or `git+URL@REF`.
+
+    Raises `BadUse`, `NoSuchProject`, and of a release what `dist.releases.used.project_of` raises.
+    """
+    if is_release(address):
+        found: Checkout = releases().project_of(address, root)
+        return found
     if not address.startswith("git+"):
         folder = Path(os.path.normpath(root / os.path.expanduser(address)))
         if not folder.is_dir():
@@ -190,7 +209,7 @@ def _tree(home: Path, commit: str, address: str) -> Path:
     try:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             archive.extractall(aside, filter="data")
-        _make_readonly(aside)
+        make_readonly(aside)
         aside.rename(folder)
     except tarfile.TarError as error:
         raise NoSuchProject(

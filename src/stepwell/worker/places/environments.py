@@ -212,6 +212,11 @@ def _pins(lock: str) -> Iterator[tuple[str, str]]:
 # --------------------------------------------------------------------------- making
 
 
+def is_made(wanted: Environment) -> bool:
+    """Whether an environment is in the cache."""
+    return (cache_folder() / "environments" / wanted.digest / MARK).is_file()
+
+
 def made(wanted: Environment, root: str = "/") -> Path:
     """The folder of an environment, which is made where it is not there yet. Raises `EnvironmentFailed`, `NoUv`.
 
@@ -258,7 +263,7 @@ def _make(wanted: Environment, folder: Path, root: str) -> None:
         (aside / MARK).write_text(
             json.dumps({"python": wanted.version, "versions": wanted.versions}), "utf-8"
         )
-        _make_readonly(aside)
+        make_readonly(aside)
         if folder.exists():  # not one that we finished
             _remove(folder)
         aside.rename(folder)
@@ -278,7 +283,7 @@ def _must(words: list[str], wanted: Environment, root: str) -> None:
         )
 
 
-def _make_readonly(folder: Path) -> None:
+def make_readonly(folder: Path) -> None:
     """Nobody is to change it by accident: it counts by what is in it. The folder itself is renamed yet."""
     for here, folders, files in os.walk(folder):
         for name in (*folders, *files):

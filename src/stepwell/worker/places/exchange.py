@@ -79,6 +79,7 @@ def packed_value(value: Any, encoded: Callable[[object], tuple[str, bytes]]) -> 
         codec, options = encoded(dict(value.options))
         return {
             "outside": [value.name, value.uri, value.type],
+            "digest": value.digest,
             "options": packed_bytes(options),
             "codec": codec,
         }
@@ -100,7 +101,7 @@ def unpacked_value(plain: Mapping[str, Any], decoded: Callable[[str, bytes], Any
         return Stored(artifact, data, tuple(plain["path"]))
     if "outside" in plain:
         options = decoded(plain["codec"], unpacked_bytes(plain["options"]))
-        return Outside(*plain["outside"], options=tuple(options.items()), digest="")
+        return Outside(*plain["outside"], options=tuple(options.items()), digest=plain["digest"])
     items = tuple(unpacked_value(item, decoded) for item in plain["items"])
     keys = decoded(plain["codec"], unpacked_bytes(plain["keys"]))
     rest = {name: _tuples(each) for name, each in plain["pack"].items()}

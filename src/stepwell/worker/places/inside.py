@@ -64,15 +64,18 @@ class Blob(Protocol):
 class Given(Inputs):
     """Inputs whose sources were looked up by the worker."""
 
-    def __init__(self, root: Path, blobs: Blobs, sources: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, root: Path, blobs: Blobs, sources: Mapping[str, Sequence[str]], folders: Mapping[str, str]
+    ) -> None:
         super().__init__(root, blobs)
-        self._sources = sources
+        self._sources, self._folders = sources, folders
 
     def _outside(self, outside: Outside) -> Any:
         from stepwell.sources import read  # most tasks read no source
 
-        files = tuple(self._sources[outside.uri])
-        return read.load(outside.uri, outside.type, dict(outside.options), root=self._root, files=files)
+        how = (outside.uri, outside.type, dict(outside.options))
+        files, folder = tuple(self._sources[outside.digest]), self._folders.get(outside.digest, "")
+        return read.load(*how, root=self._root, files=files, folder=folder)
 
 
 class Unhashed(World):
@@ -106,7 +109,7 @@ def _context(given: Mapping[str, Any], folder: Path, task: Task) -> Context:
     blobs = Shown(folder)
     covered = {} if given["covered"] is None else {task.step.full_name: given["covered"]}
     context = Context(root, blobs, importer, logged, (), "", lent=given["lent"], covered=covered)
-    context.inputs = Given(root, blobs, given["sources"])
+    context.inputs = Given(root, blobs, given["sources"], given["folders"])
     context.keep = partial(_keep, task=task, out=folder / exchange.OUT, importer=importer)  # type: ignore[assignment]
     return context
 

@@ -136,14 +136,15 @@ def _prepared(task: Task, context: Context, folder: Path) -> tuple[str, ...]:
             raise _moved(what)
     is_own: IsOwn = lambda module: importer.source_of(module) is not None  # noqa: E731
     sources: dict[str, list[str]] = {}
+    folders: dict[str, str] = {}
     reads: list[str] = []
     for one in _leaves(task):
         if isinstance(one, Stored):
             _link(one, context.blobs, folder / exchange.IN, is_own)
         elif isinstance(one, Outside):
             held = context.inputs.hold(one)
-            sources[one.uri] = list(held.files)
-            reads += [held.folder] if held.folder else held.files
+            sources[one.digest], folders[one.digest] = list(held.files), held.folder
+            reads += [held.folder] if held.folder and not held.kept else held.files
     encoded = partial(_encoded, is_own=is_own)
     inputs = [(name, exchange.packed_value(value, encoded)) for name, value in task.inputs]
     covered = context.covered.get(task.step.full_name)
@@ -159,6 +160,7 @@ def _prepared(task: Task, context: Context, folder: Path) -> tuple[str, ...]:
             "covered": None if covered is None else list(covered),
             "lent": _lent(context),
             "sources": sources,
+            "folders": folders,
             "place": place(task.step.place),
         },
     )

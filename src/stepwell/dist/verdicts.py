@@ -1,0 +1,206 @@
+"""Verdicts: how much of what was made again came out as it was, for each step, and for the whole. Facts and rules, pure.
+
+    found = settled(compared, uses)                  # what differs because of something before it says so
+    whole = verdict(found, leaves)                   # the worst of them, and where it began
+    path = write_evidence(root, Evidence(...))       # .stepwell/evidence/churn-1.4.0.json
+    read_evidence(root, "churn", "1.4.0", "sha256:…")
+
+A   the same bytes
+B   the same content in other bytes (its `c1:` digest)
+C   the same within the declared tolerance
+?   could not be compared: there is nothing to compare with, or it was not made
+F   something else, or a step that failed
+
+A step that differs after one that differs follows from it: the first is where to look. What could not be compared,
+and follows only from what is within its tolerance, does not count: nobody expects it to be the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct, structs
+
+from stepwell.errors import BadEvidence
+from stepwell.stores.durable import replace
+
+Grade = Literal["A", "B", "C", "?", "F"]
+
+WORDS: Mapping[Grade, str] = {
+    "A": "the same bytes",
+    "B": "the same content",
+    "C": "the same within tolerance",
+    "?": "not all of it could be compared",
+    "F": "something else",
+}
+"""What each grade says of a whole."""
+
+ORDER: tuple[Grade, ...] = ("A", "B", "C", "?", "F")
+"""From the best to the worst."""
+
+GOOD: tuple[Grade, ...] = ("A", "B", "C")
+"""What counts as made again."""
+
+FORMAT = 1
+
+FOLDER = Path(".stepwell", "evidence")
+"""Where evidence lies, in the project's root."""
+
+
+class Compared(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One output of a step beside what it was: `part` is its name, `how` a clause that says what the comparison found.
+
+    `then` and `now` are `b3:` digests ("" where there is none). `follows` is the step before it in which the difference began,
+    or "". `leaves` is the name under which it leaves the project, or "". `largest` is the largest difference of two numbers in it.
+    """
+
+    pipeline: str
+    step: str
+    part: str = "result"
+    grade: Grade
+    how: str = ""
+    then: str = ""
+    now: str = ""
+    leaves: str = ""
+    follows: str = ""
+    largest: float | None = None
+
+    @property
+    def place(self) -> str:
+        """The step, and which of its outputs where it has several names."""
+        return self.step if self.part == "result" else f"{self.step}.{self.part}"
+
+
+class Verdict(NamedTuple):
+    """The grade of a whole, and the step in which it first differed ("" where nothing does)."""
+
+    grade: Grade
+    first: str
+
+
+class Evidence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What came of making something again; no time and no host is in it, so that the same outcome gives the same bytes.
+
+    `kind` is "release", "run" or "commit"; `version` the release's, the run ("r3") or the commit. `wheel_sha256` is of the
+    release's wheel, "sha256:…", or "". `lock` is the SHA-256 of the lock that was compared with. `network` is "closed", or
+    why it was not; `environment` where it was made: python, platform, and `locked`: the SHA-256 of the `pylock.toml`, or why there was none. `inputs` are
+    the digests by name. `hints` are what may be to blame.
+    """
+
+    format: int = FORMAT
+    kind: Literal["release", "run", "commit"]
+    project: str
+    version: str
+    wheel_sha256: str = ""
+    lock: str = ""
+    grade: Grade
+    first: str = ""
+    tolerance: float = 0.0
+    network: str = "closed"
+    environment: dict[str, str] = {}
+    inputs: dict[str, str] = {}
+    steps: tuple[Compared, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What a log of channels says of it."""
+        return f"sha256:{hashlib.sha256(encoded(self)).hexdigest()}"
+
+
+# --------------------------------------------------------------------------- the rules
+
+
+def worst(grades: Sequence[Grade]) -> Grade:
+    """The worst of some; "?" of none."""
+    return max(grades, key=ORDER.index, default="?")
+
+
+def settled(
+    compared: Sequence[Compared], uses: Mapping[tuple[str, str], Sequence[str]]
+) -> tuple[Compared, ...]:
+    """What was compared, in the order in which the steps run; what differs after something that differs says so in `follows`.
+
+    `uses` are the steps that each step takes from, by pipeline and step.
+    """
+    differs = {(one.pipeline, one.step) for one in compared if one.grade not in ("A", "B")}
+    began: dict[tuple[str, str], str] = {}
+    out: list[Compared] = []
+    for one in compared:
+        here = (one.pipeline, one.step)
+        if here in differs and here not in began:
+            before = [name for name in uses.get(here, ()) if (one.pipeline, name) in differs]
+            began[here] = began.get((one.pipeline, before[0]), before[0]) or before[0] if before else ""
+        follows = began.get(here, "") if one.grade not in ("A", "B") else ""
+        out.append(structs.replace(one, follows=follows))
+    return tuple(out)
+
+
+def verdict(compared: Sequence[Compared]) -> Verdict:
+    """The grade of what `settled` gave."""
+    by_step: dict[tuple[str, str], list[Grade]] = {}
+    for one in compared:
+        by_step.setdefault((one.pipeline, one.step), []).append(one.grade)
+    close = {step for step, grades in by_step.items() if worst(grades) == "C"}
+    counted = [one for one in compared if not (one.grade == "?" and (one.pipeline, one.follows) in close)]
+    grade = worst([one.grade for one in counted])
+    first = next((one.step for one in compared if one.grade not in ("A", "B")), "")
+    return Verdict(grade, first or next((one.step for one in compared if one.grade == "B"), ""))
+
+
+# --------------------------------------------------------------------------- as a file
+
+
+def encoded(evidence: Evidence) -> bytes:
+    """The bytes of a file of evidence: the same facts give the same."""
+    return msgspec.json.format(msgspec.json.encode(evidence), indent=1) + b"\n"
+
+
+def evidence_path(root: Path, project: str, version: str) -> Path:
+    """Where evidence of a version of a project lies, however its name is spelled (`flights_delay`, `Flights-Delay`)."""
+    name = re.sub(r"[-_.]+", "-", project).lower()
+    return root / FOLDER / f"{_plain(name)}-{_plain(version)}.json"
+
+
+def write_evidence(root: Path, evidence: Evidence) -> Path:
+    """Write it, whole; gives the file. Raises `BadEvidence` where it cannot be written."""
+    path = evidence_path(root, evidence.project, evidence.version)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, encoded(evidence))
+    except OSError as error:
+        raise BadEvidence(
+            f"`{FOLDER / path.name}` cannot be written: {error.strerror or error}",
+            why="what came out is told all the same; without the file `promote` does not know of it",
+            fixes=["make room, or let the folder be written to"],
+        ) from None
+    return path
+
+
+def read_evidence(root: Path, project: str, version: str, sha256: str = "") -> Evidence | None:
+    """What was found out about a version of a project; None where nothing was, or about a wheel with other bytes.
+
+    `sha256` is the wheel's, with or without `sha256:`; "" where any will do. Raises `BadEvidence` for a file that is none.
+    """
+    path = evidence_path(root, project, version)
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Evidence)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, ValueError) as error:
+        raise BadEvidence(
+            f"`{FOLDER / path.name}` cannot be read: {error}",
+            fixes=[f"stepwell reproduce {project}=={version}"],
+        ) from None
+    wanted = sha256.removeprefix("sha256:")
+    return found if not wanted or found.wheel_sha256.removeprefix("sha256:") == wanted else None
+
+
+def _plain(text: str) -> str:
+    """A name that is one of a file, whatever it says."""
+    return re.sub(r"[^A-Za-z0-9.+_-]", "_", text).lstrip(".") or "_"
