@@ -292,6 +292,14 @@ def test_tables_are_compared_number_by_number_and_other_libraries_are_named(proj
     assert any("sums in another order" in hint for hint in hints), hints
 
 
+@pytest.mark.slow
+def test_a_release_that_is_judged_more_leniently_than_it_declares_is_no_evidence(demo):
+    released(demo)
+    found = demo("reproduce", "1.0.0", "--json", "--tolerance", "1", env={"DRIFT": "1e-9"}).json
+    assert (found["evidence"]["grade"], found["file"]) == ("C", None)
+    assert read_evidence(demo.root, "demo", "1.0.0") is None
+
+
 def test_a_step_that_fails_there_stops_only_what_needs_it(demo):
     demo.edit('float(os.environ.get("DRIFT", "0"))', '(1 / (os.environ.get("DRIFT") is None))')
     demo("run", "--lock", "factor=3")

@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,7 @@ class Terminal:
                     return
             if self.servers[-1].poll() is not None:
                 break
+            time.sleep(0.05)
         raise AssertionError("the server did not start")
 
     def close(self) -> None:

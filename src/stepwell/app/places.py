@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stepwell.stores.folder import store_folder as store_folder
+from stepwell.stores.folder import store_folder
 
 if TYPE_CHECKING:
     from stepwell.stores.local import LocalStore
+
+__all__ = ["at", "store_folder", "stored"]
 
 
 @contextlib.contextmanager

@@ -116,7 +116,7 @@ def facts_of(works: Sequence[Work], asked: Asked) -> Facts:
     name = own_name(root, file, manifest)
     out = asked.out or root / "dist"
     tree = tree_of(root, apart=[out])
-    channels = channels_of(root, manifest) if manifest.channels.index else None
+    channels = None if _has_no_channels(root, manifest) else channels_of(root, manifest)
     known = known_of(project_name(name), dict.fromkeys([root / "dist", out]), channels, tree)
     found = Facts(tuple(works), root, file, manifest, name, "", lock, tree, known, None, out)
     wrong = [*_dirt(tree, asked), *_secrets(manifest), *_failed_gates(root, file, lock)]
@@ -127,6 +127,12 @@ def facts_of(works: Sequence[Work], asked: Asked) -> Facts:
     if wrong:
         raise together(wrong)
     return found
+
+
+def _has_no_channels(root: Path, manifest: Manifest) -> bool:
+    """Whether there are none yet. A folder elsewhere may be on a disk that is not mounted; one of the project's own was never made."""
+    index = manifest.channels.index
+    return not index or ("://" not in index and not Path(index).is_absolute() and not (root / index).exists())
 
 
 def _versioned(facts: Facts, asked: Asked, *, blocked: bool) -> Facts:

@@ -87,9 +87,11 @@ def of_release(word: str, here: Path, store: LocalStore) -> Subject:
             ],
         )
 
+    places = tuple(dict.fromkeys((*document.stores, *_places(place.manifest))))
+
     def blob(digest: str, size: int) -> bytes | None:
         inside = opened.blob(digest)
-        return inside if inside is not None else _elsewhere(digest, size, document.stores, place.root, store)
+        return inside if inside is not None else _elsewhere(digest, size, places, place.root, store)
 
     return Subject(
         "release",
@@ -101,7 +103,7 @@ def of_release(word: str, here: Path, store: LocalStore) -> Subject:
         blob,
         opened.read(PYLOCK) if PYLOCK in opened.names else None,
         opened.wheel.sha256 if opened.wheel is not None else "",
-        document.stores,
+        places,
         document.golden,
     )
 

@@ -81,7 +81,8 @@ def run(options: Namespace) -> int:
         around = Around(root, store, subject.places, erased_of(here))
         asked = Asked(options.tolerance, tuple(options.step), quiet=True, keep=options.keep_folder)
         done = reproduced(subject, asked, around, _tell)
-    path = _kept(root, done.evidence, whole=not options.step)
+    lenient = subject.kind == "release" and (options.tolerance or 0.0) > subject.tolerance
+    path = _kept(root, done.evidence, counts=not options.step and not lenient)
     if options.json:
         print_json(_document(done.evidence, path, done.folder))
     else:
@@ -109,11 +110,11 @@ def _tell(text: str) -> None:
         print(clean(text), file=sys.stderr)
 
 
-def _kept(root: Path, evidence: Evidence, *, whole: bool) -> Path | None:
-    """The file of the evidence. Of a part of a release none is kept: it says nothing about the whole."""
+def _kept(root: Path, evidence: Evidence, *, counts: bool) -> Path | None:
+    """The file of the evidence. None is kept of a part, nor of a release with more tolerance than it declares: nobody is to rest on it."""
     from stepwell.dist.verdicts import write_evidence
 
-    if not whole:
+    if not counts:
         return None
     try:
         return write_evidence(root, evidence)
