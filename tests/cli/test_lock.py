@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -201,3 +203,13 @@ def test_a_single_file_has_a_lock_beside_it(locked) -> None:
 
 def test_ghost_runs_are_not_locked(locked) -> None:
     assert "--ghost" in locked("run", "main", "--ghost", "--lock", code=2).err
+
+
+def test_two_that_lock_at_once_are_both_locked(locked) -> None:
+    """Each reads the lock of the other before it writes its own, however close they are."""
+    locked("run", "other")
+    (locked.root / "stepwell.lock").unlink()
+    command = [sys.executable, "-m", "stepwell.cli.main", "-C", str(locked.root), "lock"]
+    both = [subprocess.Popen([*command, name], stdout=subprocess.DEVNULL) for name in ("main", "other")]
+    assert [one.wait(60) for one in both] == [0, 0]
+    assert set(lock(locked)["pipeline"]) == {"main", "other"}

@@ -24,7 +24,7 @@ from stepwell.dist.freezing import Frozen, Wanted, moving_of
 from stepwell.dist.interface.kinds import type_of
 from stepwell.dist.interface.writing import interface_of
 from stepwell.dist.lock import Data, Difference, Lock, Pipeline, Step, differences
-from stepwell.dist.lockfile import read, write
+from stepwell.dist.lockfile import alone, read, write
 from stepwell.dist.pins import lock_of_project
 from stepwell.errors import CannotFreeze, FrozenGone, LockMissing, UnknownData, nearest
 from stepwell.sources.address import MOVING, parse
@@ -65,7 +65,7 @@ def freeze(name: str, root: Path, file: Path | None, store: LocalStore) -> Done:
         raise unknown(name, manifest.data)
     before = locked(root, file)
     _, data = taken(name, meant, root, store, manifest, before.data.get(name))
-    return _written(name, data, root, file, before)
+    return _written(name, data, root, file)
 
 
 def freeze_again(names: Sequence[str], found: Loaded, store: LocalStore) -> tuple[str, ...]:
@@ -95,13 +95,13 @@ def upgraded(work: Work, names: Sequence[str]) -> None:
     Raises `UnknownData` for a name that the pipeline does not read, and what looking into data raises.
     """
     root, file = work.root, work.loaded.target.file
-    manifest, before = manifest_of(root, file), locked(root, file)
+    manifest = manifest_of(root, file)
     own = readings(work.graph.sources, work.pinned, manifest)
     facts = Facts(root, cast("Memo", work.store.memo), own)
     for name in names:
         if name not in own:
             raise unknown(name, sorted(own))
-        before = _written(name, facts.whole(name), root, file, before).lock
+        _written(name, facts.whole(name), root, file)
 
 
 def taken(
@@ -188,16 +188,18 @@ def locked(root: Path, file: Path | None) -> Lock:
         return Lock()
 
 
-def _written(name: str, data: Data, root: Path, file: Path | None, before: Lock) -> Done:
+def _written(name: str, data: Data, root: Path, file: Path | None) -> Done:
     """Write lock and interface. Raises `BadLock`, `InterfaceTaken`, `InterfaceUnwritable`."""
     path = lock_of_project(root, file)
-    after = replaced(before, name, data)
-    face = interface_of(root, file, after)
-    if face is not None:
-        face.refuse()
-    changed = write(path, after)
-    if face is not None:
-        changed = face.write() or changed
+    with alone(path):
+        before = locked(root, file)
+        after = replaced(before, name, data)
+        face = interface_of(root, file, after)
+        if face is not None:
+            face.refuse()
+        changed = write(path, after)
+        if face is not None:
+            changed = face.write() or changed
     return Done(name, data, path, changed, tuple(differences(before, after)), after, _without(before, after))
 
 

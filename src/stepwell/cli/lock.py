@@ -24,9 +24,10 @@ from stepwell.app.session import DEFAULTS, Work
 from stepwell.author.project import Loaded, find
 from stepwell.cli.options import Words, loaded, params_argument, planned, stored, words
 from stepwell.cli.text import clean, print_json
+from stepwell.dist import changes
 from stepwell.dist.interface.writing import ensure, interface_of
 from stepwell.dist.lock import Difference, Lock, differences
-from stepwell.dist.lockfile import read, write
+from stepwell.dist.lockfile import alone, read, write
 from stepwell.errors import LockMissing, NotUpToDate, UsageError
 from stepwell.stores.local import LocalStore
 
@@ -39,7 +40,7 @@ EXAMPLES = """examples:
   stepwell run --locked       run only what is locked"""
 
 MOST = 20
-"""Differences that are shown."""
+"""Lines that are shown."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -138,25 +139,26 @@ def lock(work: Work, *, pylock: bool = False) -> Locked:
     refuse_unready(work)
     environment = new_pylock(work, asked=pylock)
     now, notes, absent = stated(work, environment)
-    try:
-        before = read(path)
-    except LockMissing:
-        before = Lock()
-    after = merged(before, now, manifest_for(work))
-    more = [
-        f"pipeline `{name}` was locked with {', '.join(f'another `{one}`' for one in data)}: stepwell lock {name},"
-        " or give the data a name of its own"
-        for name, data in left_behind(before, now).items()
-    ]
-    more += [*shared(now, after), *(note for name, note in absent.items() if name not in after.output)]
-    face = interface_of(work.root, work.loaded.target.file, after)
-    if face is not None:
-        face.refuse()
-    if environment is not None:
-        environment.write()
-    changed = write(path, after)
-    if face is not None:
-        changed = face.write() or changed
+    with alone(path):
+        try:
+            before = read(path)
+        except LockMissing:
+            before = Lock()
+        after = merged(before, now, manifest_for(work))
+        more = [
+            f"pipeline `{name}` was locked with {', '.join(f'another `{one}`' for one in data)}: stepwell lock {name},"
+            " or give the data a name of its own"
+            for name, data in left_behind(before, now).items()
+        ]
+        more += [*shared(now, after), *(note for name, note in absent.items() if name not in after.output)]
+        face = interface_of(work.root, work.loaded.target.file, after)
+        if face is not None:
+            face.refuse()
+        if environment is not None:
+            environment.write()
+        changed = write(path, after)
+        if face is not None:
+            changed = face.write() or changed
     return Locked(
         path,
         changed,
@@ -187,9 +189,9 @@ def told(done: Locked, work: Work) -> list[str]:
         return [f"{done.path.name} says so already"]
     steps, data = len(work.graph.nodes), len(work.graph.sources)
     head = f"{done.path.name}: {steps:,} steps and {data:,} data of `{work.graph.pipeline}`"
-    lines = [f"  {one}" for one in done.differences[:MOST]]
-    more = len(done.differences) - MOST
-    return [head, *lines, *([f"  … and {more:,} more"] if more > 0 else [])]
+    lines = [f"  {one}" for one in changes.told(done.differences)]
+    more = len(lines) - MOST
+    return [head, *lines[:MOST], *([f"  … and {more:,} more"] if more > 0 else [])]
 
 
 def _print(

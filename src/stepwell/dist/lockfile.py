@@ -11,9 +11,12 @@ the facts in it was edited or merged by hand, and is refused: half of one lock a
 
 from __future__ import annotations
 
+import fcntl
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,21 @@ def write(path: Path, lock: Lock) -> bool:
             fixes=["make room, or let the folder be written to, and lock again"],
         ) from None
     return True
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Nobody else changes the lock at `path` through here as long as the block lasts: what two write at once is both kept.
+
+    The folder itself is locked, so nothing is left behind; where a file system cannot do that, the last one wins.
+    """
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def read(path: Path) -> Lock:

@@ -3,8 +3,8 @@
     now = pin_locked(locked, root=root, memo=memo, shelf=shelf, fetch=fetch)      # a `Pinned`, as `pin` gives it
 
 Looked at in this order: the files in place (if their digest is the lock's), what the store keeps under that digest, and
-`fetch`, which has blobs from elsewhere; a web address is asked last, and believed only if it gives these very
-bytes. Of a folder each file is looked for by itself. What was had is kept in the store.
+`fetch`, which has blobs from elsewhere by their digests. The address itself is not asked again: it has what is there
+now. Of a folder each file is looked for by itself. What was had is kept in the store.
 """
 
 from __future__ import annotations

@@ -69,8 +69,9 @@ def check_columns(here: Sequence[Any], wanted: Sequence[str]) -> None:
         raise WrongColumns(
             f"the table has no column {', '.join(said)}{' …' if len(missing) > 10 else ''}",
             why=f"the model was trained on {', '.join(wanted[:20])}{' …' if len(wanted) > 20 else ''}",
-            fixes=[f'table.rename(columns={{"{near}": "{name}"}})' for name, near in close.items() if near][
-                :3
+            fixes=[
+                *[f'table.rename(columns={{"{near}": "{name}"}})' for name, near in close.items() if near][:3],
+                "give it a table with all of these columns; more do no harm",
             ],
         )
     twice = [name for name in wanted if list(here).count(name) > 1]
