@@ -14,6 +14,7 @@ from stepwell.dist.compat.finding import BUMPS, Finding
 from stepwell.dist.compat.rules import RULES, Verdict, words_of
 from stepwell.dist.lockfile import read
 from stepwell.dist.releases.found import found
+from stepwell.dist.versions import parsed
 from stepwell.errors import NotCompatible, StepwellError, UsageError, VersionTooSmall
 
 EXAMPLES = """examples:
@@ -60,6 +61,8 @@ def run(options: Namespace) -> int:
             fixes=["stepwell compat 1.4.0", "stepwell compat production"],
         )
     silenced = words_of(options.silence)
+    if options.check:
+        parsed(options.check)
     given = words(options.words)
     pipeline = loaded(given.plain)
     file = pipeline.target.file
