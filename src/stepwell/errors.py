@@ -1474,7 +1474,7 @@ class SeveralDigests(ReleaseError):
 
 
 class NotFrozen(ReleaseError):
-    """A source is a database or a bucket, which moves, and nothing of it has been frozen yet."""
+    """A source is a database or a bucket, which moves, or the manifest says which part of it to freeze, and nothing of it has been frozen yet."""
 
     code = "E780"
 
@@ -1649,7 +1649,7 @@ class BadEvidence(ReleaseError):
 
 
 class NotVaried(ReleaseError):
-    """A step cannot be called under other circumstances from this process."""
+    """A step cannot be called under other circumstances from this process, or the project's code changed while it was."""
 
     code = "E808"
     exit_code = 2

@@ -240,3 +240,17 @@ def test_a_wheel_that_cannot_be_read_is_told_and_the_others_are_looked_through(c
     assert "churn 1.1" not in {f"{one['project']} {one['version']}" for one in found["releases"]}
     assert [text.partition(":")[0] for text in found["unread"]] == ["pool/churn/churn-1.1-py3-none-any.whl"]
     assert "not looked into: pool/churn/churn-1.1" in churn("recall", b3("regions")).err
+
+
+def test_channels_show_what_of_a_release_was_recalled(churn) -> None:
+    assert "recalled" not in churn("channels").out
+    churn("recall", b3("july"), "--why", "sensor was wet", "--by", "bo")
+    lines = [" ".join(line.split()) for line in churn("channels").out.splitlines()]
+    assert lines.count('recalled data.parts: 07.csv, "sensor was wet"') == 1
+    rows = {one["channel"]: one for one in churn("channels", "--json").json["projects"][0]["channels"]}
+    assert rows["production"]["recalled"] == []
+    [told] = rows["staging"]["recalled"]
+    assert (told["place"], told["by"], told["why"]) == ("data.parts: 07.csv", "bo", "sensor was wet")
+    assert told["at"].startswith("20")
+    churn("recall", b3(AUGUST), "--why", "wrong currency")
+    assert 'through churn 1.0, "wrong currency"' in churn("channels", "scores").out

@@ -303,6 +303,43 @@ def test_the_part_of_a_folder_that_grows(project) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("words", [["plan"], ["run"], ["lock"], ["run", "--lock"], ["run", "--ghost"]])
+def test_a_span_that_was_never_frozen_is_not_read_whole(project, words) -> None:
+    project.write("value,seen\n30,2026-07-03\n200,2026-08-02\n", "customers.csv")
+    manifest(project, "customers.csv")
+    project("run", "--lock")
+    span = '[data.customers.freeze]\nfrom = "2026-07-01"\nuntil = "2026-08-01"\nby = "seen"\n'
+    manifest(project, "customers.csv", span)
+    refused = project(*words, code=3)
+    assert "error[E780] `customers` is not frozen yet" in refused.err
+    assert "fix   stepwell freeze customers" in refused.err
+    project("freeze", "customers")
+    assert project("run", "--json").json["result"] == 60
+
+
+def test_upgrade_freezes_a_span_that_was_never_frozen(project) -> None:
+    project.write("value,seen\n30,2026-07-03\n200,2026-08-02\n", "customers.csv")
+    manifest(project, "customers.csv")
+    project("run", "--lock")
+    manifest(project, "customers.csv", '[data.customers.freeze]\nuntil = "2026-08-01"\nby = "seen"\n')
+    project("lock", "--upgrade", "customers")
+    assert (data(project)["rows"], data(project)["position"]["by"]) == (1, "seen")
+
+
+def test_a_span_of_data_that_no_step_reads_is_not_locked_whole(project) -> None:
+    project.write("value\n7\n", "customers.csv")
+    project.write("value,seen\n30,2026-07-03\n200,2026-08-02\n", "events.csv")
+    span = '[data.events]\nsource = "events.csv"\n[data.events.freeze]\nuntil = "2026-08-01"\nby = "seen"\n'
+    manifest(project, "customers.csv", span)
+    project("run")
+    done = project("lock")
+    assert "data `events` of the manifest is not locked: it is not frozen yet" in done.out + done.err
+    assert "events" not in says(project)["data"]
+    project("freeze", "events")
+    project("lock")
+    assert data(project, "events")["rows"] == 1
+
+
 def test_nothing_that_was_frozen_is_collected(project) -> None:
     for number in range(1002):  # more than a lock lists
         project.write(f"value\n{number % 7}\n", f"events/{number}.csv")

@@ -65,3 +65,12 @@ def test_the_installed_project_itself_is_not_hidden(project):
     project.write("x = 1\n", "src/blake3/__init__.py")
     project.write(USING.format(line="import blake3", call="n"))
     assert not any("hides" in note for note in project("plan", "--json").json["notes"])
+
+
+@pytest.mark.parametrize("below", ["", "src/"])
+def test_a_module_of_a_package_is_not_told_by_its_own_name(project, below):
+    project.write("[tool.stepwell]\n", "pyproject.toml")
+    project.write("", f"{below}houses/__init__.py")
+    project.write("x = 1\n", f"{below}houses/rooms.py")
+    project.write(USING.format(line="from houses.rooms import y", call="n"))
+    assert "rename" not in str(project.refused("plan", code=3)["fixes"])

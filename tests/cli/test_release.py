@@ -132,6 +132,22 @@ def test_a_single_file_is_released(locked) -> None:
     ]  # fmt: skip
 
 
+def test_it_says_that_the_data_do_not_go_along_without_a_store(locked) -> None:
+    said = (
+        "note: the data are not in the release; who installs it cannot have them "
+        "unless `[tool.stepwell.release] store` names a place\n"
+    )
+    assert said in locked("release", "1.0.0").err
+    path = locked.root / "pipeline.py"
+    text = path.read_text("utf-8")
+    line = '# name = "Little_Model"\n'
+    assert line in text
+    path.write_text(text.replace(line, f'{line}# store = "{locked.root.parent}/cas"\n'), "utf-8")
+    locked("run", "--lock")
+    commit(locked)
+    assert said not in locked("release", "1.0.1").err
+
+
 def test_it_says_so_to_programs(locked) -> None:
     found = locked("release", "1.0.0", "--json").json
     assert (found["project"], found["version"], found["new"]) == ("Little_Model", "1.0.0", True)
@@ -419,3 +435,18 @@ def test_what_does_not_predict_has_no_golden_predictions(locked) -> None:
     error = refused(locked, "1.0.0")
     assert error["code"] == "E725"
     assert error["what"].startswith("`weights` cannot be asked about its golden table: ")
+
+
+def test_after_a_rollback_the_next_number_is_one_that_nobody_has(locked) -> None:
+    channels = '# [tool.stepwell.channels]\n# index = "index"\n# order = ["production"]\n#\n'
+    locked.edit("# [tool.stepwell.outputs.report]\n", f"{channels}# [tool.stepwell.outputs.report]\n")
+    locked("lock")
+    commit(locked)
+    locked("release", "1.0.0")  # there are no channels yet
+    locked("channels", "--create", "production")
+    locked("promote", "1.0.0", "production", "--why", "first")
+    assert refused(locked, "1.0")["why"].endswith("whl is 1.0.0")  # one version to clients
+    locked("release", "--bump", "minor")  # what channels wrote is no edit
+    locked("promote", "1.1.0", "production", "--why", "second")
+    locked("rollback", "production", "--why", "worse")
+    assert locked("release", "--bump", "minor", "--json").json["version"] == "1.2.0"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,64 @@ def test_a_model_is_compared_by_its_golden_predictions(project: Project, tmp_pat
     # In the project, the store knows what the scores were.
     far = project("reproduce", "1.0.0", "--json", code=1, env={"DRIFT": "1e-1"}).json["evidence"]
     assert {one["step"]: one["grade"] for one in far["steps"]} == {"golden": "A", "fit": "F", "scores": "F"}
+
+
+SCORED = """
+    from stepwell import log, pipeline, step
+
+    @step
+    def table() -> list[int]:
+        log.metric("auc", 0.75)
+        return [1, 2, 3]
+
+    @pipeline
+    def demo() -> list[int]:
+        return table()
+"""
+
+
+def changed(wheel: Path, name: str, before: bytes, after: bytes) -> None:
+    """Edit what is in a wheel, and its RECORD, as somebody would who wants it to pass."""
+    with zipfile.ZipFile(wheel) as archive:
+        files = {info.filename: archive.read(info) for info in archive.infolist()}
+    assert any(each.endswith(name) and before in data for each, data in files.items())
+    files = {
+        each: data.replace(before, after) if each.endswith(name) else data for each, data in files.items()
+    }
+    record = next(each for each in files if each.endswith("/RECORD"))
+    lines = []
+    for each, data in files.items():
+        code = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        lines.append(f"{each},," if each == record else f"{each},sha256={code},{len(data)}")
+    files[record] = ("\n".join(lines) + "\n").encode()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for each, data in files.items():
+            archive.writestr(each, data)
+
+
+@pytest.mark.slow
+def test_a_metric_that_nobody_measured_is_found_out(project: Project) -> None:
+    project.write(SCORED)
+    gates = '[outputs.table]\nstep = "table"\ngates = ["auc >= 0.7"]\n'
+    project.write(f'{gates}[channels]\norder = ["production"]\nindex = "index"\n', "stepwell.toml")
+    project("run", "--lock")
+    project("release", "1.0.0")
+    wheel = next((project.root / "dist").glob("*.whl"))
+    assert project("reproduce", str(wheel), "--json").json["evidence"]["grade"] == "A"
+    changed(wheel, "stepwell.lock", b'"table.auc" = 0.75', b'"table.auc" = 0.99')
+    found = project("reproduce", str(wheel), "--json", code=1).json["evidence"]
+    assert found["grade"] == "F"
+    assert [one["how"] for one in found["steps"] if one["grade"] == "F"] == ["is 0.75, and 0.99 in the lock"]
+
+
+@pytest.mark.slow
+def test_a_wheel_without_its_blobs_is_promoted_nowhere(project: Project) -> None:
+    project.write(SCORED)
+    project.write('[outputs.table]\nstep = "table"\n[channels]\nindex = "index"\n', "stepwell.toml")
+    project("run", "--lock")
+    project("release", "1.0.0")
+    project("channels", "--create", "production")
+    wheel = next((project.root / "dist").glob("*.whl"))
+    changed(wheel, "release.json", b'"size": ', b'"size": 1')
+    error = project.refused("promote", str(wheel), "production", "--why", "now", code=6)
+    assert error["code"] == "E710"

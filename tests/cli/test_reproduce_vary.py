@@ -49,12 +49,24 @@ PIPELINE = """
         return time.time_ns()
 
     @step
+    def failing(n: int) -> int:
+        if os.environ.get("PYTHONHASHSEED") != "0":
+            raise RuntimeError("the disk is full")
+        return n
+
+    @step
+    def edited(n: int) -> int:
+        if os.environ.get("PYTHONHASHSEED") != "0":
+            Path("helpers.py").write_text("x = 12345")
+        return n
+
+    @step
     def pure(rows: str, n: int) -> np.ndarray:
         return np.arange(n) * float(rows)
 
     @pipeline
     def demo(n: int = 10) -> np.ndarray:
-        clock(n), threads(n), place(n), reading(n), modes(n), chance(n), words(n)
+        clock(n), threads(n), place(n), reading(n), modes(n), chance(n), words(n), failing(n), edited(n)
         return pure(source("data/factor.txt", str)(), n)
 """
 
@@ -86,7 +98,6 @@ def mattering(project: Project, step: str, code: int) -> list[str]:
         pytest.param("clock", "time zone", marks=pytest.mark.slow),
         pytest.param("threads", "threads", marks=pytest.mark.slow),
         pytest.param("place", "folder", marks=pytest.mark.slow),
-        pytest.param("reading", "language", marks=pytest.mark.slow),
         pytest.param("modes", "file mask", marks=pytest.mark.slow),
     ],
 )
@@ -99,6 +110,32 @@ def test_a_step_that_depends_on_nothing_varies_in_nothing(demo: Project) -> None
     assert mattering(demo, "pure", 0) == []
     assert demo("reproduce", "--vary", "pure", "r1").out.splitlines()[-1] == "none of these matters"
     assert len(demo("runs", "--json").json["runs"]) == 1, "nothing is recorded"
+
+
+def test_a_failure_is_told_and_is_no_cause(demo: Project) -> None:
+    found = demo("reproduce", "--vary", "failing", "--json", code=1).json["circumstances"]
+    (one,) = [one for one in found if one["grade"] != "A"]
+    assert (one["name"], one["grade"], one["matters"]) == ("hash seed", "F", False)
+    assert "it fails: step `failing` raised RuntimeError: the disk is full" in one["how"]
+    told = demo("reproduce", "--vary", "failing", code=1).out
+    assert "the disk is full" in told
+    assert "it failed with another hash seed" in told
+    assert "matters" not in told
+    assert "a set" not in told
+
+
+@pytest.mark.slow
+def test_text_that_cannot_be_read_in_another_language_is_a_failure(demo: Project) -> None:
+    found = demo("reproduce", "--vary", "reading", "--json", code=1).json["circumstances"]
+    (one,) = [one for one in found if one["grade"] != "A"]
+    assert one["name"] == "language"
+    assert one["matters"] is ("it fails" not in one["how"])
+
+
+def test_code_that_changes_meanwhile_gives_no_verdict(demo: Project) -> None:
+    error = demo.refused("reproduce", "--vary", "edited", code=2)
+    assert error["code"] == "E808"
+    assert "helpers.py" in error["what"]
 
 
 def test_chance_is_told_from_circumstances(demo: Project) -> None:

@@ -20,6 +20,8 @@ from stepwell.dist import depot
 from stepwell.dist.installed import Installed
 from stepwell.dist.installed.libraries import holds
 from stepwell.dist.installed.loading import load
+from stepwell.dist.interface.contents import contents_of
+from stepwell.dist.interface.homes import Home
 from stepwell.dist.releases.opened import open_wheel
 from stepwell.errors import (
     BadLock,
@@ -28,6 +30,7 @@ from stepwell.errors import (
     BlobNotFetched,
     CannotDecode,
     CannotPredict,
+    FrozenGone,
     LibraryDiffers,
     NoCodec,
     NoSuchOutput,
@@ -407,6 +410,59 @@ def test_the_command_writes_the_very_data(churn: Installed, capsys: Any, tmp_pat
     assert (code, "E110" in err) == (2, True)
     code, _, err = command(churn, capsys, "pull")
     assert (code, err) == (0, f"1 blobs, {len(DATA)} bytes are here now\n")
+
+
+def test_text_in_a_number_column_of_a_file_is_quoted_with_its_row(
+    churn: Installed, capsys: Any, tmp_path: Path
+) -> None:
+    table = tmp_path / "text.csv"
+    table.write_text("tenure,mrr\n1,2.5\n2,hot\n3,4\n")
+    code, out, err = command(churn, capsys, "predict", str(table))
+    assert (code, out) == (3, "")
+    assert "`mrr` holds text ('hot' in row 2), and float64 is wanted" in err
+    assert f"change the column in `{table}`" in err
+    assert "table.assign" not in err
+    table.write_text("tenur,mrr\n1,2.5\n")
+    _, _, err = command(churn, capsys, "predict", str(table))
+    assert "is `tenur` meant?" in err
+    assert "table.rename" not in err
+
+
+def without_store(folder: Path, **options: Any) -> Installed:
+    """A release that names no store for its data."""
+    return release(folder, {"metrics": Output({"auc": 0.83})}, data={"customers": DATA}, **options)
+
+
+def test_data_that_no_store_has_is_told_by_pull(tmp_path: Path, capsys: Any) -> None:
+    made = without_store(tmp_path)
+    assert command(made, capsys, "pull") == (
+        0,
+        "",
+        "0 blobs, 0 bytes are here now; all outputs are there, and 1 blob of data is not to be had, "
+        "because the release names no store\n",
+    )
+    assert made.pull().lacking == 1
+    lost = release(tmp_path / "lost", {"metrics": Output({"auc": 1})}, outside=("metrics",))
+    code, _, err = command(lost, capsys, "pull")
+    assert (code != 0, "1 of 1 blobs cannot be fetched" in err) == (True, True)
+
+
+def test_what_can_be_done_about_data_that_is_gone_can_be_done_by_who_installed_it(
+    tmp_path: Path, capsys: Any
+) -> None:
+    made = without_store(tmp_path)
+    code, _, err = command(made, capsys, "data", "customers", "-o", str(tmp_path / "c.csv"))
+    assert code == 4
+    assert "E782" in err
+    assert "ask who released churn 1.4.0 for a release with `[tool.stepwell.release] store`" in err
+    assert "stepwell lock" not in err
+    folder = tmp_path / "site" / "churn"
+    home = Home(folder, folder / "_release" / "stepwell.lock", folder / "_release")
+    with pytest.raises(FrozenGone) as caught:
+        contents_of("customers", made.opened.lock.data["customers"], home)
+    assert caught.value.fixes == (
+        "ask who released churn 1.4.0 for a release with `[tool.stepwell.release] store`",
+    )
 
 
 def test_the_package_has_the_names_and_imports_little(churn: Installed, tmp_path: Path) -> None:

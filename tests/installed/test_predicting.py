@@ -145,9 +145,11 @@ def test_a_column_that_is_there_twice_is_refused(classifier: Any) -> None:
 @pytest.mark.parametrize(
     ("column", "values", "said"),
     [
-        ("tenure", ["3", "40"], "`tenure` holds text ('3'), and int64 is wanted"),
+        ("tenure", ["3", "40"], "`tenure` holds text ('3' in row 1), and int64 is wanted"),
         ("tenure", [1.5, 2.0], "`tenure` holds 1.5, and int64 is wanted: whole numbers"),
-        ("mrr", ["200 EUR", "10 EUR"], "`mrr` holds text ('200 EUR'), and float64 is wanted"),
+        ("mrr", ["200 EUR", "10 EUR"], "`mrr` holds text ('200 EUR' in row 1), and float64 is wanted"),
+        ("mrr", ["200", "hot"], "`mrr` holds text ('hot' in row 2), and float64 is wanted"),
+        ("mrr", [1.5, "hot"], "`mrr` holds text ('hot' in row 2), and float64 is wanted"),
         ("mrr", pd.to_datetime(["2026-01-01", "2026-02-01"]), "`mrr` holds moments"),
         ("plan", [1, 2], "`plan` holds integers"),
         ("plan", pd.to_datetime(["2026-01-01", "2026-02-01"]), "`plan` holds moments"),

@@ -13,6 +13,21 @@ def test_the_module_is_there_before_the_pipeline_is_imported(named) -> None:
     assert named("plan", "--json").decisions == {"total": "cached"}
 
 
+@pytest.mark.parametrize("module", ["data.py", "src/houses/data.py", "src/jsonschema/data.py"])
+def test_a_name_that_is_misspelt_is_told_the_one_that_is_near(named, module) -> None:
+    text = (named.root / "stepwell.toml").read_text("utf-8")
+    named.write(f'interface = "{module}"\n{text}', "stepwell.toml")
+    if module != "data.py":
+        named.write("", f"{module.rpartition('/')[0]}/__init__.py")
+    name = module.removeprefix("src/").removesuffix(".py").replace("/", ".")
+    named.edit("from data import", f"from {name} import")
+    named("run", "--lock")
+    named.edit("import customers, notes", "import custmers, notes")
+    assert named.refused("plan", code=3)["fixes"] == ["did you mean `customers`?"]
+    named.edit("import custmers, notes", "import zebra, notes")
+    assert named.refused("plan", code=3)["fixes"] == ["the manifest names customers, notes"]
+
+
 def test_it_goes_by_its_name(locked) -> None:
     sources = locked("plan", "--json").json["sources"]
     assert [source["name"] for source in sources] == ["customers", "notes"]

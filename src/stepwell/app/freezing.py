@@ -81,7 +81,9 @@ def freeze_again(names: Sequence[str], found: Loaded, store: LocalStore) -> tupl
         if meant is None and before is None:
             raise unknown(name, sorted({*manifest.data, *lock.data}))
         moving = meant is not None and bool(meant.source) and parse(meant.source).kind in MOVING
-        if meant is not None and (moving or (before is not None and before.position)):
+        if meant is not None and (
+            moving or meant.freeze is not None or (before is not None and before.position)
+        ):
             freeze(name, root, file, store)
             store.commit(now=True)
         else:

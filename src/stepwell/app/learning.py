@@ -71,7 +71,7 @@ class Learning:
             return pins.pin(source)
         from stepwell.sources.address import MOVING, parse
 
-        if pins.is_locked(source) or parse(source.uri).kind in MOVING:
+        if pins.is_locked(source) or pins.is_to_be_frozen(source) or parse(source.uri).kind in MOVING:
             source = source._replace(uri=pins.pin(source).place)
         return self._ghost.pin(source, self._memo)
 

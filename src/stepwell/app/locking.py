@@ -28,6 +28,7 @@ from stepwell.author.written import written_of
 from stepwell.codecs.lookup import by_name
 from stepwell.dist.lock import Data, Difference, Environment, Lock, Output, Pipeline, Step, differences
 from stepwell.dist.lockfile import lock_path
+from stepwell.dist.pins import frozen_data
 from stepwell.dist.pylock import differences_of, digest_of_pylock, lacking, pylock_of, pylock_path, said_by
 from stepwell.errors import LockStale, NotUpToDate, PylockNotMade
 from stepwell.kernel.graph import Constant, FromSource, FromStep, Graph, Node, leaves
@@ -359,6 +360,13 @@ def _facts(work: Work, manifest: Manifest) -> tuple[Facts, tuple[str, ...]]:
     memo = cast("Memo", work.store.memo)
     own = readings(work.graph.sources, work.pinned, manifest)
     more, notes = others(manifest, own, work.root, memo)
+    if any(manifest.data[name].freeze is not None for name in more):
+        frozen = frozen_data(work.root, work.loaded.target.file)
+        for name in [name for name in more if manifest.data[name].freeze is not None and name not in frozen]:
+            del more[name]
+            notes.append(
+                f"data `{name}` of the manifest is not locked: it is not frozen yet (stepwell freeze {name})"
+            )
     return Facts(work.root, memo, {**own, **more}), tuple(notes)
 
 

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stepwell.app.indexed import Indexed
-from stepwell.app.promoting import judged, metrics_shown
+from stepwell.app.promoting import judged, metrics_shown, recalled_in
 from stepwell.dist.channels.entries import Entry
 from stepwell.dist.channels.index import Channels
 from stepwell.dist.channels.state import Standing, projects, standing
+from stepwell.dist.erased import Tombstone
 from stepwell.dist.lock import Data
 from stepwell.dist.releases.found import pooled
 from stepwell.dist.verdicts import WORDS
@@ -50,7 +51,8 @@ class Line(NamedTuple):
     """One channel of one project.
 
     `standing` is None where nothing was ever promoted to it. `data`, `metrics`, `commit` and `reproduced` ("the same content", or "") are
-    of the current release; `note` says why they are not known. `withdrawn` are the entries that withdrew a version, by version.
+    of the current release, `recalled` is what of it is not to be used any longer, by place ("data.customers"); `note` says why they are
+    not known. `withdrawn` are the entries that withdrew a version, by version.
     """
 
     project: str
@@ -60,6 +62,7 @@ class Line(NamedTuple):
     metrics: tuple[tuple[str, float], ...] = ()
     commit: str = ""
     reproduced: str = ""
+    recalled: tuple[tuple[str, Tombstone], ...] = ()
     note: str = ""
     withdrawn: tuple[tuple[str, Entry], ...] = ()
     next: Next | None = None
@@ -110,6 +113,7 @@ def _line(here: Indexed, channel: str) -> Line:
             metrics=tuple(metrics_shown(opened).items()),
             commit=opened.document.commit,
             reproduced=_reproduced(here, promoted.wheel),
+            recalled=tuple(recalled_in(here, opened).items()),
         )
     except NotARelease:
         return line._replace(note="not released by Stepwell")

@@ -24,6 +24,7 @@ from stepwell.dist.channels.state import projects, spans
 from stepwell.dist.erased import Tombstone, found_in, read_erased
 from stepwell.dist.gates import Gate, Verdict, gates_of, metrics_of, parse
 from stepwell.dist.needs import Facts, Need, attestations, needs_of
+from stepwell.dist.releases.document import FILE
 from stepwell.dist.releases.found import built, pooled
 from stepwell.dist.releases.opened import Opened, open_wheel
 from stepwell.dist.verdicts import Evidence, read_evidence
@@ -230,20 +231,39 @@ def _evidence(here: Indexed, opened: Opened) -> Evidence | None:
 
 
 def _recalled(here: Indexed, opened: Opened) -> list[Asked]:
-    """What a release rests on and is not to be used any longer: what its lock names, and what others that it was made with did."""
+    """What speaks against a release that rests on what is not to be used any longer."""
+    return [
+        Asked("", Verdict("", False, f"{_of_it(place)} was {stone}"))
+        for place, stone in recalled_in(here, opened).items()
+    ]
+
+
+THROUGH = "through "
+"""What a place begins with that is not in the lock of the release itself, but of one that it was made with."""
+
+
+def _of_it(place: str) -> str:
+    return f"what it has {place}" if place.startswith(THROUGH) else f"its `{place}`"
+
+
+def recalled_in(here: Indexed, opened: Opened) -> dict[str, Tombstone]:
+    """What a release rests on and is not to be used any longer, by place: what its lock names ("data.customers"), and "through churn 1.0".
+
+    Raises `LogDamaged`, and what `files` of the index raises.
+    """
     stones = read_erased(here.channels.files)
     if not stones:
-        return []
+        return {}
     found: dict[str, Tombstone] = {}
     for digest, place in digests_of(opened.lock):
         stone = found_in([digest], stones)
         if stone is not None:
-            found.setdefault(f"its `{place}`", stone)
-    name = f"{here.project} {parsed(opened.document.version).text}: through "
+            found.setdefault(place, stone)
+    name = f"{here.project} {parsed(opened.document.version).text}: "
     for stone in stones:
-        through = [place.removeprefix(name) for place in stone.places if place.startswith(name)]
-        found |= {f"what it has through {other}": stone for other in through}
-    return [Asked("", Verdict("", False, f"{what} was {stone}")) for what, stone in found.items()]
+        places = [place.removeprefix(name) for place in stone.places if place.startswith(name + THROUGH)]
+        found |= dict.fromkeys(places, stone)
+    return found
 
 
 def _kept(
@@ -276,6 +296,14 @@ def _whole(opened: Opened) -> Opened:
             why="its name and metadata are of another release: it was changed by hand",
             fixes=["stepwell release VERSION"],
         )
+    for digest, blob in document.blobs.items():
+        data = opened.blob(digest) if blob.inside else b""
+        if blob.inside and (data is None or len(data) != blob.size):
+            raise BadRelease(
+                f"`{wheel.file}` does not have {digest[:15]}…, which its {FILE} says is inside",
+                why="it was changed by hand, or cut",
+                fixes=["stepwell release VERSION"],
+            )
     return opened
 
 

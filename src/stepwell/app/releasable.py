@@ -26,7 +26,7 @@ from stepwell.dist.interface.writing import interface_of
 from stepwell.dist.lock import Lock, differences
 from stepwell.dist.lockfile import read as read_lock
 from stepwell.dist.names import project as project_name
-from stepwell.dist.releases.found import channels_of, own_name
+from stepwell.dist.releases.found import channels_of, has_channels, own_name
 from stepwell.dist.releases.known import Known, known_of
 from stepwell.dist.releases.opened import Opened, open_wheel
 from stepwell.dist.releases.tree import Tree, tree_of
@@ -115,8 +115,8 @@ def facts_of(works: Sequence[Work], asked: Asked) -> Facts:
     lock = _locked(works, manifest)
     name = own_name(root, file, manifest)
     out = asked.out or root / "dist"
-    tree = tree_of(root, apart=[out])
-    channels = None if _has_no_channels(root, manifest) else channels_of(root, manifest)
+    tree = tree_of(root, apart=[out, *_index_of(root, manifest)])
+    channels = channels_of(root, manifest) if has_channels(root, manifest) else None
     known = known_of(project_name(name), dict.fromkeys([root / "dist", out]), channels, tree)
     found = Facts(tuple(works), root, file, manifest, name, "", lock, tree, known, None, out)
     wrong = [*_dirt(tree, asked), *_secrets(manifest), *_failed_gates(root, file, lock)]
@@ -129,10 +129,10 @@ def facts_of(works: Sequence[Work], asked: Asked) -> Facts:
     return found
 
 
-def _has_no_channels(root: Path, manifest: Manifest) -> bool:
-    """Whether there are none yet. A folder elsewhere may be on a disk that is not mounted; one of the project's own was never made."""
+def _index_of(root: Path, manifest: Manifest) -> list[Path]:
+    """The folder of the channels, if it lies in the project: what is promoted there is no edit."""
     index = manifest.channels.index
-    return not index or ("://" not in index and not Path(index).is_absolute() and not (root / index).exists())
+    return [root / index] if index and "://" not in index else []
 
 
 def _versioned(facts: Facts, asked: Asked, *, blocked: bool) -> Facts:
@@ -157,6 +157,9 @@ def _versioned(facts: Facts, asked: Asked, *, blocked: bool) -> Facts:
     if before is not None and verdict is not None and not version:
         wanted: Bump = asked.bump or ("patch" if verdict.bump == "none" else verdict.bump)
         version = following(before.document.version, wanted) or following(before.document.version, "patch")
+        highest = facts.known[-1].version
+        if highest.key >= parsed(version).key:  # one that was taken back: its number is not given twice
+            version = following(highest.text, wanted) or following(highest.text, "patch")
     _refuse_lower(version, facts.known, facts.tree)
     if verdict is not None and not blocked:
         refuse_too_small(verdict, version)
@@ -266,6 +269,8 @@ def _refuse_lower(version: str, known: Sequence[Known], tree: Tree) -> None:
     """Raise `NotHigher` where something higher is known. The same version may be made again: its bytes are compared at the end."""
     wanted = parsed(version)
     above = [one for one in known if one.version.key > wanted.key]
+    # 1.0 and 1.0.0 are one version to clients, and would be two files.
+    above += [one for one in known if one.version.key == wanted.key and one.version.text != wanted.text]
     elsewhere = [
         one for one in known if one.tagged and one.version.key == wanted.key and one.tagged != tree.commit
     ]

@@ -31,6 +31,7 @@ from stepwell.dist.lock import Lock
 from stepwell.dist.lockfile import text_of
 from stepwell.dist.names import project as project_name
 from stepwell.dist.names import said
+from stepwell.dist.pins import needs_place
 from stepwell.dist.pylock import pylock_path
 from stepwell.dist.releases import backend, made
 from stepwell.dist.releases.about import about
@@ -98,7 +99,12 @@ def made_of(facts: Facts, asked: Asked) -> Ready:
         notes.append(
             "there is no pylock.toml: who reproduces it has to find the environment: stepwell lock --pylock"
         )
-    notes += [*_older(facts), *release.notes, *(facts.verdict.notes if facts.verdict else ())]
+    notes += [
+        *_older(facts),
+        *_without_data(facts),
+        *release.notes,
+        *(facts.verdict.notes if facts.verdict else ()),
+    ]
     return Ready(release.file, packed(release.files, release.dist_info), said, parts, tuple(notes))
 
 
@@ -243,6 +249,16 @@ def _older(facts: Facts) -> Iterator[str]:
     own = backend.static_version(facts.root) if facts.file is None else ""
     if own and parsed(own).key != parsed(facts.version).key:
         yield f"pyproject.toml says version {own}; the wheel says {facts.version}, which is what installers see"
+
+
+def _without_data(facts: Facts) -> Iterator[str]:
+    """What is said where nobody else can have the data that a release was made of."""
+    release = facts.manifest.release
+    if not release.store and not release.mirrors and any(map(needs_place, facts.lock.data.values())):
+        yield (
+            "the data are not in the release; who installs it cannot have them "
+            "unless `[tool.stepwell.release] store` names a place"
+        )
 
 
 # --------------------------------------------------------------------------- the act

@@ -8,6 +8,7 @@ its `pylock.toml`, each pipeline runs in a process without network, and what com
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from stepwell.app.elsewhere import Interpreter, Stage, error_of, interpreter, le
 from stepwell.app.provisions import Around, needed, provide, without
 from stepwell.app.rebuilt import Answer, Model, Order
 from stepwell.app.subject import Subject
+from stepwell.dist.gates import metrics_of, parse
 from stepwell.dist.lock import Lock, Pipeline
 from stepwell.dist.lockfile import write
 from stepwell.dist.pins import lock_of_project
@@ -208,7 +210,10 @@ def _evidence(
         for name, pipeline in lock.pipeline.items()
         for step, one in pipeline.step.items()
     }
-    compared = settled([one for answer in answers.values() for one in answer.compared], uses)
+    outputs = [one for answer in answers.values() for one in answer.compared]
+    # Steps that were named are not all that gates rest on.
+    moved = [] if asked.steps else list(_gated(subject, answers, outputs))
+    compared = settled([*outputs, *moved], uses)
     whole = verdict(compared)
     last = list(answers.values())[-1]
     closed = next((answer.network for answer in answers.values() if answer.network != "closed"), "closed")
@@ -268,6 +273,31 @@ def _hints(
 
 def _has_other_code(name: str, code: str, answers: Mapping[str, Answer]) -> bool:
     return any(code and answer.code.get(name, code) != code for answer in answers.values())
+
+
+def _gated(
+    subject: Subject, answers: Mapping[str, Answer], outputs: Sequence[Compared]
+) -> Iterator[Compared]:
+    """Metrics that gates rest on, where they are not what the lock says: nothing that leaves would show it."""
+    near = 1e-12 if all(one.grade in ("A", "B") for one in outputs) else SMALL
+    for output, texts in subject.gates.items():
+        leaving = subject.lock.output.get(output)
+        if leaving is None or leaving.pipeline not in answers:
+            continue
+        pipeline, now = subject.lock.pipeline[leaving.pipeline], answers[leaving.pipeline].metrics
+        again = structs.replace(pipeline, metrics=now)
+        then = metrics_of(subject.lock, output)
+        after = metrics_of(structs.replace(subject.lock, pipeline={leaving.pipeline: again}), output)
+        asked = {one.name for text in texts for one in parse(text).metrics}
+        for name in sorted(asked.intersection(then)):
+            value = after.get(name)
+            if value is None or not math.isclose(value, then[name], rel_tol=near, abs_tol=near):
+                how = (
+                    f"is {value:g}, and {then[name]:g} in the lock" if value is not None else "is not logged"
+                )
+                yield Compared(
+                    pipeline=leaving.pipeline, step=leaving.step, part=f"metric {name}", grade="F", how=how
+                )
 
 
 def _threads() -> str:

@@ -22,7 +22,7 @@ class Subject(NamedTuple):
 
     `version` is the release's, the run, or the commit's id; `wheel` the release's SHA-256. `targets` say by pipeline how commands call
     it, below the project's root. `put` writes the project's files into a folder. `blob` gives the bytes of a digest that came out
-    then, None where they are not to be had. `places` keep bytes by digest. `golden` is by output that leaves.
+    then, None where they are not to be had. `places` keep bytes by digest. `golden` and `gates` are by output that leaves.
     """
 
     kind: Literal["release", "run", "commit"]
@@ -36,6 +36,7 @@ class Subject(NamedTuple):
     wheel: str = ""
     places: tuple[str, ...] = ()
     golden: Mapping[str, Golden] = {}
+    gates: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def lock_sha256(self) -> str:

@@ -21,7 +21,7 @@ from stepwell.dist import depot
 from stepwell.dist.erased import Tombstone, read_erased
 from stepwell.dist.lockfile import NAME, lock_of, lock_path
 from stepwell.dist.pylock import pylock_path
-from stepwell.dist.releases.found import files_of
+from stepwell.dist.releases.found import files_of, has_channels
 from stepwell.dist.releases.opened import PROJECT, PYLOCK, Opened
 from stepwell.errors import (
     BadReleaseName,
@@ -105,6 +105,7 @@ def of_release(word: str, here: Path, store: LocalStore) -> Subject:
         opened.wheel.sha256 if opened.wheel is not None else "",
         places,
         document.golden,
+        document.gates,
     )
 
 
@@ -234,6 +235,6 @@ def _sources(folder: Path) -> Iterator[Path]:
 def erased_of(here: Path) -> tuple[Tombstone, ...]:
     """What was recalled or erased, as the index of the project's channels says; nothing where there is no index."""
     place = place_of(here)
-    if not place.manifest.channels.index:
+    if not has_channels(place.root, place.manifest):
         return ()
     return read_erased(files_of(place.manifest.channels.index, place.root))

@@ -72,11 +72,12 @@ class Circumstance(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came out under a circumstance: the grade beside what is recorded, in words. F also where the step failed."""
+    """What came out under a circumstance: the grade beside what is recorded, in words. F also where the step failed, or could not be called."""
 
     circumstance: Circumstance
     grade: Grade
     how: str
+    failed: bool = False
 
 
 class Varied(NamedTuple):
@@ -89,8 +90,17 @@ class Varied(NamedTuple):
 
     @property
     def matters(self) -> tuple[Outcome, ...]:
-        """Those under which something else came out than without them; bytes count where the first had the same bytes."""
-        return tuple(one for one in self.outcomes if one.grade != self.first.grade and one.grade != "A")
+        """Those under which something else came out than without them; bytes count where the first had the same bytes.
+
+        None under which it failed: an error may have any cause.
+        """
+        if self.first.failed:
+            return ()
+        return tuple(
+            one
+            for one in self.outcomes
+            if not one.failed and one.grade != self.first.grade and one.grade != "A"
+        )
 
 
 def circumstances() -> Iterator[Circumstance]:
@@ -128,13 +138,23 @@ def _language() -> str:
 def varied(asked: Asked) -> Varied:
     """Call the step under each circumstance.
 
-    Raises `NotVaried` where its process ends without a word, and what finding the step and its inputs raises (`app.again.ready`).
+    Raises `NotVaried` where its process ends without a word or the project's code changes meanwhile, and what finding the step and its inputs raises (`app.again.ready`).
     """
     first = Circumstance("as it is", "nothing changed")
+    before = dict(_code(asked.root))
     answer = _called(asked, first)
-    base = Outcome(first, answer["grade"], answer["how"])
+    base = Outcome(first, answer["grade"], answer["how"], failed=answer.get("failed", False))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         outcomes = tuple(pool.map(partial(_outcome, asked), circumstances()))
+    after = dict(_code(asked.root))
+    changed = sorted({name for name, _ in before.items() ^ after.items()})
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise NotVaried(
+            f"the project's code changed while `{asked.step}` was called: {', '.join(changed[:3])}{more}",
+            why="what came out is not of the same code, so it says nothing of what was varied",
+            fixes=[f"stepwell reproduce --vary {asked.step}   again"],
+        )
     return Varied(answer["step"], answer["run"], base, outcomes)
 
 
@@ -142,8 +162,23 @@ def _outcome(asked: Asked, one: Circumstance) -> Outcome:
     try:
         answer = _called(asked, one)
     except StepwellError as error:  # what did not stand in the way before
-        return Outcome(one, "F", f"it cannot be called: {error.what}")
-    return Outcome(one, answer["grade"], answer["how"])
+        return Outcome(one, "F", f"it cannot be called: {error.what}", failed=True)
+    return Outcome(one, answer["grade"], answer["how"], failed=answer.get("failed", False))
+
+
+def _code(root: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    """The project's files of code by name, each with its size and the time of its last change."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in _LEFT_OUT]
+        for name in names:
+            path = Path(folder, name)
+            if path.suffix not in _COPIED:
+                continue
+            try:
+                found = path.stat()
+            except OSError:  # gone meanwhile, which is seen when the two are compared
+                continue
+            yield path.relative_to(root).as_posix(), (found.st_size, found.st_mtime_ns)
 
 
 def _called(asked: Asked, one: Circumstance) -> dict[str, Any]:
@@ -228,7 +263,8 @@ def _answer(order: Mapping[str, Any]) -> dict[str, Any]:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # whatever a step raises, `sys.exit` too  # noqa: BLE001
-                return {**about, "grade": "F", "how": f"it fails: {session.failure(error).what}"[:300]}
+                how = f"it fails: {session.failure(error).what}"[:300]
+                return {**about, "grade": "F", "how": how, "failed": True}
         told = [how for grade, how in graded if grade != "A"]
         return {
             **about,

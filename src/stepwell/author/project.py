@@ -8,6 +8,7 @@ bytes that are then fingerprinted.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import chdir
@@ -36,6 +37,8 @@ from stepwell.worker.modules import FirstParty, SnapshotLoader
 
 if TYPE_CHECKING:
     from stepwell.author.pipelines import Pipeline
+
+_MISSING_NAME = re.compile(r"cannot import name '([^']+)'")
 
 
 class Target(NamedTuple):
@@ -234,7 +237,7 @@ def _cannot_import(target: Target, error: BaseException, importer: FirstParty) -
     place = Place(error.__traceback__)
     fixes = blamed(error, importer.is_first_party)
     if names_data(target.root, target.file, error):
-        fixes.append("stepwell lock     (writes the module that named data is imported from)")
+        fixes += _fixes_of_data(target, error)
     elif missing:
         package = missing.partition(".")[0].replace("_", "-")
         fixes.append(f"pip install {package}     (or its distribution, if that has another name)")
@@ -263,6 +266,17 @@ def names_data(root: Path, file: Path | None, error: BaseException) -> bool:
     module = said.rpartition("/")[2].removesuffix(".py")
     wanted = (error.name or "").rpartition(".")[2]
     return isinstance(data, dict) and bool(data) and wanted == module
+
+
+def _fixes_of_data(target: Target, error: BaseException) -> list[str]:
+    """What helps where a name of the manifest's data is missing: another name, or that the module is written."""
+    written = written_of(target.root, target.file)
+    known = sorted(written.table["data"]) if written is not None else []
+    missing = _MISSING_NAME.match(str(error))
+    if missing is None or missing[1] in known:
+        return ["stepwell lock     (writes the module that named data is imported from)"]
+    hint = nearest(missing[1], known)
+    return [f"did you mean `{hint}`?"] if hint else [f"the manifest names {', '.join(known)}"]
 
 
 def pipelines_of(module: ModuleType) -> dict[str, Pipeline[Any, Any]]:

@@ -129,6 +129,10 @@ def _row(line: Line) -> dict[str, Any]:
         "metrics": dict(line.metrics),
         "commit": line.commit or None,
         "reproduced": line.reproduced or None,
+        "recalled": [
+            {"place": place, "at": stone.at, "by": stone.by, "why": stone.why}
+            for place, stone in line.recalled
+        ],
         "withdrawn": [
             {"version": version, "at": entry.at, "by": entry.by, "why": entry.why}
             for version, entry in line.withdrawn
@@ -157,6 +161,7 @@ def _cells(line: Line) -> list[list[str]]:
         since = clean(f"since {moment(now.since.at)} UTC by {now.since.by}: {now.since.why}")
     about = {
         "data": ", ".join(map(str, line.data)),
+        "recalled": "; ".join(f'{place}, "{stone.why}"' for place, stone in line.recalled),
         "metrics": "  ".join(f"{name} {number(value)}" for name, value in line.metrics),
         "reproduced": line.reproduced,
         "note": line.note or ("clients get it if they ask for pre-releases" if now and now.needs_pre else ""),

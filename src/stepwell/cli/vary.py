@@ -62,8 +62,13 @@ def _lines(found: Varied) -> Iterator[str]:
         mark = paint("≠", "red") if one in found.matters or one.grade == "F" else paint("=", "green")
         told = one.how if one.grade != "A" else "the same bytes"
         yield f"  {mark} {one.circumstance.name:<10} {clean(one.circumstance.told):<28} {clean(told)}"
-    if found.first.grade == "F":
+    failed = [one.circumstance.name for one in found.outcomes if one.failed]
+    if found.first.failed:
+        yield "it fails already without a change, so nothing can be said of what matters"
+    elif found.first.grade == "F":
         yield "it gives something else already without a change: the clock, chance, other libraries, or what it reads undeclared"
+    elif failed:
+        yield f"it failed with another {', '.join(failed)}: the error may have any cause, so nothing is said of that"
     elif not found.matters:
         yield "none of these matters"
     for one in found.matters:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -278,7 +279,10 @@ def _put_into_bucket(path: Path, digest: str, place: str) -> None:
 
 
 def _put_into_folder(path: Path, digest: str, folder: Path) -> None:
-    """Copy, compare, and only then give it its name. What has the name already stays if it is what it should be."""
+    """Copy, compare, and only then give it its name. What has the name already stays if it is what it should be.
+
+    Of the folder only its last part is made: a disk that is not mounted is no reason to fill another one.
+    """
     from secrets import token_hex
 
     from stepwell.stores.blobs import hash_file
@@ -286,6 +290,12 @@ def _put_into_folder(path: Path, digest: str, folder: Path) -> None:
     target = folder / name_of(digest)
     if target.is_file() and hash_file(os.fspath(target)) == digest:
         return
+    if not folder.exists() and not folder.parent.is_dir():
+        raise BadDepot(
+            f"nothing can be put into `{folder}`: there is no folder `{folder.parent}`",
+            why="a disk may not be mounted; what was put beside it would be found by nobody",
+            fixes=["mount the disk", f"mkdir -p {shlex.quote(os.fspath(folder.parent))}, if it is meant"],
+        )
     beside = target.with_name(f".{os.getpid()}-{token_hex(6)}")
     with _place_errors(folder):
         target.parent.mkdir(parents=True, exist_ok=True)

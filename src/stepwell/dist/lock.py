@@ -150,7 +150,7 @@ def _compared(place: str, before: Mapping[str, Any], after: Mapping[str, Any]) -
         one, other, at = before.get(name), after.get(name), f"{place}{name}"
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             yield from _compared(f"{at}.", one, other)
-        elif one != other:
+        elif one != other and not (one != one and other != other):  # "not a number" is no other fact
             yield Difference(at, one, other)
 
 

@@ -56,11 +56,13 @@ def pinned_of(
     folder: Path,
     places: Sequence[str] = (),
     memo: Memo | None = None,
+    released: str = "",
 ) -> Pinned:
     """The files of locked data, verified: `Pinned.files`, and `Pinned.folder` where it is one.
 
     `folder` is the store's (or another folder laid out so, as the user's cache), `places` are asked for blobs that
-    are neither in place nor there. Nothing later is ever taken instead. Raises `FrozenGone` naming every place.
+    are neither in place nor there. Nothing later is ever taken instead. `released` is the installed release whose data
+    it is ("churn 1.4.0"). Raises `FrozenGone` naming every place.
     """
     from stepwell.sources.frozen import pin_locked
 
@@ -73,7 +75,21 @@ def pinned_of(
             fetch=fetch_from(places, root, data.source),
         )
     except StepwellError as error:
+        if released and isinstance(error, FrozenGone):
+            error.fixes = _asking(released, places)
         raise named(error, name) from None
+
+
+def _asking(released: str, places: Sequence[str]) -> tuple[str, ...]:
+    """What can be done by somebody who has a release installed, and not its project."""
+    if places:
+        return ("try again later, or with access to one of these places", f"ask who released {released}")
+    return (f"ask who released {released} for a release with `[tool.stepwell.release] store`",)
+
+
+def needs_place(data: Data) -> bool:
+    """Whether whoever installs a release can have its data only from a place that the release names."""
+    return not data.source.startswith("release://")
 
 
 _memory = Memory()
@@ -141,7 +157,7 @@ class Pins:
         return read(lock_of_project(self._root, self._file)).data
 
     def pin(self, source: SourceDef) -> Pinned:
-        """Pin one source. Raises what is wrong with it; `NotLocked`, `FrozenGone`, `FrozenOtherwise`, `BadLock`, `LockMissing`."""
+        """Pin one source. Raises what is wrong with it; `NotFrozen`, `NotLocked`, `FrozenGone`, `FrozenOtherwise`, `BadLock`, `LockMissing`."""
         if source.name in self._upgrade:
             return pin(source.uri, root=self._root, memo=self._memo, shelf=self._shelf, refresh=True)
         data = self._data.get(source.name)
@@ -165,6 +181,10 @@ class Pins:
         data = self._data.get(source.name)
         return data is not None and data.source == shown(source.uri)
 
+    def is_to_be_frozen(self, source: SourceDef) -> bool:
+        """Whether the manifest says which part of a source to freeze, and the lock does not say what that is."""
+        return not self.is_locked(source) and has_span(self._root, self._file, source)
+
     def _as_it_is(self, source: SourceDef, data: Data | None) -> Pinned:
         if self._frozen:
             raise NotLocked(
@@ -173,6 +193,13 @@ class Pins:
                 if data
                 else "--frozen takes data from the lock alone",
                 fixes=["stepwell run --lock"],
+                where=source.where,
+            )
+        if has_span(self._root, self._file, source):
+            raise NotFrozen(
+                f"`{source.name}` is not frozen yet",
+                why=f"`[data.{source.name}.freeze]` says which part of it is meant, and only `stepwell freeze` takes that part",
+                fixes=[f"stepwell freeze {source.name}"],
                 where=source.where,
             )
         try:
@@ -217,6 +244,16 @@ def frozen_data(root: Path, file: Path | None) -> Mapping[str, Data]:
 
     data = read(lock_of_project(root, file)).data
     return {name: one for name, one in data.items() if one.position}
+
+
+def has_span(root: Path, file: Path | None, source: SourceDef) -> bool:
+    """Whether the manifest says which part of a source is frozen. Raises `BadSettings`."""
+    written = written_of(root, file)
+    table = written.table.get("data") if written is not None else None
+    said = table.get(source.name) if isinstance(table, Mapping) else None
+    if not isinstance(said, Mapping) or said.get("freeze") is None:
+        return False
+    return shown(str(said.get("source", ""))) == shown(source.uri)
 
 
 def _may_be_frozen(root: Path, file: Path | None) -> bool:

@@ -20,6 +20,9 @@ _LATE = (
 )  # fmt: skip
 """What Stepwell imports of Python's own when it is needed, to start fast, and may need when a project is loaded."""
 
+MARK = "# Written by Stepwell from the manifest and the lock; not to be edited."
+"""A line that only modules of named data have which Stepwell has written, and may write again."""
+
 IsOwn = Callable[[str], bool]
 """Whether a file is first-party code of the project."""
 
@@ -41,7 +44,10 @@ def hidden(roots: Sequence[str], loaded: Iterable[str] = ()) -> list[str]:
 
 
 def blamed(error: BaseException, is_own: IsOwn) -> list[str]:
-    """The sentence on the file because of which an attribute or a name to import is missing; none for other errors."""
+    """The sentence on the file because of which an attribute or a name to import is missing; none for other errors.
+
+    None for modules that Stepwell has written: they have the name that the manifest gives them.
+    """
     name = file = None
     if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
         name, file = error.obj.__name__, getattr(error.obj, "__file__", None)
@@ -49,12 +55,24 @@ def blamed(error: BaseException, is_own: IsOwn) -> list[str]:
         name, file = error.name, error.path
     if not name or not file or not is_own(os.path.abspath(file)):
         return []
-    name = name.partition(".")[0]
+    if _is_written(file):
+        return []
+    name, _, below = name.partition(".")
     folder = os.path.dirname(os.path.abspath(file))
     if os.path.basename(file) == "__init__.py":
         file, folder = folder, os.path.dirname(folder)
+    for _ in filter(None, below.split(".")):  # of a package the outermost folder has the name
+        file, folder = folder, os.path.dirname(folder)
     told = _sentence(name, os.path.abspath(file), [folder])
     return [told] if told else []
+
+
+def _is_written(file: str) -> bool:
+    try:
+        with open(file, "rb") as text:
+            return MARK.encode() in text.read()
+    except OSError:  # gone meanwhile
+        return False
 
 
 def bring_forward(roots: Sequence[str]) -> None:

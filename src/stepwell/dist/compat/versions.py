@@ -4,6 +4,8 @@
 '1.5.0'
 >>> following("0.4.2", "major")        # below 1.0.0 nothing is promised, and the second number says what breaks
 '0.5.0'
+>>> following("1!2.0.0", "patch")
+'1!2.0.1'
 >>> following("2.0.0rc1", "major")     # a candidate becomes what it is a candidate of
 '2.0.0'
 """
@@ -28,7 +30,8 @@ def following(before: str, bump: Bump) -> str:
         numbers = (major, minor, 0) if version.pre and patch == 0 else (major, minor + 1, 0)
     else:
         numbers = (major, minor, patch) if version.pre else (major, minor, patch + 1)
-    return ".".join(map(str, numbers))
+    epoch = f"{version.key[0]}!" if version.key[0] else ""
+    return epoch + ".".join(map(str, numbers))
 
 
 def suffices(version: str, before: str, bump: Bump) -> bool:

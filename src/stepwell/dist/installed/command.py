@@ -16,7 +16,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from stepwell.errors import DiskFull, FileInTheWay, Interrupted, StepwellError, UsageError
+from stepwell.errors import (
+    DiskFull,
+    FileInTheWay,
+    Interrupted,
+    StepwellError,
+    UsageError,
+    WrongColumns,
+    WrongTypes,
+    WrongUnits,
+)
 from stepwell.sources.address import printable
 
 if TYPE_CHECKING:
@@ -134,7 +143,14 @@ def _info(release: Installed, options: Namespace) -> None:
 
 def _pull(release: Installed, _: Namespace) -> None:
     pulled = release.pull()
-    _write(sys.stderr, f"{pulled.count} blobs, {pulled.size:,} bytes are here now")
+    told = f"{pulled.count} blobs, {pulled.size:,} bytes are here now"
+    if pulled.lacking:
+        blobs, verb = ("blob", "is") if pulled.lacking == 1 else ("blobs", "are")
+        told += (
+            f"; all outputs are there, and {pulled.lacking:,} {blobs} of data {verb} not to be had, "
+            "because the release names no store"
+        )
+    _write(sys.stderr, told)
 
 
 def _data(release: Installed, options: Namespace) -> None:
@@ -158,7 +174,14 @@ def _predict(release: Installed, options: Namespace) -> None:
         _check_target(target, options.overwrite)
     leaving = release.opened.lock.output[predicts(release.opened, options.output)]
     table = taken(Path(options.table), text_columns(leaving)).frame
-    answer = release.predict(table, options.output, units=units)
+    try:
+        answer = release.predict(table, options.output, units=units)
+    except (WrongColumns, WrongTypes, WrongUnits) as error:  # what is typed in Python is no help here
+        own = [fix for fix in error.fixes if not fix.startswith(("table.", "predict("))]
+        if isinstance(error, WrongTypes):
+            own = [f"change the column in `{options.table}`, then the same again"]
+        error.fixes = tuple(own)
+        raise
     if not options.only:
         answer = table.drop(columns=[name for name in answer.columns if name in table.columns]).join(answer)
     if target is None:

@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from stepwell.codecs.content.digest import need
+from stepwell.dist.installed.kinds import kind_of
 from stepwell.errors import InputUnreadable, MissingSource, WrongColumns, WrongTypes
+from stepwell.sources.address import printable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from stepwell.sources.packing import File
 
 Sort = Literal["pandas", "polars", "polars lazy", "arrow", "columns", "row"]
 
@@ -34,7 +38,7 @@ class Given(NamedTuple):
 def taken(table: Any, text: Collection[str] = ()) -> Given:
     """Any table as a pandas frame; `text` are the columns that a file holds as text.
 
-    Raises `WrongTypes` for what is no table, `MissingSource` and `InputUnreadable` of a file, `MissingLibrary`.
+    Raises `WrongTypes` for what is no table, `MissingSource`, `InputUnreadable` and `WrongColumns` of a file, `MissingLibrary`.
     """
     need("pandas")
     library = type(table).__module__.partition(".")[0]
@@ -135,17 +139,91 @@ def _read(path: Path, text: Collection[str]) -> pd.DataFrame:
             why=f"what it is, is told by its suffix: {' '.join(PANDAS)}",
             fixes=["name a CSV or Parquet file"],
         )
-    option = _DTYPE.get(PANDAS[form][0])
+    reader, given = PANDAS[form]
+    option = _DTYPE.get(reader)
     options: dict[str, Any] = {option: dict.fromkeys(text, "str")} if option and text else {}
     try:
+        if reader == "read_csv":
+            _check_header(File(path, form, packing), given.get("sep", ","))
         found: pd.DataFrame = with_pandas(File(path, form, packing), "pandas.DataFrame", options)
-    except (OSError, ValueError, EOFError, ImportError, KeyError) as error:
+    except (OSError, ValueError, EOFError, ImportError, KeyError, OverflowError) as error:
         raise InputUnreadable(
             f"`{path}` cannot be read as a table",
             why=f"{type(error).__name__}: {str(error).strip()}"[:300].replace("\n", " "),
             fixes=[f"look at how it begins: head -c 300 {path}"],
         ) from None
     return found
+
+
+def _check_header(file: File, separator: str) -> None:
+    """See that each name of a CSV's header is there once, and that its first row has no more fields than it.
+
+    pandas would call the second one `name.1`, and take what is too much at the beginning of each row for an index;
+    of the rows below it tells itself where one has too many fields. Raises `WrongColumns`, `InputUnreadable`.
+    """
+    import csv
+    from io import TextIOWrapper
+
+    with file.open() as stream, TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text:
+        rows = csv.reader(text, delimiter=separator)
+        try:
+            header = next((row for row in rows if _is_written(row)), [])
+            first = next((row for row in rows if _is_written(row)), [])
+        except csv.Error:  # pandas says better what is wrong
+            return
+        line = rows.line_num
+    twice = next((name for name in header if name and header.count(name) > 1), "")
+    if twice:
+        raise WrongColumns(
+            f"`{file.path}` has the column `{printable(twice)}` twice",
+            why=f"its header is {printable(separator.join(header))[:200]}",
+            fixes=["leave one of them out"],
+        )
+    if len(first) > len(header):
+        raise InputUnreadable(
+            f"line {line} of `{file.path}` has {len(first)} fields, and the header has {len(header)}",
+            why="nobody can tell which column each value is of",
+            fixes=["name every column in the header", "leave out what is too much at the end of the row"],
+        )
+
+
+def _is_written(row: list[str]) -> bool:
+    """Whether a row of a CSV is no blank line."""
+    return len(row) > 1 or any(cell.strip() for cell in row)
+
+
+# --------------------------------------------------------------------------- numbers
+
+
+def refuse_too_large(frame: pd.DataFrame, takes: Mapping[str, str]) -> None:
+    """Raise `WrongTypes` where a number does not fit into the type of its column: it would become another number."""
+    for name, wanted in takes.items():
+        column = frame.get(name)
+        if getattr(column, "ndim", 0) != 1 or column is None:
+            continue
+        limit = 1 << (63 if kind_of(wanted) == "int" else 1024)
+        value = _too_large(column, limit)
+        if value is not None:
+            raise WrongTypes(
+                f"`{name}` holds {f'{value:.6g}' if abs(value) < 1 << 1000 else 'a number of more than 300 digits'}, and "
+                f"{wanted} is wanted: it does not fit into that",
+                why="as another number it would be asked about silently",
+                fixes=["correct the value, or leave it missing if nobody knows it"],
+            )
+
+
+def _too_large(column: pd.Series, limit: int) -> Any:
+    """The first number that is not from `-limit` to below `limit`; None where there is none. Those of NumPy's integers all are."""
+    import pandas as pd
+
+    if pd.api.types.is_float_dtype(column.dtype):
+        values = column.dropna()
+        outside = values[(abs(values) >= float(limit)) & (abs(values) != float("inf"))] if limit < 1 << 1000 else ()
+        return float(outside.iloc[0]) if len(outside) else None
+    if str(column.dtype) != "object":
+        return None
+    numbers = (one for one in column if isinstance(one, int | float) and abs(one) != float("inf"))
+    return next((one for one in numbers if one >= limit or one < -limit), None)
 
 
 # --------------------------------------------------------------------------- back

@@ -7,18 +7,24 @@ A requirement is a name and comparisons of versions, as in `Requires-Dist`; mark
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from stepwell.dist.versions import Version, parsed
 from stepwell.errors import BadReleaseName, LibraryDiffers
-from stepwell.sources.versions import version_of
+from stepwell.sources.versions import normal, version_of
 
 _REQUIREMENT = re.compile(
     r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*\(?(?P<said>[^;)]*)\)?.*", re.DOTALL
 )
 _ONE = re.compile(r"(===|==|!=|~=|>=|<=|>|<)\s*([^\s,]+)")
+
+
+_DISTRIBUTIONS = {"sklearn": "scikit-learn", "skops": "skops"}
+"""Distributions of modules that codecs need."""
 
 
 class Unmet(NamedTuple):
@@ -42,6 +48,41 @@ def check(needs: Iterable[str], who: str) -> None:
         why="its bytes mean what the library that wrote them means by them",
         fixes=["pip install " + " ".join(f'"{each.requirement}"' for each in found)],
     )
+
+
+def check_modules(modules: Iterable[str], needs: Iterable[str], who: str) -> None:
+    """Raise `LibraryDiffers` where one of these modules cannot be found, though its distribution may be there. Imports nothing."""
+    missing = [module for module in modules if not _is_found(module)]
+    if missing:
+        raise gone(missing, needs, who)
+
+
+def gone(missing: Iterable[str], needs: Iterable[str], who: str) -> LibraryDiffers:
+    """The error for modules that cannot be imported; `needs` say which versions of their distributions are meant."""
+    names = list(dict.fromkeys(module.partition(".")[0] for module in missing))
+    said = {normal(match["name"]): text for text in needs if (match := _REQUIREMENT.fullmatch(text))}
+    wanted = [_DISTRIBUTIONS.get(name, name) for name in names]
+    asked = " ".join(f'"{said.get(normal(name), name).partition(";")[0].strip()}"' for name in wanted)
+    here = any(version_of(name) for name in wanted)
+    return LibraryDiffers(
+        f"{who} needs {' and '.join(f'`{name}`' for name in names)}, which cannot be imported",
+        why="the files of the library are damaged or hidden: its name is among what is installed" if here else "",
+        fixes=[f"pip install {asked}", *([f"pip install --force-reinstall {asked}"] if here else [])],
+    )
+
+
+def modules_of(needs: Iterable[str]) -> list[str]:
+    """The modules of requirements whose name is not that of what is imported: `sklearn` of scikit-learn."""
+    matches = [match for text in needs if (match := _REQUIREMENT.fullmatch(text))]
+    names = {normal(match["name"]) for match in matches}
+    return [module for module, name in _DISTRIBUTIONS.items() if normal(name) in names]
+
+
+def _is_found(module: str) -> bool:
+    try:
+        return module in sys.modules or importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # ValueError: a module without a spec was put in `sys.modules`
+        return False
 
 
 def unmet(needs: Iterable[str]) -> list[Unmet]:

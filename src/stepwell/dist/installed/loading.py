@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.dist import depot
-from stepwell.dist.installed.libraries import check
-from stepwell.dist.pins import pinned_of
+from stepwell.dist.installed.libraries import check, check_modules, gone, modules_of
+from stepwell.dist.pins import needs_place, pinned_of
 from stepwell.errors import BlobNotFetched, CannotDecode, FileInTheWay, NoSuchOutput, nearest
 from stepwell.plugins.registry import registry
 from stepwell.stores.blobs import FileBlob, HeldBlob
@@ -30,10 +30,14 @@ if TYPE_CHECKING:
 
 
 class Pulled(NamedTuple):
-    """What was fetched: how many blobs are in the cache now, and how many bytes they have."""
+    """What was fetched: how many blobs are in the cache now, and how many bytes they have.
+
+    `lacking` are blobs of data that are not to be had, because the release names no store.
+    """
 
     count: int
     size: int
+    lacking: int = 0
 
 
 def leaving_of(opened: Opened, name: str) -> tuple[str, Leaving]:
@@ -63,9 +67,13 @@ def load(opened: Opened, name: str = "") -> Any:
     from stepwell.codecs import choose
 
     name, leaving = leaving_of(opened, name)
-    check(leaving.needs, f"`{name}` of {opened.document.project} {opened.document.version}")
+    who = f"`{name}` of {opened.document.project} {opened.document.version}"
+    needs = leaving.needs or tuple(f"{one}=={v}" for one, v in opened.lock.environment.direct.items())
+    check(leaving.needs, who)
     _know_codec(opened, leaving.codec)
-    if getattr(choose.by_name(leaving.codec), "executes", False):
+    codec = choose.by_name(leaving.codec)
+    check_modules([*getattr(codec, "needs", ()), *modules_of(leaving.needs)], needs, who)
+    if getattr(codec, "executes", False):
         raise CannotDecode(
             f"`{name}` was released as {leaving.codec}, which executes what its bytes say",
             why="what is released is read by others, who did not write it",
@@ -73,7 +81,12 @@ def load(opened: Opened, name: str = "") -> Any:
         )
     for part in leaving.parts:
         path_of(opened, part)
-    return choose.load(_blob(opened, leaving.bytes), leaving.codec)
+    try:
+        return choose.load(_blob(opened, leaving.bytes), leaving.codec)
+    except CannotDecode as error:
+        if isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name:
+            raise gone([error.__cause__.name], needs, who) from error
+        raise
 
 
 def _know_codec(opened: Opened, codec: str) -> None:
@@ -139,11 +152,15 @@ def _size(opened: Opened, digest: str) -> int:
 
 
 def pull(opened: Opened) -> Pulled:
-    """Fetch all blobs that are not in the package. Raises what `depot.fetch` raises, after all were asked for."""
+    """Fetch all blobs that are not in the package. Raises what `depot.fetch` raises, after all were asked for.
+
+    Data that a release without a store was made of is counted, and no error: its outputs do without.
+    """
     count, size = 0, 0
+    lacking = _lacking(opened)
     missing: list[BlobNotFetched] = []
     for digest, blob in sorted(opened.document.blobs.items()):
-        if blob.inside:
+        if blob.inside or digest in lacking:
             continue
         try:
             depot.fetch(digest, blob.size, opened.document.stores)
@@ -157,7 +174,20 @@ def pull(opened: Opened) -> Pulled:
             why=missing[0].why,
             fixes=missing[0].fixes,
         )
-    return Pulled(count, size)
+    return Pulled(count, size, len(lacking))
+
+
+def _lacking(opened: Opened) -> set[str]:
+    """The blobs of data that nobody gives, as the release names no store: neither in the package nor in the cache, and not in place."""
+    if opened.document.stores:
+        return set()
+    lock = opened.lock
+    own = {digest for one in lock.output.values() for digest in (one.bytes, *one.parts)}
+    wanted: set[str] = set()
+    for data in lock.data.values():
+        if needs_place(data) and not (_home(opened) / data.source).exists():
+            wanted |= {text.rpartition(" ")[2] for text in data.files.values()} or {data.bytes}
+    return {one for one in wanted - own if opened.blob(one) is None and depot.cached(one) is None}
 
 
 # --------------------------------------------------------------------------- data
@@ -173,7 +203,15 @@ def data_of(opened: Opened, name: str, target: Path, *, overwrite: bool = False)
         raise no_such(opened, "data", name, list(known))
     if target.exists() and (not overwrite or target.is_dir()):
         raise FileInTheWay(f"`{target}` is there already", fixes=["name another place", "-f replaces a file"])
-    found = pinned_of(name, known[name], _home(opened), cache_folder(), opened.document.stores)
+    document = opened.document
+    found = pinned_of(
+        name,
+        known[name],
+        _home(opened),
+        cache_folder(),
+        document.stores,
+        released=f"{document.project} {document.version}",
+    )
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if found.folder:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from stepwell.dist.installed.given import Given, given_back, taken
+from stepwell.dist.installed.given import Given, given_back, refuse_too_large, taken
 from stepwell.dist.installed.kinds import kind_of
 from stepwell.dist.installed.loading import leaving_of
 from stepwell.dist.installed.signature import fit
@@ -63,6 +63,7 @@ def predict(model: Any, leaving: Leaving, table: Any, *, units: Mapping[str, str
             f"a {type(model).__qualname__} does not predict", why="it has no `predict`, and cannot be called"
         )
     given = taken(table, text_columns(leaving))
+    refuse_too_large(given.frame, leaving.takes)
     frame = fit(given, leaving, units)
     return given_back(_answer(model, leaving, frame, given), given.sort)
 

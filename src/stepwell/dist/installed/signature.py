@@ -70,7 +70,9 @@ def check_columns(here: Sequence[Any], wanted: Sequence[str]) -> None:
             f"the table has no column {', '.join(said)}{' …' if len(missing) > 10 else ''}",
             why=f"the model was trained on {', '.join(wanted[:20])}{' …' if len(wanted) > 20 else ''}",
             fixes=[
-                *[f'table.rename(columns={{"{near}": "{name}"}})' for name, near in close.items() if near][:3],
+                *[f'table.rename(columns={{"{near}": "{name}"}})' for name, near in close.items() if near][
+                    :3
+                ],
                 "give it a table with all of these columns; more do no harm",
             ],
         )
@@ -153,7 +155,7 @@ def _numbers(column: pd.Series) -> Any:
 
 def _to_float(column: pd.Series, here: str, wanted: str) -> Any:
     if here not in ("int", "float", "bool"):
-        raise Misfit(f"holds {_called(column, here)}, and {wanted} is wanted")
+        raise Misfit(f"holds {_no_number(column, here)}, and {wanted} is wanted")
     return _numbers(column).astype("float32" if wanted.lower() == "float32" else "float64")
 
 
@@ -161,7 +163,7 @@ def _to_int(column: pd.Series, here: str, wanted: str) -> Any:
     if here == "bool" or (here == "int" and not bool(column.isna().any())):
         return column.astype("int64") if here == "bool" or str(column.dtype)[0] not in "iu" else column
     if here not in ("int", "float"):
-        raise Misfit(f"holds {_called(column, here)}, and {wanted} is wanted")
+        raise Misfit(f"holds {_no_number(column, here)}, and {wanted} is wanted")
     numbers = _numbers(column)
     present = numbers.dropna()
     broken = present[present % 1 != 0]
@@ -174,7 +176,7 @@ def _to_bool(column: pd.Series, here: str, wanted: str) -> Any:
     if here in ("int", "float") and bool(column.dropna().isin([0, 1]).all()):
         here = "bool"
     if here != "bool":
-        raise Misfit(f"holds {_called(column, here)}, and {wanted} is wanted")
+        raise Misfit(f"holds {_no_number(column, here)}, and {wanted} is wanted")
     return column.astype("bool") if not bool(column.isna().any()) else _numbers(column)
 
 
@@ -234,6 +236,28 @@ def _called(column: pd.Series, here: str) -> str:
     names = {"int": "integers", "bool": "true and false", "moment": "moments", "date": "dates", "other": ""}
     first = repr(column.dropna().iloc[0])[:40]
     return f"{names.get(here, here) or str(column.dtype)} ({first})"
+
+
+def _no_number(column: pd.Series, here: str) -> str:
+    """What a column holds that should be of numbers, with the first value that is none, and its row, counted from 1.
+
+    Where each text could be read as a number, it is the first one.
+    """
+    if here not in ("text", "mixed"):
+        return _called(column, here)
+    present = [(row, value) for row, value in enumerate(column, 1) if isinstance(value, str)]
+    if not present:
+        return _called(column, here)
+    row, value = next(((row, value) for row, value in present if not _reads(value)), present[0])
+    return f"text ({repr(value)[:40]} in row {row:,})"
+
+
+def _reads(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 # --------------------------------------------------------------------------- categories

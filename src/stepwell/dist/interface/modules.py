@@ -21,9 +21,7 @@ from stepwell.author.manifest import Manifest
 from stepwell.dist import lock as locks
 from stepwell.dist.interface.kinds import type_of
 from stepwell.sources.address import shown
-
-MARK = "# Written by Stepwell from the manifest and the lock; not to be edited."
-"""A line that only files have which Stepwell has written, and may write again."""
+from stepwell.worker.hiding import MARK
 
 MOST_COLUMNS = 1000
 """Columns of one table that are written out; of a wider one any name is taken."""

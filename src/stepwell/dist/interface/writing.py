@@ -20,12 +20,13 @@ from typing import NamedTuple
 from stepwell.author.manifest import Manifest, manifest_of
 from stepwell.author.where import short
 from stepwell.author.written import written_of
-from stepwell.dist.interface.modules import MARK, entries_of, module_of, stub_of
+from stepwell.dist.interface.modules import entries_of, module_of, stub_of
 from stepwell.dist.lock import Lock
 from stepwell.dist.lockfile import NAME as USUAL
 from stepwell.dist.lockfile import lock_path, read
 from stepwell.errors import InterfaceTaken, InterfaceUnwritable, LockStale
 from stepwell.stores.durable import replace
+from stepwell.worker.hiding import MARK
 
 NAME = "data.py"
 

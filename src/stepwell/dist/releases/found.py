@@ -58,6 +58,12 @@ def channels_of(root: Path, manifest: Manifest, index: str = "") -> Channels:
     return Channels.open(files_of(where, root))
 
 
+def has_channels(root: Path, manifest: Manifest) -> bool:
+    """Whether a project names channels that may be there. A folder elsewhere may be on a disk that is not mounted; one of its own was never made."""
+    index = manifest.channels.index
+    return bool(index) and ("://" in index or Path(index).is_absolute() or (root / index).exists())
+
+
 def files_of(where: str, root: Path) -> Files:
     """The door to an index: a folder, relative to the project's root, or a bucket. Raises `NoChannels` for what is neither."""
     from stepwell.dist.channels.local import LocalFiles
@@ -127,7 +133,7 @@ def _is(file: str, project: str, version: str) -> bool:
 
 
 def _in_pool(project: str, version: str, root: Path, manifest: Manifest) -> Opened:
-    if manifest.channels.index:
+    if has_channels(root, manifest):
         channels = channels_of(root, manifest)
         for file in channels.pool.versions(project, version):
             return pooled(channels, project, file)

@@ -24,7 +24,7 @@ class Tree(NamedTuple):
     """What git says of a folder; all names are relative to it, with `/`.
 
     `commit` is "" where there is none. `dirty` are files that differ from it, or are new and not ignored. `files` are all that
-    belong to the project, the new ones among them. `tags` are those of the commits that this one comes from, each with its commit.
+    belong to the project, new ones with code among them. `tags` are those of the commits that this one comes from, each with its commit.
     """
 
     commit: str = ""
@@ -46,10 +46,12 @@ def tree_of(root: Path, apart: Iterable[Path] = ()) -> Tree:
         f"{folder.relative_to(root).as_posix()}/" for folder in apart if folder.is_relative_to(root)
     )
     prefix = _git(root, "rev-parse", "--show-prefix").rstrip("\n")
-    files = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    names = sorted({name for name in files.split("\0") if name})
-    if not names:  # a folder that the repository around it ignores
+    known = [name for name in _git(root, "ls-files", "-z", "--cached").split("\0") if name]
+    new = _git(root, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
+    if not known and not any(new):  # a folder that the repository around it ignores
         return Tree()
+    # Of files that nobody has added only code is released: others may be anybody's notes.
+    names = sorted({*known, *[name for name in new if name.endswith(".py")]})
     commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", may_fail=True).strip()
     status = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", ".")
     changed = sorted(line[3:].removeprefix(prefix) for line in status.split("\0") if line)
