@@ -1,8 +1,8 @@
 """Write some months of flights, the airlines, and a fixed sample for comparing models.
 
-    python months.py 1 6                # January to June
-    python months.py 1 7 --seconds      # somebody changed the unit of arr_delay
-    python months.py 1 7 --renumber     # somebody gave all flights new names
+python months.py 1 6                # January to June
+python months.py 1 7 --seconds      # somebody changed the unit of arr_delay
+python months.py 1 7 --renumber     # somebody gave all flights new names
 """
 
 import argparse

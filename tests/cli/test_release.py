@@ -450,3 +450,48 @@ def test_after_a_rollback_the_next_number_is_one_that_nobody_has(locked) -> None
     locked("promote", "1.1.0", "production", "--why", "second")
     locked("rollback", "production", "--why", "worse")
     assert locked("release", "--bump", "minor", "--json").json["version"] == "1.2.0"
+
+
+def test_no_secret_goes_along_as_a_parameter_or_an_argument(locked) -> None:
+    locked.edit(
+        "def told(weights: dict[str, list[float]]) -> str:",
+        "def told(weights: dict[str, list[float]], api_key: str, where: str, pad_token: str) -> str:",
+    )
+    locked.edit(
+        "def main(times: int = 1) -> str:",
+        "def main(times: int = 1, token: str = 'geheim-1', max_tokens: str = 'many words', "
+        "options: dict[str, str] = {'url': 'https://ana:geheim-2@host.example/cas'}) -> str:",
+    )
+    locked.edit(
+        "return told(fit(points(), times))",
+        "return told(fit(points(), times), 'geheim-3', 'https://host.example/a?token=geheim-4', '<pad>')",
+    )
+    locked("run", "--lock")
+    commit(locked)
+    error = refused(locked, "1.0.0")
+    told = json.dumps(error)
+    assert "geheim" not in told
+    for said in (
+        "the parameter `token` of `main` is a secret by its name, and its value is in the lock",
+        "the parameter `options.url` of `main` has credentials in its address: https://host.example/cas",
+        "the argument `api_key` of `told` is a secret by its name, and its value is in the lock",
+        "the argument `where` of `told` has credentials in its address: https://host.example/a?token=",
+        'make it a `Secret`: token: Secret = Secret(\\"TOKEN\\")',
+    ):
+        assert said in told
+    assert "max_tokens" not in told
+    assert "pad_token" not in told
+
+
+def test_a_secret_as_a_parameter_is_released(locked) -> None:
+    locked.edit("import log, pipeline,", "import Secret, log, pipeline,")
+    locked.edit(
+        "def told(weights: dict[str, list[float]])",
+        "def told(weights: dict[str, list[float]], token: Secret)",
+    )
+    locked.edit("def main(times: int = 1)", 'def main(times: int = 1, token: Secret = Secret("API_TOKEN"))')
+    locked.edit("return told(fit(points(), times))", "return told(fit(points(), times), token)")
+    locked("run", "--lock", env={"API_TOKEN": "geheim-1"})
+    commit(locked)
+    locked("release", "1.0.0", env={"API_TOKEN": "geheim-1"})
+    assert open_wheel(locked.root / WHEEL).lock.pipeline["main"].params["token"] == "env:API_TOKEN"

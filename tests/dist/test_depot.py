@@ -314,3 +314,15 @@ def test_a_cache_that_cannot_be_written_is_told(place: Path, cache: Path) -> Non
         cache.mkdir(mode=0o500)
         with pytest.raises(StoreReadOnly, match="cannot be written"):
             depot.fetch(DIGEST, len(DATA), [str(place)])
+
+
+def test_a_place_on_a_disk_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    made = tmp_path / "made.bin"
+    made.write_bytes(DATA)
+    with pytest.raises(BadDepot, match="there is no folder") as caught:
+        depot.put(made, DIGEST, str(tmp_path / "disk" / "cas"))
+    assert caught.value.fixes[0] == "mount the disk"
+    assert not (tmp_path / "disk").exists()
+    (tmp_path / "disk").mkdir()
+    depot.put(made, DIGEST, str(tmp_path / "disk" / "cas"))
+    assert (tmp_path / "disk" / "cas" / depot.name_of(DIGEST)).read_bytes() == DATA

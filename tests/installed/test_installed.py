@@ -420,7 +420,7 @@ def test_text_in_a_number_column_of_a_file_is_quoted_with_its_row(
     code, out, err = command(churn, capsys, "predict", str(table))
     assert (code, out) == (3, "")
     assert "`mrr` holds text ('hot' in row 2), and float64 is wanted" in err
-    assert f"change the column in `{table}`" in err
+    assert f"change the column in `{table}` (row 1 is the first below the header), then the same again" in err
     assert "table.assign" not in err
     table.write_text("tenur,mrr\n1,2.5\n")
     _, _, err = command(churn, capsys, "predict", str(table))
@@ -435,12 +435,8 @@ def without_store(folder: Path, **options: Any) -> Installed:
 
 def test_data_that_no_store_has_is_told_by_pull(tmp_path: Path, capsys: Any) -> None:
     made = without_store(tmp_path)
-    assert command(made, capsys, "pull") == (
-        0,
-        "",
-        "0 blobs, 0 bytes are here now; all outputs are there, and 1 blob of data is not to be had, "
-        "because the release names no store\n",
-    )
+    told = "0 blobs, 0 bytes are here now; all outputs are there, and 1 blob of data is not to be had, "
+    assert command(made, capsys, "pull") == (0, "", f"{told}because the release names no store\n")
     assert made.pull().lacking == 1
     lost = release(tmp_path / "lost", {"metrics": Output({"auc": 1})}, outside=("metrics",))
     code, _, err = command(lost, capsys, "pull")
@@ -473,3 +469,45 @@ def test_the_package_has_the_names_and_imports_little(churn: Installed, tmp_path
     done = python(tmp_path / "site", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "1.4.0 {'auc': 0.83} 0\n"
+
+
+HIDDEN = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "sklearn":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+from pathlib import Path
+from stepwell.dist.installed import Installed
+from stepwell.errors import StepwellError
+
+made = Installed(Path(sys.argv[1]))
+for ask in (lambda: made.load("model"), lambda: made.predict({"tenure": [1], "mrr": [2.0]}, "model"), lambda: made.load("both")):
+    try:
+        ask()
+    except StepwellError as error:
+        print(error.code, error.what, error.fixes[0], sep=" | ")
+"""
+
+
+def test_a_library_that_is_hidden_is_told_with_what_to_type(tmp_path: Path) -> None:
+    import sklearn
+
+    said = {**SIGNATURE, "needs": (f"scikit-learn=={sklearn.__version__}",)}
+    release(
+        tmp_path, {"model": Output(regressor(), said=said), "both": Output({"a": regressor()}, said=said)}
+    )
+    place = str(tmp_path / "site" / "churn" / "_release")
+    done = subprocess.run(
+        [sys.executable, "-c", HIDDEN, place], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    fix = f'pip install "scikit-learn=={sklearn.__version__}"'
+    one = f"churn 1.4.0 needs `sklearn`, which cannot be imported | {fix}"
+    assert done.stdout.splitlines() == [
+        f"E733 | `model` of {one}",
+        f"E733 | `model` of {one}",
+        f"E733 | `both` of {one}",
+    ]

@@ -402,3 +402,62 @@ def test_what_is_all_missing_is_missing() -> None:
 
 def test_types_that_are_not_known_are_not_checked() -> None:
     assert seen({"a": "?"}, {"a": [[1], [2]]})["a"].tolist() == [[1], [2]]
+
+
+# --------------------------------------------------------------------------- files whose rows are not their header's
+
+
+def mean(table: pd.DataFrame) -> list[float]:
+    return [1.0] * len(table)
+
+
+NUMBERS = {"takes": {"mrr": "int64", "age": "int64"}, "categories": {}, "units": {}}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("mrr,age\n50,30,7\n", 2), ("mrr,age\n\n0,50,30\n1,2,3\n", 3), ("mrr,age\n1,2\n50,30,7\n", 3)],
+)
+def test_a_row_with_more_fields_than_the_header_is_refused(text: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(InputUnreadable) as caught:
+        predict(mean, signature(**NUMBERS), tmp_path / "m.csv")
+    assert f"line {line}" in caught.value.what + caught.value.why
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_a_header_with_a_name_twice_is_refused(start: str, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"{start}mrr,age,mrr\n1,2,3\n", "utf-8")
+    with pytest.raises(WrongColumns, match="has the column `mrr` twice"):
+        predict(mean, signature(**NUMBERS), tmp_path / "m.csv")
+
+
+def test_packed_quoted_and_empty_files_are_read_as_before(tmp_path: Path) -> None:
+    import gzip
+
+    (tmp_path / "m.csv.gz").write_bytes(gzip.compress(b'\n"mrr",age,"a,b"\n1,2,"x\ny"\n3,4,\n'))
+    assert len(predict(mean, signature(**NUMBERS), tmp_path / "m.csv.gz")) == 2
+    (tmp_path / "m.tsv").write_text("mrr\tage\n1\t2\n")
+    assert len(predict(mean, signature(**NUMBERS), tmp_path / "m.tsv")) == 1
+    (tmp_path / "m.csv").write_text("mrr,age\n")
+    assert len(predict(mean, signature(**NUMBERS), tmp_path / "m.csv")) == 0
+
+
+@pytest.mark.parametrize("value", ["99999999999999999999999", "-99999999999999999999999", "1e23", "9" * 400])
+def test_a_number_that_does_not_fit_is_refused(value: str, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"mrr,age\n50,{value}\n")
+    with pytest.raises(WrongTypes, match="`age` holds"):
+        predict(mean, signature(**NUMBERS), tmp_path / "m.csv")
+    with pytest.raises(WrongTypes, match="`age` holds"):
+        predict(
+            mean,
+            signature(**NUMBERS),
+            {"mrr": [1], "age": [int(float(value)) if "e" in value else int(value)]},
+        )
+
+
+def test_large_numbers_are_floats_where_these_are_wanted() -> None:
+    leaving = signature(takes={"mrr": "float64"}, categories={}, units={})
+    assert predict(mean, leaving, {"mrr": [10**23, 1]})["prediction"] == [1.0, 1.0]
+    with pytest.raises(WrongTypes, match="more than 300 digits"):
+        predict(mean, leaving, {"mrr": [10**400]})

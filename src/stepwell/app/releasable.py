@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from msgspec import structs
 
 from stepwell.app.compat import judged, refuse_too_small
+from stepwell.app.exposed import exposed
 from stepwell.app.locking import lock_of, manifest_for, merged, path_of, refuse_different, stale
 from stepwell.app.session import Work
 from stepwell.author.manifest import Manifest, manifest_of
@@ -119,7 +120,7 @@ def facts_of(works: Sequence[Work], asked: Asked) -> Facts:
     channels = channels_of(root, manifest) if has_channels(root, manifest) else None
     known = known_of(project_name(name), dict.fromkeys([root / "dist", out]), channels, tree)
     found = Facts(tuple(works), root, file, manifest, name, "", lock, tree, known, None, out)
-    wrong = [*_dirt(tree, asked), *_secrets(manifest), *_failed_gates(root, file, lock)]
+    wrong = [*_dirt(tree, asked), *_secrets(manifest), *exposed(lock), *_failed_gates(root, file, lock)]
     try:
         found = _versioned(found, asked, blocked=bool(wrong))
     except StepwellError as error:

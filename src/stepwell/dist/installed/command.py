@@ -179,7 +179,10 @@ def _predict(release: Installed, options: Namespace) -> None:
     except (WrongColumns, WrongTypes, WrongUnits) as error:  # what is typed in Python is no help here
         own = [fix for fix in error.fixes if not fix.startswith(("table.", "predict("))]
         if isinstance(error, WrongTypes):
-            own = [f"change the column in `{options.table}`, then the same again"]
+            counted = (
+                " (row 1 is the first below the header)" if " in row " in f"{error.what} {error.why}" else ""
+            )
+            own = [f"change the column in `{options.table}`{counted}, then the same again"]
         error.fixes = tuple(own)
         raise
     if not options.only:

@@ -217,8 +217,11 @@ def _too_large(column: pd.Series, limit: int) -> Any:
     import pandas as pd
 
     if pd.api.types.is_float_dtype(column.dtype):
+        if limit >= 1 << 1024:
+            return None
         values = column.dropna()
-        outside = values[(abs(values) >= float(limit)) & (abs(values) != float("inf"))] if limit < 1 << 1000 else ()
+        outside = values[(values >= limit) | (values < -limit)]
+        outside = outside[abs(outside) != float("inf")]
         return float(outside.iloc[0]) if len(outside) else None
     if str(column.dtype) != "object":
         return None

@@ -66,7 +66,7 @@ def gone(missing: Iterable[str], needs: Iterable[str], who: str) -> LibraryDiffe
     here = any(version_of(name) for name in wanted)
     return LibraryDiffers(
         f"{who} needs {' and '.join(f'`{name}`' for name in names)}, which cannot be imported",
-        why="the files of the library are damaged or hidden: its name is among what is installed" if here else "",
+        why="it is among what is installed, and its files are damaged or hidden" if here else "",
         fixes=[f"pip install {asked}", *([f"pip install --force-reinstall {asked}"] if here else [])],
     )
 
