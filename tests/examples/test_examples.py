@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from example_pages import EXAMPLES, check, copied, shown  # it lies beside this file
 
-OWN_TESTS = {"flights", "languages"}
-"""Examples that need more, and have tests of their own (`tests/e2e/test_flights.py`, `test_languages.py`)."""
+OWN_TESTS = {"flights", "flights_delay", "languages"}
+"""Examples that need more, and have tests of their own (`tests/e2e/test_flights.py`, `test_release_tutorial.py`, `test_languages.py`)."""
 NAMES = sorted(page.parent.name for page in EXAMPLES.glob("*/README.md") if page.parent.name not in OWN_TESTS)
 
 
