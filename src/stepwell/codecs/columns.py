@@ -120,12 +120,13 @@ def declared(annotation: Any) -> Columns | None:
 
 def columns_in(table: Any) -> Columns | None:
     """The columns that a table has (pandas, polars, Arrow, or alike); None for what is no table."""
+    # First, since polars warns of whoever asks a lazy frame for its `schema`.
+    if type(table).__name__ == "LazyFrame" and hasattr(table, "collect_schema"):
+        return Columns.of(dict(table.collect_schema()))
     schema = getattr(table, "schema", None)
     names = getattr(table, "column_names", None)
     if names is not None and schema is not None:  # Arrow
         return Columns.of({field.name: field.type for field in schema})
-    if type(table).__name__ == "LazyFrame" and hasattr(table, "collect_schema"):
-        return Columns.of(dict(table.collect_schema()))
     if isinstance(schema, Mapping):  # polars
         return Columns.of(dict(schema))
     names, kinds = getattr(table, "columns", None), getattr(table, "dtypes", None)
