@@ -22,7 +22,7 @@ from stepwell.kernel.ports import Done, Interrupt, Logged, Report, Started, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.worker import failures
 from stepwell.worker.execute import ATTEMPT, Context, execute
-from stepwell.worker.masking import in_this_process
+from stepwell.worker.masking import ThisProcess
 from stepwell.worker.modules import FirstParty, Snapshot
 
 
@@ -88,6 +88,7 @@ class InProcessEngine:
         self._tasks: deque[Task] = deque()
         self._reports: list[Report] = []
         self._context: Context | None = None
+        self._masked = ThisProcess()
         self._told = self._executing = False
         self._why = ""
         self._stopped = False
@@ -124,6 +125,7 @@ class InProcessEngine:
     def close(self) -> None:
         """Forget what is waiting, and put the process back."""
         self._tasks.clear()
+        self._masked.close()
         if self._context is not None:
             self._context.close()
             self._context = None
@@ -135,7 +137,7 @@ class InProcessEngine:
         self._executing = True
         began = monotonic()
         try:
-            with in_this_process(), _alarm(task.step.timeout):
+            with self._masked, _alarm(task.step.timeout):
                 done = execute(task, self._context)
             self._reports.append(done)
         except _Overdue:

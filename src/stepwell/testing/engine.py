@@ -325,7 +325,7 @@ class EngineContract:
         try:
             for node in range(2000):
                 engine.submit(contract_task(node, "add", a=Constant(node, ""), b=Constant(1, "")))
-            done = [r for r in drain(engine, 2000, timeout=110) if isinstance(r, Done)]
+            done = [r for r in drain(engine, 2000) if isinstance(r, Done)]
             assert sorted(d.node for d in done) == list(range(2000))
             assert all(d.failure is None for d in done)
         finally:

@@ -8,7 +8,7 @@ prints much while it holds Python's lock. It is started when the first secret is
 What could be the beginning of a secret is held back until it is known what follows, so that one that is
 written in two parts is found, too.
 
-For a process whose streams are nobody's pipes (`--in-process`), `in_this_process` does the same to `sys.stdout`.
+For a process whose streams are nobody's pipes (`--in-process`), `ThisProcess` does the same to `sys.stdout`.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class Masking:
         self._acks, acks = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        if not os.fork():
+        self._pid = os.fork()
+        if not self._pid:
             try:
                 _serve(readers, (out, err), commands, acks, end, tell_ends=tell_ends)
             finally:
@@ -115,6 +116,13 @@ class Masking:
         except OSError:
             return False
         return self._wait(2)
+
+    def is_alive(self) -> bool:
+        """Whether the process is still there."""
+        try:
+            return os.waitpid(self._pid, os.WNOHANG)[0] == 0
+        except ChildProcessError:  # somebody else has asked
+            return False
 
     def close(self) -> None:
         """Let go of it."""
@@ -221,60 +229,108 @@ class _Masked(io.TextIOBase):
         return getattr(self._stream, name)
 
 
-@contextlib.contextmanager
-def in_this_process(*, whole: bool = True) -> Iterator[None]:
-    """Mask what this process writes to `sys.stdout` and `sys.stderr`, from the moment when a secret is known.
+class ThisProcess:
+    """Masks what this process writes to `sys.stdout` and `sys.stderr`, from the moment when a secret is known.
 
-    `whole`: also what child processes and C code write; not for debuggers, which need a terminal.
+        masked = ThisProcess()
+        with masked: ...        # a task; as often as there are tasks
+        masked.close()
+
+    `whole`: also what child processes and C code write; not for debuggers, which need a terminal. What masks that
+    is a process of its own, which stays until `close`: forking a process that holds much takes longer than most tasks.
     """
-    made: list[tuple[str, TextIO, _Masked]] = []
-    below: list[_Below] = []
 
-    def learn() -> None:
-        if whole and not below:
-            below.append(_Below())
-        for one in below:
-            one.learn()
-        for name in ("stdout", "stderr") if not made else ():
-            stream = getattr(sys, name)
-            made.append((name, stream, _Masked(stream)))
-            setattr(sys, name, made[-1][2])
-        for _, _, masked in made:
-            masked.learn()
+    def __init__(self, *, whole: bool = True) -> None:
+        self._whole = whole
+        self._streams: list[tuple[str, TextIO, _Masked]] = []
+        self._below: _Below | None = None
 
-    secrets.forms.learned.append(learn)
-    if secrets.forms:
-        learn()
-    try:
-        yield
-    finally:
-        secrets.forms.learned.remove(learn)
-        for name, stream, masked in made:
+    def __enter__(self) -> None:
+        secrets.forms.learned.append(self._learn)
+        if secrets.forms:
+            self._learn()
+
+    def __exit__(self, *_: object) -> None:
+        secrets.forms.learned.remove(self._learn)
+        for name, stream, masked in self._streams:
             masked.finish()
             if getattr(sys, name) is masked:
                 setattr(sys, name, stream)
-        for one in below:
-            one.close()
+        self._streams.clear()
+        if self._below is not None:
+            self._below.leave()
+
+    def close(self) -> None:
+        """End the process that masks what is written below Python, if there is one."""
+        below, self._below = self._below, None
+        if below is not None:
+            below.close()
+
+    def _learn(self) -> None:
+        if self._below is not None and not self._below.fits():
+            self.close()
+        if self._whole:
+            self._below = self._below or _Below()
+            self._below.enter()
+        if not self._streams:
+            for name in ("stdout", "stderr"):
+                stream = getattr(sys, name)
+                self._streams.append((name, stream, _Masked(stream)))
+                setattr(sys, name, self._streams[-1][2])
+        for _, _, masked in self._streams:
+            masked.learn()
+
+
+@contextlib.contextmanager
+def in_this_process(*, whole: bool = True) -> Iterator[None]:
+    """`ThisProcess` for a single task."""
+    masked = ThisProcess(whole=whole)
+    try:
+        with masked:
+            yield
+    finally:
+        masked.close()
 
 
 class _Below:
-    """Descriptors 1 and 2 of this process, masked until `close`: C code and child processes write to them."""
+    """Descriptors 1 and 2 of this process, masked from `enter` to `leave`: C code and child processes write to them."""
 
     def __init__(self) -> None:
         self._before = (os.dup(1), os.dup(2))
         self._masking = Masking(*self._before, os.urandom(16), tell_ends=False)
-        self._attach(self._masking.writers)
+        self._known: tuple[bytes, ...] = tuple(secrets.forms.texts)
+        self._entered = False
 
-    def learn(self) -> None:
-        """Take in what is known now."""
-        self._masking.learn(secrets.forms.texts)
+    def fits(self) -> bool:
+        """Whether the process lives, and the descriptors still lead where they did when this was made."""
+        if self._entered:
+            return True
+        return self._masking.is_alive() and all(map(os.path.sameopenfile, (1, 2), self._before))
 
-    def close(self) -> None:
+    def enter(self) -> None:
+        """Mask, with all that is known now."""
+        known = tuple(secrets.forms.texts)
+        if known != self._known:
+            self._masking.learn(known)
+            self._known = known
+        if not self._entered:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            self._attach(self._masking.writers)
+            self._entered = True
+
+    def leave(self) -> None:
         """Put the descriptors back, when everything has gone through."""
         sys.stdout.flush()
         sys.stderr.flush()
         self._masking.finish()
         self._attach(self._before)
+        self._entered = False
+
+    def close(self) -> None:
+        """Let the process go."""
+        if self._entered:
+            self.leave()
         self._masking.close()
         for fd in self._before:
             os.close(fd)
