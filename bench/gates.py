@@ -47,6 +47,19 @@ UNCHANGED: dict[str, tuple[str, ...]] = {
     "run of 400 unchanged steps": (PYTHON, STEPWELL, "run"),
     "runs": (PYTHON, STEPWELL, "runs"),
 }
+RECORDED = """
+import gc
+from stepwell import log
+from stepwell.worker.recording import Recording
+recording = Recording(lambda report: None, lambda parts: (), live=False)
+recording.begin(0)
+recording.awake = True
+log.record_with(recording)
+for step in range(300_000): log.metric("loss", 0.5, step)
+recording.end()
+gc.freeze()
+"""
+RECORDING: dict[str, tuple[str, ...]] = {"300,000 metrics": (PYTHON, "-c", RECORDED)}
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -105,7 +118,7 @@ def counted() -> dict[str, int]:
         for command in list(UNCHANGED.values())[:2]:
             instructions(command, work, folder)  # below valgrind, whose environment is another
         bare = instructions(BARE, work, folder)
-        found = {**STARTS, **UNCHANGED}
+        found = {**STARTS, **UNCHANGED, **RECORDING}
         return {name: instructions(command, work, folder) - bare for name, command in found.items()}
 
 

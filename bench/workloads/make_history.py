@@ -40,7 +40,7 @@ def main() -> None:
         started = store.runs.run("r1").started
         for number in range(1, runs - 1):
             write(store, first, 0.1 + number / runs, started - runs + number)
-        ((points,),) = store.database.rows("SELECT count(*) FROM points")
+        ((points,),) = store.database.rows("SELECT sum(count) FROM curves WHERE part = -1")
     if points != points_of(runs):
         sys.exit(f"make_history: {points:,} points were written instead of {points_of(runs):,}")
     subprocess.run([STEPWELL, "run"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -61,7 +61,7 @@ def write(store: LocalStore, first: list[StepRow], rate: float, started: float) 
     )
     for epoch in range(POINTS - 1):
         record.add(Logged(1, "loss", (1 - rate) ** epoch, epoch))
-    record.add(Logged(2, "score", rate, None))
+    record.add(Logged(2, "score", rate, 0))
     changed = Reason("param", f"`rate` 0.1 → {rate}", "rate", "0.1", str(rate))
     for node, metric in ((1, "loss"), (2, "score")):
         made = output(first[node], str(rate / node).encode())

@@ -94,7 +94,7 @@ def test_a_run_of_every_status_is_shown_whole(folder, store):
         assert row == (
             "r2", "delays", "failed", 2000.0, 4.5, {"depth": 6, "name": "é"}, {"rows": 336776.0, "auc": 0.9},
             "9f3c1e", True, ("run", "depth=6"),
-            {"cached": 1, "succeeded": 1, "failed": 1, "blocked": 1, "interrupted": 1, "skipped": 1}, "", {}, {},
+            {"cached": 1, "succeeded": 1, "failed": 1, "blocked": 1, "interrupted": 1, "skipped": 1}, "", {}, {}, (),
         )  # fmt: skip
         steps = reader.runs.steps("r2")
         assert [step.id for step in steps] == [f"inner/{name}" for name in STEPS]
@@ -257,11 +257,14 @@ def test_numbers_of_all_kinds_come_back(store):
     values = [0.5, -1e308, math.inf, -math.inf, math.nan, 3]
     for i, value in enumerate(values):
         record.add(Logged(0, "loss", value, i or None))
+    store.commit(now=True)
+    (curve,) = store.runs.curves("r1")
     ran(store, record, 0, metrics=(("loss", math.nan), ("best", math.inf)))
     record.add(RunFinished("succeeded", 0.0))
-    points = store.runs.points("r1")
-    assert [str(point.value) for point in points] == [str(float(value)) for value in values]
-    assert [point.step for point in points] == [None, 1, 2, 3, 4, 5]
+    assert str(store.runs.curves("r1")) == str([curve])
+    assert [str(value) for value in curve.values] == [str(float(value)) for value in values[1:]]
+    assert curve.steps.tolist() == [1, 2, 3, 4, 5]
+    assert store.runs.curve_names("r1") == [(0, "loss", 5, 3.0)]
     metrics = store.runs.run().metrics
     assert math.isnan(metrics["loss"])
     assert metrics["best"] == math.inf

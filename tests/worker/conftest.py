@@ -52,8 +52,9 @@ class Bench:
         if self.context is None:
             importer = FirstParty([self.root], Snapshot())
             importer.install()
-            logged = lambda *metric: self.logged.append(metric)  # noqa: E731
-            self.context = Context(self.root, self.blobs, importer, logged, InterruptedError, "so be it")
+            self.context = Context(
+                self.root, self.blobs, importer, self.logged.append, InterruptedError, "so be it"
+            )
         step = StepDef(name.rpartition(".")[2], "steps", name, tuple(map(OutputDef, outputs)), shape, record)
         given = {
             n: v if isinstance(v, tuple) and hasattr(v, "_fields") else Constant(v, "")

@@ -3,7 +3,7 @@
 import pytest
 
 from stepwell.kernel.graph import Constant, Pack
-from stepwell.kernel.ports import Outside, Stored
+from stepwell.kernel.ports import Logged, Outside, Stored
 from stepwell.stores.blobs import digest_of
 
 STEPS = """
@@ -186,7 +186,7 @@ def test_parts_of_an_artifact(steps):
 
 def test_metrics(steps):
     assert steps.execute("metrics").failure is None
-    assert steps.logged == [(1, "auc", 0.5, None), (1, "loss", 1.0, 2)]
+    assert steps.logged == [Logged(1, "auc", 0.5), Logged(1, "loss", 1.0, 2)]
     failure = steps.execute("bad_metric").failure
     assert "is the text 'high', not a number" in failure.what
     assert "steps.py:" in failure.why

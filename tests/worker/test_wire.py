@@ -64,7 +64,7 @@ def test_reports_in_any_pieces():
     logged = Logged(3, "loss", 0.5, None)
     stream = (
         wire.started_frame(3, 42)
-        + wire.logged_frame(*logged)
+        + wire.report_frame(logged)
         + wire.done_frame(done)
         + wire.done_frame(failed, 9)
     )
@@ -72,7 +72,7 @@ def test_reports_in_any_pieces():
         frames = wire.Frames()
         bodies = [b for at in range(0, len(stream), size) for b in frames.feed(stream[at : at + size])]
         assert bodies[0] == (wire.STARTED, 3, 42)
-        assert wire.logged_of(bodies[1]) == logged
+        assert wire.report_of(bodies[1]) == logged
         assert wire.done_of(bodies[2]) == (done, -1)
         assert wire.done_of(bodies[3]) == (failed, 9)
 

@@ -316,7 +316,7 @@ class Session:
             loaded.target.root,
             self._store.blobs,
             loaded.importer,
-            lambda _, name, value, place: self._logged(name, value, place),
+            lambda _: None,
             KeyboardInterrupt,
             then="this process keeps that",
         )
@@ -370,7 +370,8 @@ class Session:
         the step's function, and what calls it with its arguments.
         """
         call, values = self.load(), self.values()
-        before = log.record_with(lambda name, value, place: self._logged(secrets.masked(name), value, place))
+        told = log.Told(lambda name, value, place: self._logged(secrets.masked(name), value, place))
+        before = log.record_with(told)
         self.context.state.seed(self.found.task.key)
         task = self.found.task
         try:

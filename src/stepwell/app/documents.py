@@ -16,9 +16,10 @@ from stepwell.app.learnt import Learnt
 from stepwell.app.parameters import NO_ORIGINS, origins_document
 from stepwell.app.plaindata import number, plain
 from stepwell.author.layers import Origin
-from stepwell.kernel.graph import DYNAMIC, Constant, FromSource, Graph, dependencies, leaves
+from stepwell.kernel.graph import DYNAMIC, Graph, dependencies
 from stepwell.kernel.plan import Decision, Pin, Plan, Reason
 from stepwell.sources.address import shown
+from stepwell.stores.wiring import sources_of
 
 if TYPE_CHECKING:
     from stepwell.app.progress import Outcome, Progress
@@ -108,13 +109,7 @@ def plan_document(
 
 def _sources_of(graph: Graph, node: int) -> list[str]:
     """The names of the sources that a node reads."""
-    found: dict[str, None] = {}
-    for _, binding in graph.nodes[node].inputs:
-        if type(binding) is not Constant:
-            for leaf in leaves(binding):
-                if type(leaf) is FromSource:
-                    found[graph.sources[leaf.source].name] = None
-    return list(found)
+    return list(dict.fromkeys([graph.sources[place].name for place in sources_of(graph.nodes[node])]))
 
 
 def _cause(cause: Cause, steps: list[str], text_of: TextOf | None) -> Document:

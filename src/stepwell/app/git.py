@@ -1,4 +1,4 @@
-"""Which commit a run was made from, and whether the tree had other changes. Works without git, and without a repository.
+"""Which commit a run was made from, whether the tree had other changes, and which. Works without git, and without a repository.
 
 Only asks: optional locks, hooks and file-system monitors of a repository that somebody else wrote stay off.
 """
@@ -6,11 +6,25 @@ Only asks: optional locks, hooks and file-system monitors of a repository that s
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import subprocess
+
+
+LONGEST = 1 << 20
+"""Bytes of a diff that are kept."""
+
+CUT = "\\ the rest was not kept: more than 1 MB\n"
+"""The last line of a diff that is not whole. No diff has such a line of its own."""
+
+_QUIET = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+"""What keeps programs from running that somebody else's repository names."""
+
+_ALIKE = ("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", "diff.interHunkContext=0")
+"""What makes diffs look alike, whatever a person has configured."""
 
 
 class Commit(NamedTuple):
@@ -24,33 +38,12 @@ class Question:
     """`git status`, started at once and read when the answer is needed."""
 
     def __init__(self, root: Path) -> None:
-        words = [
-            "git",
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "core.hooksPath=/dev/null",
-            "status",
-            "--porcelain=v2",
-            "--branch",
-        ]
-        surroundings = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
         self._process: subprocess.Popen[bytes] | None = None
         if not _in_repository(root):
             return
         import subprocess  # a tenth of what an unchanged run costs
 
-        try:
-            self._process = subprocess.Popen(
-                words,
-                cwd=root,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=surroundings,
-            )
-        except OSError:  # no git on this machine
-            return
+        self._process = _started([*_QUIET, "status", "--porcelain=v2", "--branch"], root, subprocess.PIPE)
 
     def answer(self, patience: float = 10.0) -> Commit:
         """The commit; `Commit()` where there is no repository, no commit yet, or no answer in `patience` seconds."""
@@ -72,7 +65,97 @@ class Question:
         return Commit("" if oid == "(initial)" else oid, dirty)
 
 
+class Difference:
+    """`git diff HEAD` of the files below a folder, going on beside a run; asked for now and then until it is there.
+
+    No program runs that the repository names (external diffs, converters of text), and nothing is written to it.
+    """
+
+    PAUSE = 0.05
+    """Seconds between two looks."""
+
+    def __init__(self, root: Path) -> None:
+        import tempfile
+
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # a pipe would fill up  # noqa: SIM115
+        words = ["diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "-U3"]
+        self._process = _started(
+            [*_QUIET, *_ALIKE, *words, "--ignore-submodules=dirty", "--", "."], root, self._file
+        )
+        self._next = 0.0
+        self._over = self._process is None
+
+    def text(self, patience: float = 0.0) -> str:
+        """The diff, once; "" as long as it is not there, and from then on. Waits for at most `patience` seconds."""
+        if self._over or self._process is None or (not patience and time.monotonic() < self._next):
+            return ""
+        import subprocess
+
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._next = time.monotonic() + self.PAUSE
+            return ""
+        self._over = True
+        self._file.seek(0)
+        return _diff_text(self._file.read(LONGEST + 1)) if self._process.returncode == 0 else ""
+
+    def close(self) -> None:
+        """End it, whether or not it was done."""
+        self._over = True
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._file.close()
+
+
+def _diff_text(data: bytes) -> str:
+    """A diff as text, cut after a whole line where it is too long."""
+    if len(data) > LONGEST:
+        return data[: data.rfind(b"\n", 0, LONGEST) + 1].decode("utf-8", "backslashreplace") + CUT
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _started(words: list[str], root: Path, out: int | IO[bytes]) -> subprocess.Popen[bytes] | None:
+    """A git command, started in a folder; None where there is no git on this machine."""
+    import subprocess
+
+    surroundings = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    surroundings.pop("GIT_EXTERNAL_DIFF", None)
+    try:
+        return subprocess.Popen(
+            ["git", *words],
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+            env=surroundings,
+        )
+    except OSError:
+        return None
+
+
 def _in_repository(root: Path) -> bool:
     """Whether git could find one: asking it costs a process."""
     folders = (root, *root.parents)
     return "GIT_DIR" in os.environ or any(os.path.lexists(folder / ".git") for folder in folders)
+
+
+def blob_of(root: Path, commit: str, name: str) -> str:
+    """A file below the project's root as a commit (hexadecimal) has it; "" where git cannot tell within a few seconds."""
+    if not _in_repository(root):
+        return ""
+    import subprocess
+
+    process = _started([*_QUIET, "cat-file", "blob", f"{commit}:./{name}"], root, subprocess.PIPE)
+    if process is None:
+        return ""
+    try:
+        out, _ = process.communicate(timeout=5)
+        return "" if process.returncode else out.decode("utf-8")
+    except UnicodeDecodeError:  # no text
+        return ""
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return ""

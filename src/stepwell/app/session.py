@@ -44,6 +44,7 @@ from stepwell.worker.world import World
 
 if TYPE_CHECKING:
     from stepwell.app.ghost import Ghost
+    from stepwell.app.runfile import Taken
     from stepwell.kernel.events import Event
     from stepwell.sources.memo import Memo  # what goes in as bytes comes out as bytes
     from stepwell.sources.pin import Pinned
@@ -100,6 +101,8 @@ class Work(NamedTuple):
     """What tracing was seen to read; None where nobody looked."""
     own_checks: bool = False
     """Whether checks of the user's own have judged the plan."""
+    taken: Taken | None = None
+    """Which commit and changes its files were taken from, where they are in a folder of their own; else git is asked."""
 
     @property
     def graph(self) -> Graph:
@@ -365,6 +368,10 @@ class Recording(Protocol):
         """Take in an event; `RunFinished` ends the record."""
         ...
 
+    def changed(self, diff: str, /) -> None:
+        """Note what the tree had beyond its commit, as a unified diff."""
+        ...
+
     def abandon(self) -> None:
         """End the record of what is given up."""
         ...
@@ -403,6 +410,7 @@ def execute(
     """
     # what only a run needs; a plan does without
     from stepwell.app.git import Question
+    from stepwell.app.linked import Changes, about_of
     from stepwell.app.presence import Presence
     from stepwell.app.sidefiles import SideFiles
     from stepwell.app.twice import remarked
@@ -413,13 +421,14 @@ def execute(
     from stepwell.stores.record import facts_of
 
     store, since = work.store, time.monotonic() if since is None else since
-    question = Question(work.root)
+    question = work.taken or Question(work.root)
     executing = _doubled(work, settings, _engine(work, settings, learnt := work.learnt()))
     latest = Latest(work.plan)
     engine: Engine = SideFiles(Unmoved(executing, latest, work.root), latest)
     engine = engine if recorder is None else recorder.engine(engine)
     presence = Presence(store.folder)
     record: Recording | None = None
+    changes: Changes | None = None
     try:
         commit = question.answer()
         params = {name: plain(value) for name, value, _ in work.graph.params}
@@ -430,9 +439,12 @@ def execute(
             dirty=commit.dirty,
             argv=tuple(sys.argv[1:]),
         )
-        facts = facts._replace(params=params, origins=origins_document(work.origins))
+        facts = facts._replace(params=params, origins=origins_document(work.origins), about=about_of(work))
         record = store.begin(facts) if recorder is None else recorder.begin(store, facts)
         _remember(work, work.graph)
+        if work.taken is not None and work.taken.diff:
+            record.changed(work.taken.diff)
+        changes = Changes(work.root, record) if commit.dirty and commit.id and work.taken is None else None
         if began is not None:
             began(record.run)
         files = OutFiles(latest, store, work.root)
@@ -446,6 +458,8 @@ def execute(
                 keep_going=settings.keep_going,
             ):
                 presence.glance()
+                if changes is not None:
+                    changes.look(at_end=isinstance(event, RunFinished))
                 if isinstance(event, StepFinished):
                     event = remarked(event, store)
                     learnt.see(event)
@@ -467,6 +481,8 @@ def execute(
                 yield event
     finally:
         engine.close()
+        if changes is not None:
+            changes.close()
         if record is not None:
             record.abandon()
 

@@ -60,6 +60,7 @@ from stepwell.kernel.ports import Engine, Store
 from stepwell.stores.group import GroupRecord
 from stepwell.stores.local import LocalStore
 from stepwell.stores.record import Facts, facts_of
+from stepwell.stores.wiring import wiring_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -251,6 +252,7 @@ def drive_sweep(
     work = swept.work
     recorder = PointRecorder(swept, parallel, group)
     progress = Progress(work.plan)
+    view.points(swept.labels)
     for event in execute(work, settings._replace(keep_going=True), began=view.begin, recorder=recorder):
         progress.see(event)
         view.see(event, progress)
@@ -351,6 +353,7 @@ class PointRecorder:
                     nodes=[(facts.nodes[n][0].removeprefix(label), *facts.nodes[n][1:]) for n in mine],
                     skipped=[i for i, node in enumerate(mine) if node in left_out],
                     point=plain(one.values),
+                    wiring=wiring_of(self.split.part(place, self._swept.params[place]).graph),
                 )
             )
         self._group = store.begin_group(each, self.number)
@@ -390,6 +393,11 @@ class PointRecorder:
         elif isinstance(event, ENDS):
             self._judge(event)
             self._end(event.node)
+
+    def changed(self, diff: str, /) -> None:
+        """Note what the tree had beyond its commit."""
+        if self._group is not None:
+            self._group.changed(diff)
 
     def abandon(self) -> None:
         """End the records of what is given up: points that have not ended were interrupted."""
@@ -553,7 +561,7 @@ def sweep_pipeline(
 
             def opened(work: Work) -> AbstractContextManager[Any]:
                 shown: AbstractContextManager[Any] = import_module(VIEW).view(
-                    work.plan, plain=settings.in_process
+                    work.plan, plain=settings.in_process, work=work, jobs=settings.jobs
                 )
                 return shown
 

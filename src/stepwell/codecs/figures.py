@@ -67,7 +67,10 @@ class FigureCodec:
 
     def dump(self, value: Any, sink: Sink) -> str:
         """Draw the figure, write the picture, close the figure."""
-        picture = value if isinstance(value, Image) else _draw(value)
+        picture = value if isinstance(value, Image) else drawn(value)
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot is not None and picture is not value:
+            pyplot.close(value)
         sink.write(bytes(picture))
         width, height = picture.size
         return f"{width} × {height} picture"
@@ -80,7 +83,8 @@ class FigureCodec:
         return Image(data)
 
 
-def _draw(figure: Any) -> Image:
+def drawn(figure: Any) -> Image:
+    """The picture that `figure.savefig` draws; the figure stays open. Raises `CannotEncode`."""
     import io
 
     stream = io.BytesIO()
@@ -93,7 +97,4 @@ def _draw(figure: Any) -> Image:
             why=f"{type(error).__name__}: {error}"[:300],
             fixes=["call `figure.savefig(...)` in the step to see where it fails"],
         ) from error
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    if pyplot is not None:
-        pyplot.close(figure)
     return Image(stream.getvalue())

@@ -18,7 +18,7 @@ from types import FrameType
 
 from stepwell.engines import deaths
 from stepwell.errors import Interrupted
-from stepwell.kernel.ports import Done, Interrupt, Logged, Report, Started, Task
+from stepwell.kernel.ports import Done, Interrupt, Report, Started, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.worker import failures
 from stepwell.worker.execute import ATTEMPT, Context, execute
@@ -161,7 +161,7 @@ class InProcessEngine:
             self._folder,
             Blobs(self._store),
             importer,
-            self._logged,
+            self._recorded,
             (KeyboardInterrupt, _Overdue),
             then="`--in-process` cannot undo that",
             alone=self._alone,
@@ -179,5 +179,5 @@ class InProcessEngine:
         expected = self._snapshot.expected() if isinstance(self._snapshot, Snapshot) else {}
         return FirstParty([self._root, *self._roots], Snapshot(self._snapshot), expected)
 
-    def _logged(self, node: int, name: str, value: float, step: int | None) -> None:
-        self._reports.append(Logged(node, name, value, step))
+    def _recorded(self, report: Report) -> None:
+        self._reports.append(report)

@@ -174,7 +174,7 @@ class Link:
             _, node, self.pid = body
             self._begin(node, now, reports)
         else:
-            reports.append(wire.logged_of(body))
+            reports.append(wire.report_of(body))
 
     def _begin(self, node: int, now: float, reports: list[Report]) -> None:
         self.current, self.since = self.sent.get(node), now

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from stepwell.kernel.plan import Decision, Plan
-from stepwell.kernel.ports import Artifact, Failure, Logged, Result, Said
+from stepwell.kernel.ports import Artifact, Failure, Result, Told
 
 Status = Literal["succeeded", "failed", "interrupted"]
 """How a run ended."""
@@ -114,8 +114,7 @@ Event = (
     | StepGrew
     | StepInterrupted
     | StepRepaired
-    | Said
-    | Logged
+    | Told
     | RunFinished
 )
 """Everything that `drive` can yield."""

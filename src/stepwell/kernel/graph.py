@@ -114,6 +114,7 @@ class StepDef(NamedTuple):
     kind `DYNAMIC` stands for steps that nobody knows before its inputs. `place` says where it executes,
     if not in a worker itself, `services` what must be running meanwhile, `tags` are names to select it
     by. The failure of an `optional` step is not the run's; an `always` step runs whatever has failed.
+    `role` is what it is to a model ("splitter", "trainer"), with what it must give (`worker.roles`).
     """
 
     name: str
@@ -142,6 +143,7 @@ class StepDef(NamedTuple):
     tags: tuple[str, ...] = ()
     optional: bool = False
     always: bool = False
+    role: str = ""
 
     @property
     def full_name(self) -> str:

@@ -9,7 +9,7 @@ other implementation can run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from stepwell.kernel.graph import Graph, StepDef
@@ -209,12 +209,23 @@ class Said(NamedTuple):
 
 
 class Logged(NamedTuple):
-    """Report of an engine: a step recorded a number with `log.metric`."""
+    """Report of an engine: a step recorded a number with `log.metric`, or many of one name.
+
+    `value` is the last one. Those of several that have a place in a series are packed in `series` (`stores.curves`).
+    """
 
     node: int
     name: str
     value: float
     step: int | None = None
+    series: bytes = b""
+
+
+class Recorded(NamedTuple):
+    """Report of an engine: a step recorded something else, which is passed on as it is (`stores.recordings.Thing`)."""
+
+    node: int
+    thing: Any
 
 
 class Done(NamedTuple):
@@ -243,7 +254,8 @@ class Interrupt(NamedTuple):
     why: str = "interrupted"
 
 
-Report = Started | Said | Logged | Done | Interrupt
+Told = Said | Logged | Recorded
+Report = Started | Told | Done | Interrupt
 
 
 class Engine(Protocol):

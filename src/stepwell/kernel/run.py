@@ -60,7 +60,6 @@ from stepwell.kernel.ports import (
     Outside,
     Report,
     Result,
-    Said,
     Started,
     Store,
     Stored,
@@ -486,13 +485,12 @@ class _Drive:
         elif isinstance(report, Started):
             self.started.add(report.node)
             self.events.append(StepStarted(report.node, report.pid))
-        elif isinstance(report, Logged):
-            self.metrics.setdefault(report.node, {})[report.name] = report.value
-            self.events.append(report)
-        elif isinstance(report, Said):
-            self.events.append(report)
-        else:
+        elif isinstance(report, Interrupt):
             self.stopped = report.why or Interrupt().why
+        else:
+            if isinstance(report, Logged):
+                self.metrics.setdefault(report.node, {})[report.name] = report.value
+            self.events.append(report)
 
     def _done(self, report: Done) -> None:
         node, failure = report.node, report.failure
@@ -570,15 +568,12 @@ class _Drive:
             self.events.append(StepInterrupted(node, decision, True))
         else:
             self.failed |= not self.graph.step_of(node).optional
-            self.failures[node] = FailedStep(
-                self.graph.nodes[node].id, failure.code, failure.what, failure.why
-            )
-            spent = report or Done(node)
+            name, spent = self.graph.nodes[node].id, report or Done(node)
+            self.failures[node] = FailedStep(name, failure.code, failure.what, failure.why)
             self.store.shelve(spent.outputs)
             refused = tuple([made.artifact for made in spent.outputs])
-            self.events.append(
-                StepFailed(node, decision, failure, spent.seconds, spent.cpu, spent.memory, refused)
-            )
+            cost = (spent.seconds, spent.cpu, spent.memory)
+            self.events.append(StepFailed(node, decision, failure, *cost, refused))
         self._give(node, Foreseen(None, False, "blocked"))
 
     def _result(self, decision: Decision, report: Done) -> Result:

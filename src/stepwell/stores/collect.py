@@ -31,6 +31,7 @@ from stepwell.kernel.identity import digest as text_digest
 from stepwell.stores.database import Database
 from stepwell.stores.leases import SILENCE, Origin, here, is_alive
 from stepwell.stores.local import LocalStore
+from stepwell.stores.recordings import NODES
 from stepwell.stores.rows import unpack_outputs
 
 HOUR, DAY = 3600.0, 86400.0
@@ -283,15 +284,24 @@ def look_at_rows(store: LocalStore, facts: Facts, policy: Policy = DEFAULT) -> F
         runs = {number: why or ("" if number in agreed else UNSEEN) for number, why in runs.items()}
     staying = [number for number, why in runs.items() if why]
     refused = database.many("SELECT refused, run FROM stopped WHERE refused != '' AND run IN (???)", staying)
+    failed = database.many(f"{_RECORDED} AND result IS NULL AND recording / {NODES} IN (???)", staying)
     return facts._replace(
         runs=runs,
         used=frozenset(_used(database, staying)),
-        inspected=frozenset(name for text, run in refused for name in _named(text, f"the record of r{run}")),
+        inspected=frozenset(
+            name
+            for text, run in [*refused, *((packed, number // NODES) for packed, number, _ in failed)]
+            for name in _named(text, f"the record of r{run}")
+        ),
         results=tuple(_results(database, ended)),
         small=dict(database.rows("SELECT digest, length(data) FROM blobs")),  # type: ignore[arg-type]
         leased=frozenset(key for (key,) in database.rows("SELECT key FROM leases")),
         copies=frozenset(_copies(database)),
     )
+
+
+_RECORDED = "SELECT artifact, recording, result FROM recorded JOIN recordings ON recordings.id = recording WHERE artifact != ''"
+"""What steps recorded as artifacts."""
 
 
 def _used(database: Database, runs: list[int]) -> Iterator[int]:
@@ -312,8 +322,12 @@ def _used(database: Database, runs: list[int]) -> Iterator[int]:
 
 def _results(database: Database, ended: dict[str, float]) -> Iterator[ResultFact]:
     rows = database.rows("SELECT seq, key, outputs, run, made FROM results ORDER BY seq")
+    recorded: dict[int, list[str]] = defaultdict(list)
+    for packed, _, number in database.rows(f"{_RECORDED} AND result IS NOT NULL"):
+        recorded[number] += _named(packed, f"what was recorded with result {number}")
     for number, key, outputs, run, made in rows:
-        yield ResultFact(number, key, _named(outputs, f"result {number}"), made or ended.get(run, 0.0))
+        blobs = (*_named(outputs, f"result {number}"), *recorded.get(number, ()))
+        yield ResultFact(number, key, blobs, made or ended.get(run, 0.0))
 
 
 def _named(outputs: str, whose: str) -> tuple[str, ...]:

@@ -264,13 +264,13 @@ class Database:
         return [str(line) for (line,) in found if line != "ok"]
 
     def compact(self) -> tuple[int, int]:
-        """Write the database anew, without the pages that are free: its bytes before and after.
+        """Write the database anew, without the pages that are free: its bytes before and after, with the write-ahead log.
 
         That takes about as much room again for a while, and others wait. Raises `DiskFull`, `StoreReadOnly`, `StoreBusy`.
         """
         if self.readonly:
             raise read_only(os.fspath(self.folder))
-        before = _length(self.folder / "store.db")
+        before = _length(self.folder / "store.db") + _length(self.folder / "store.db-wal")
         try:
             with self.locked():
                 self._retrying(lambda: self._connection.execute("VACUUM"))
@@ -522,7 +522,16 @@ def _read(folder: Path) -> Database:
                 f"file:{path}?{options}", uri=True, timeout=SLICE, isolation_level=None
             )
             database = Database(folder, connection, readonly=True, wal=False)
-            _version_of(database)
+            version = _version_of(database)
+            if not version:  # somebody makes it just now
+                connection.close()
+                return _in_memory(folder)
+            if version < schema.VERSION:
+                raise StoreReadOnly(
+                    f"the store at `{folder}` was written by an older Stepwell, and is only read here",
+                    why=f"it has format {version}; this one reads format {schema.VERSION}, and would have to change it",
+                    fixes=["stepwell runs    brings it to this format"],
+                )
             connection.execute("PRAGMA cache_size=-65536")
             return database
         except (sqlite3.Error, StoreReadOnly) as error:

@@ -68,6 +68,12 @@ class GroupRecord:
         self._touched.add(place)
         self._records[place].add(event)
 
+    def changed(self, diff: str) -> None:
+        """Note of each run what the tree had beyond its commit."""
+        for place, record in enumerate(self._records):
+            self._touched.add(place)
+            record.changed(diff)
+
     def settle(self, place: int, event: RunFinished) -> None:
         """Note how a run came out. Where more happens in it after that, it is to be settled again."""
         self._settled.add(place)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from json import loads
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,8 @@ from stepwell.stores.rows import unpack_outputs, unpack_pairs
 
 if TYPE_CHECKING:
     from stepwell.kernel.plan import Reason
+    from stepwell.stores.briefs import Brief
+    from stepwell.stores.recordings import Curve, Read, RecordedRow
 
 
 class RunRow(NamedTuple):
@@ -45,6 +47,8 @@ class RunRow(NamedTuple):
     point: Mapping[str, object] = {}
     origins: Mapping[str, Mapping[str, str]] = {}
     """Where each parameter came from: its `layer`, and `where` in it."""
+    tags: tuple[str, ...] = ()
+    """What its steps tagged it with, "baseline" or "dataset=v2", sorted; those of reused results too."""
 
 
 class StepRow(NamedTuple):
@@ -76,6 +80,32 @@ class StepRow(NamedTuple):
     result: Result | None
 
 
+class SourceRow(NamedTuple):
+    """A source that a run read: its name, its address without secrets, the digest that it was pinned to, its size in bytes."""
+
+    name: str
+    uri: str
+    digest: str
+    size: int
+
+
+class About(NamedTuple):
+    """What a run is linked to beyond its steps; empty where an older Stepwell recorded it.
+
+    `edges`: for each node (by number, as in `StepRow.node`) the nodes that it waits for; `reads`: for each node the
+    sources that it reads, as places in `sources`. `python`: "3.11.7"; `platform`: "linux x86_64"; `file`: the pipeline
+    file, relative to the project's root; `diff`: what the tree had beyond its commit.
+    """
+
+    edges: tuple[tuple[int, ...], ...] = ()
+    reads: tuple[tuple[int, ...], ...] = ()
+    sources: tuple[SourceRow, ...] = ()
+    python: str = ""
+    platform: str = ""
+    file: str = ""
+    diff: str = ""
+
+
 class LogLine(NamedTuple):
     """A piece of text that a step wrote. `time` in seconds since 1970; `stream`: stdout or stderr."""
 
@@ -85,19 +115,9 @@ class LogLine(NamedTuple):
     text: str
 
 
-class Point(NamedTuple):
-    """A number that a step recorded."""
-
-    node: int
-    time: float
-    name: str
-    value: float
-    step: int | None
-
-
 _RUN = (
     'SELECT id, pipeline, status, started, seconds, params, metrics, "commit", dirty, argv, driver, counts,'
-    ' "group", point, origins FROM runs'
+    ' "group", point, origins, tags FROM runs'
 )
 
 
@@ -182,15 +202,16 @@ class Runs:
         number, pipeline, status, started, seconds, params, metrics, commit, dirty, argv, driver, counts = (
             row[:12]
         )
-        group, point, origins = row[12:]
+        group, point, origins, tags = row[12:]
         if status == "running" and not self._driven(driver):
             status = "interrupted"
         with _readable(number):
             shown = self._metrics_so_far(number) if metrics is None else loads(metrics)
+            tagged = self._recorded.tags(number) if tags is None else loads(tags)
             return RunRow(
                 f"r{number}", pipeline, status, started, seconds, dict(loads(params)), dict(shown),
                 commit, bool(dirty), tuple(loads(argv)), dict(loads(counts)) if counts else {},
-                f"g{group}" if group else "", dict(loads(point)) if point else {}, dict(loads(origins)),
+                f"g{group}" if group else "", dict(loads(point)) if point else {}, dict(loads(origins)), tuple(tagged),
             )  # fmt: skip
 
     def _driven(self, driver: int) -> bool:
@@ -202,23 +223,47 @@ class Runs:
         from stepwell.stores.record import merged
 
         ids = [node[0] for node in self._nodes(number)]
+        return merged((ids[node], pairs.items()) for node, pairs in self._metrics_of_own(number).items())
+
+    def _metrics_of_own(self, number: int) -> dict[int, dict[str, float]]:
+        """The last values that the steps which a run executed have recorded, by node, also of those without a result."""
+        last: dict[int, dict[str, float]] = {}
         rows = self._database.rows(
             "SELECT node, name, value FROM points WHERE run = ? ORDER BY node, seq", (number,)
         )
-        last: dict[int, dict[str, float]] = {}
-        for node, name, value in rows:
-            last.setdefault(node, {})[name] = _number(value)
-        return merged((ids[node], pairs.items()) for node, pairs in last.items())
+        for node, name, value in rows:  # of a run that an older Stepwell recorded
+            last.setdefault(node, {})[name] = float("nan") if value is None else value
+        for node, name, value in self._recorded.own(number):
+            last.setdefault(node, {})[name] = value
+        return last
+
+    def about(self, run: str) -> About:
+        """What a run is linked to: edges, sources, interpreter, diff. Raises `UnknownRun`."""
+        number = int(self.run(run).run[1:])
+        texts = self._database.row(
+            "SELECT (SELECT text FROM texts WHERE digest = wiring), (SELECT text FROM texts WHERE digest = about),"
+            " (SELECT text FROM texts WHERE digest = diff) FROM runs WHERE id = ?",
+            (number,),
+        )
+        wiring, about, diff = texts or ("", "", "")
+        with _readable(number):
+            wired, told = loads(wiring or "{}"), loads(about or "{}")
+            return About(
+                tuple(map(tuple, wired.get("edges", ()))),
+                tuple(map(tuple, wired.get("reads", ()))),
+                tuple(SourceRow(*source) for source in told.get("sources", ())),
+                told.get("python", ""), told.get("platform", ""), told.get("file", ""), diff or "",
+            )  # fmt: skip
 
     # ------------------------------------------------------------------ steps
 
-    def steps(self, run: str) -> list[StepRow]:
-        """What a run did with each node, in execution order. Raises `UnknownRun`."""
+    def steps(self, run: str, only: str = "") -> list[StepRow]:
+        """What a run did with each node, in execution order; `only` with those of this step, by its full name. Raises `UnknownRun`."""
         found = self.run(run)
         with _readable(int(found.run[1:])):
-            return self._steps(found)
+            return self._steps(found, only)
 
-    def _steps(self, found: RunRow) -> list[StepRow]:
+    def _steps(self, found: RunRow, only: str) -> list[StepRow]:
         from stepwell.kernel.plan import Reason  # lists of runs do without
         from stepwell.stores.record import GONE
 
@@ -227,27 +272,30 @@ class Runs:
         (skipped,) = self._database.rows("SELECT skipped FROM runs WHERE id = ?", (number,))[0]
         reused, made = self._reused(number), self._made(number)
         stopped = {row[0]: row[1:] for row in self._database.rows(_STOPPED, (number,))}
-        results = self._results.by_number({*reused.values(), *(seq for seq, _, _ in made.values())})
+        numbers = {**reused, **{node: seq for node, (seq, _, _) in made.items()}}
+        wanted = [node for node, named in enumerate(nodes) if tuple(named) != GONE and only in ("", named[2])]
+        results = self._results.by_number({numbers[node] for node in wanted if node in numbers})
         left = set(loads(skipped))
         unreached = "running" if found.status == "running" else "interrupted"
+        logged = self._metrics_of_own(number) if stopped or not found.counts else {}
         out = []
-        for node, named in enumerate(nodes):
-            if tuple(named) == GONE:
-                continue
+        for node in wanted:
+            named = nodes[node]
             if node in made:  # it comes first: a step whose result was found lost was reused before it ran
                 seq, reasons, notes = made[node]
                 told = tuple(Reason(*reason) for reason in reasons)
                 ways = ("cached", "cached") if told and told[0].kind == "kept" else ("succeeded", "run")
                 out.append(_of_result(node, named, *ways, told, results.get(seq), tuple(notes)))
             elif node in stopped:
-                out.append(_stopped(node, named, stopped[node]))
+                out.append(_stopped(node, named, stopped[node])._replace(metrics=logged.get(node, {})))
             elif node in reused:
                 result = results.get(reused[node])
                 since = f" since run {result.run}" if result is not None and result.run else ""
                 told = (Reason("cached", f"up to date{since}"),)
                 out.append(_of_result(node, named, "cached", "cached", told, result))
             else:
-                out.append(_unreached(node, named, "skipped" if node in left else unreached))
+                row = _unreached(node, named, "skipped" if node in left else unreached)
+                out.append(row._replace(metrics=logged[node]) if node in logged else row)
         return out
 
     def failures(self, pipeline: str) -> dict[str, tuple[str, Failure]]:
@@ -324,7 +372,81 @@ class Runs:
         )
         return [] if row is None else loads(row[0])
 
-    # ------------------------------------------------------------------ logs, points, expectations
+    # ------------------------------------------------------------------ what steps recorded
+
+    def recorded(self, run: str) -> list[RecordedRow]:
+        """The figures, tables, texts, cards, tags and roles of a run's steps, also of reused ones, by node. Raises `UnknownRun`."""
+        number = int(self.run(run).run[1:])
+        with _readable(number):
+            return self._recorded.things(self._recorded.of_run(number, self._stand_ins(number)))
+
+    def curves(self, run: str, names: Collection[str] | None = None, node: int | None = None) -> list[Curve]:
+        """The series of numbers that a run's steps recorded, also those of reused ones, by node and name.
+
+        With `names` only those, with `node` only of that one. Numbers without a place in a series are metrics only.
+        Raises `UnknownRun`.
+        """
+        number = int(self.run(run).run[1:])
+        with _readable(number):
+            shown = self._recorded.of_run(number, self._stand_ins(number), node)
+            return self._recorded.curves(shown, names) + self._recorded.points(number, names, node)
+
+    def curve_names(self, run: str) -> list[tuple[int, str, int, float]]:
+        """Of each series of a run, also of reused results: node, name, how many numbers, the last one. Raises `UnknownRun`."""
+        number = int(self.run(run).run[1:])
+        with _readable(number):
+            shown = self._recorded.of_run(number, self._stand_ins(number))
+            heads = self._recorded.heads(shown)
+            found = [
+                (node, name, count, last) for one, name, count, last in heads if count for node in shown[one]
+            ]
+            before = [
+                (old.node, old.name, len(old.values), old.values[-1])
+                for old in self._recorded.points(number, None, None)
+            ]
+            return sorted([*found, *before], key=lambda curve: curve[0])
+
+    def progress_of(self, run: str) -> dict[int, tuple[float, float | None, str]]:
+        """How far each step is that runs now and told (`log.progress`): done, of how much (None: unknown), and a text.
+
+        Raises `UnknownRun`.
+        """
+        found = self.run(run)
+        number = int(found.run[1:])
+        if found.status != "running":
+            return {}
+        ended = {node for (node,) in self._database.rows("SELECT node FROM stopped WHERE run = ?", (number,))}
+        with _readable(number):
+            told = self._recorded.progress(number)
+            return {node: progress for node, progress in told.items() if node not in ended}
+
+    def begun(self, run: str) -> dict[int, float]:
+        """When each step began that runs, or that ended without a result: seconds since 1970. Raises `UnknownRun`."""
+        number = int(self.run(run).run[1:])
+        with _readable(number):
+            return dict(loads(self._database.rows("SELECT begun FROM runs WHERE id = ?", (number,))[0][0]))
+
+    def tags(self, run: str) -> tuple[str, ...]:
+        """What the steps of a run tagged it with, as `RunRow.tags`. Raises `UnknownRun`."""
+        return self.run(run).tags
+
+    def _stand_ins(self, number: int) -> dict[int, list[int]]:
+        """For the number of each result that a run made or reused: the nodes that have it."""
+        nodes: dict[int, list[int]] = {}
+        for node, seq in {
+            **self._reused(number),
+            **{node: made[0] for node, made in self._made(number).items()},
+        }.items():
+            nodes.setdefault(seq, []).append(node)
+        return nodes
+
+    @property
+    def _recorded(self) -> Read:
+        from stepwell.stores.recordings import Read  # plans do without
+
+        return Read(self._database)
+
+    # ------------------------------------------------------------------ logs, expectations
 
     def logs(self, run: str, node: int | None = None) -> list[LogLine]:
         """What a run's steps wrote, or one of them, in the order in which it came. Raises `UnknownRun`."""
@@ -332,12 +454,6 @@ class Runs:
             "SELECT node, time, stream, text FROM logs WHERE run = ? AND (? IS NULL OR node = ?) ORDER BY seq"
         )
         return [LogLine(*row) for row in self._database.rows(sql, (int(self.run(run).run[1:]), node, node))]
-
-    def points(self, run: str, node: int | None = None) -> list[Point]:
-        """The numbers that a run's steps recorded, or one of them, in order. Raises `UnknownRun`."""
-        sql = "SELECT node, time, name, value, step FROM points WHERE run = ? AND (? IS NULL OR node = ?) ORDER BY seq"
-        rows = self._database.rows(sql, (int(self.run(run).run[1:]), node, node))
-        return [Point(at, time, name, _number(value), step) for at, time, name, value, step in rows]
 
     def history(self, step: str, limit: int = 5) -> list[float]:
         """Seconds that the newest executions of a step took, by its full name; at most 32."""
@@ -351,7 +467,7 @@ class Runs:
         return {step: median(seconds) for step, seconds in found.items() if seconds}
 
     def complete(self, kind: str, prefix: str = "", run: str = "last") -> list[str]:
-        """Names that begin with `prefix`, for a shell: kind "run", "step" (of a run), or "pipeline"."""
+        """Names that begin with `prefix`, for a shell: kind "run", "step" or "metric" (of a run), or "pipeline"."""
         if kind == "run":
             names = [
                 "last",
@@ -367,10 +483,74 @@ class Runs:
             ]
         else:
             try:
-                names = [node[0] for node in self._nodes(int(self.run(run).run[1:]))]
+                row = self.run(run)
+                names = (
+                    [*row.metrics]
+                    if kind == "metric"
+                    else [node[0] for node in self._nodes(int(row.run[1:]))]
+                )
             except UnknownRun:
                 names = []
         return [name for name in names if name.startswith(prefix)]
+
+    # ------------------------------------------------------------------ many runs
+
+    def briefs(
+        self, metrics: Collection[str] = (), pipeline: str | None = None, group: str | None = None
+    ) -> list[Brief]:
+        """All runs, newest first, each with only these of its metrics: for conditions and orders. Raises `UnknownRun`."""
+        from stepwell.stores.briefs import Asking, Unreadable, briefs
+
+        where: dict[str, object] = {} if pipeline is None else {"pipeline": pipeline}
+        if group is not None:
+            where["group"] = self._group(group)
+        try:
+            return briefs(
+                self._database,
+                metrics,
+                Asking(self._driven, self._metrics_so_far, self._recorded.tags),
+                where,
+            )
+        except Unreadable as error:
+            with _readable(error.run):
+                raise ValueError(str(error.__cause__)) from error
+
+    def some(self, runs: Sequence[str]) -> list[RunRow]:
+        """Runs by their ids ("r12"), in this order; those that are gone are left out."""
+        found = {
+            row[0]: row
+            for row in self._database.many(f"{_RUN} WHERE id IN (???)", [int(run[1:]) for run in runs])
+        }
+        return [self._run(found[int(run[1:])]) for run in runs if int(run[1:]) in found]
+
+    def tops(self, limit: int | None = None, pipeline: str | None = None) -> list[RunRow]:
+        """The newest runs, at most `limit`, of each sweep only the newest point; of one pipeline or of all."""
+        of, most = "AND pipeline = ?" if pipeline else "", -1 if limit is None else limit
+        values = (*([pipeline] if pipeline else []), most)
+        single = f'SELECT id FROM runs WHERE "group" IS NULL {of} ORDER BY id DESC LIMIT ?'  # noqa: S608 - our own
+        swept = f'SELECT max(id) FROM runs WHERE "group" IS NOT NULL {of} GROUP BY "group" ORDER BY 1 DESC LIMIT ?'  # noqa: S608 - our own
+        found = [number for sql in (single, swept) for (number,) in self._database.rows(sql, values)]
+        return self.some([f"r{number}" for number in sorted(found, reverse=True)[:limit]])
+
+    def ids(
+        self,
+        pipeline: str | None = None,
+        *,
+        least: int = 1,
+        most: int = 1 << 62,
+        limit: int = -1,
+        skip: int = 0,
+    ) -> list[str]:
+        """Ids of runs, newest first: of one pipeline or of all, from number `least` to `most`, `limit` after the first `skip`."""
+        of = "AND pipeline = ?5" if pipeline is not None else ""
+        sql = f"SELECT id FROM runs WHERE id BETWEEN ?1 AND ?2 {of} ORDER BY id DESC LIMIT ?3 OFFSET ?4"  # noqa: S608 - our own
+        values = (least, most, limit, skip, *([pipeline] if pipeline is not None else []))
+        return [f"r{number}" for (number,) in self._database.rows(sql, values)]
+
+    def count(self, pipeline: str | None = None) -> int:
+        """How many runs the store has, of one pipeline or of all."""
+        sql, values = ("", ()) if pipeline is None else (" WHERE pipeline = ?", (pipeline,))
+        return int(self._database.rows(f"SELECT count(*) FROM runs{sql}", values)[0][0])  # noqa: S608 - our own
 
 
 @contextlib.contextmanager
@@ -390,11 +570,6 @@ _STOPPED = (
     "SELECT node, status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused, notes FROM stopped"
     " WHERE run = ?"
 )
-
-
-def _number(value: float | None) -> float:
-    """SQLite keeps NaN as NULL."""
-    return float("nan") if value is None else value
 
 
 def _failure(text: str) -> Failure:

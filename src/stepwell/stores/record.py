@@ -26,16 +26,19 @@ from stepwell.kernel.events import (
     StepInterrupted,
     StepRetried,
     StepReused,
+    StepStarted,
 )
 from stepwell.kernel.identity import digest
 from stepwell.kernel.plan import Decision, Plan, Reason
-from stepwell.kernel.ports import Logged, Result, Said
+from stepwell.kernel.ports import Logged, Made, Recorded, Result, Said
 from stepwell.stores.database import Database
 from stepwell.stores.filesystem import read_only
 from stepwell.stores.index import settle
 from stepwell.stores.leases import Leases
+from stepwell.stores.recordings import Recordings, Thing, tags_of
 from stepwell.stores.results import Results
 from stepwell.stores.rows import encode, pack_outputs, pack_pairs
+from stepwell.stores.wiring import wiring_of
 
 LONGEST_LOG = 16 << 20
 """Bytes of log that are kept of one step in one run."""
@@ -66,6 +69,10 @@ class Facts(NamedTuple):
     """Of a point of a sweep: the values that vary, as plain JSON."""
     origins: Mapping[str, object] = MappingProxyType({})
     """Where each parameter came from, as plain JSON."""
+    wiring: str = ""
+    """What waits for what, and reads which source, as JSON (`stores.wiring`)."""
+    about: Mapping[str, object] = MappingProxyType({})
+    """What the run is linked to beyond its steps, as plain JSON; see `schema`."""
 
 
 def facts_of(
@@ -83,6 +90,7 @@ def facts_of(
         commit=commit,
         dirty=dirty,
         argv=argv,
+        wiring=wiring_of(graph),
     )
 
 
@@ -111,7 +119,9 @@ class Record:
         self._made: list[tuple[int, Result, tuple[Reason, ...], tuple[str, ...]]] = []
         self._stopped: list[tuple[object, ...]] = []
         self._logs: list[tuple[object, ...]] = []
-        self._points: list[tuple[object, ...]] = []
+        self._recordings = Recordings(number)
+        self._taken: set[int | None] = set()
+        """The numbers of results that were not made here."""
         self._lines = 0
         self._said: dict[int, int] = {}
         self._metrics: Metrics = {}
@@ -119,6 +129,10 @@ class Record:
         self._tries: dict[int, tuple[str, ...]] = {}
         self._ending: RunFinished | None = None
         self._grew = False
+        self._diff = ""
+        self._begun: dict[int, float] = {}
+        """When steps began that have no result."""
+        self._beginnings = False
 
     @staticmethod
     def begin(database: Database, results: Results, leases: Leases, facts: Facts) -> Record:
@@ -146,12 +160,20 @@ class Record:
         """Take in an event. `RunFinished` writes everything, ends the record and gives up all leases."""
         if isinstance(event, StepReused):
             self._reuse(event)
+        elif isinstance(event, StepStarted):
+            self._begun[event.node], self._beginnings = self._time(), True
+            if event.node in self._recordings:
+                self._recordings.begin(event.node)
+            self._database.touch()
         elif isinstance(event, StepFinished):
             self._finish_step(event)
         elif isinstance(event, Said):
             self._say(event)
         elif isinstance(event, Logged):
-            self._log(event)
+            self._recordings.metrics(event.node, event, self._time())
+            self._database.touch()
+        elif isinstance(event, Recorded):
+            self._record(event)
         elif isinstance(event, StepFailed):
             node, decision, failure, seconds, cpu, memory, refused = event
             spent = (seconds, cpu, memory, encode(failure))
@@ -175,6 +197,11 @@ class Record:
         self._grew = True
         self._database.touch()
 
+    def changed(self, diff: str) -> None:
+        """Note what the tree had beyond its commit, as a unified diff; may come late, since git takes its time."""
+        self._diff = diff
+        self._database.touch()
+
     def abandon(self, seconds: float = 0.0) -> None:
         """End the record of a run that is given up before its last event; nothing where it has ended."""
         if not self.ended:
@@ -186,6 +213,7 @@ class Record:
         steps = [graph.steps[node.step] for node in new]
         names = [(node.id, step.name, step.full_name) for node, step in zip(new, steps, strict=True)]
         skipped = [d.node for d in event.plan.decisions[event.first :] if d.verb == "skip"]
+        self._facts = self._facts._replace(wiring=wiring_of(graph))
         self.grow(event.node, names, skipped)
 
     def _reuse(self, event: StepReused) -> None:
@@ -200,10 +228,12 @@ class Record:
 
     def _finish_step(self, event: StepFinished) -> None:
         node, decision, result, _, notes = event
+        self._beginnings = self._begun.pop(node, None) is not None or self._beginnings
         self._statuses[node] = "succeeded"
         if result.metrics:
             self._metrics[node] = result.metrics
         self._made.append((node, result, decision.reasons, (*self._tries.pop(node, ()), *notes)))
+        self._recordings.finish(node, result)
         self._database.touch(durable=True)
 
     def _step(
@@ -240,9 +270,11 @@ class Record:
         self._logs.append((self._number, node, self._next_line(), self._time(), stream, text))
         self._database.touch()
 
-    def _log(self, event: Logged) -> None:
-        node, name, value, step = event
-        self._points.append((self._number, node, self._next_line(), self._time(), name, float(value), step))
+    def _record(self, event: Recorded) -> None:
+        thing: Thing = event.thing
+        if thing.artifact is not None:
+            self._results.shelve((Made(thing.artifact, thing.data),))
+        self._recordings.thing(event.node, thing, self._time())
         self._database.touch()
 
     def _next_line(self) -> int:
@@ -285,14 +317,11 @@ class Record:
                 "INSERT OR REPLACE INTO logs (run, node, seq, time, stream, text) VALUES (?, ?, ?, ?, ?, ?)",
                 self._logs,
             )
-        if self._points:
-            connection.executemany(
-                "INSERT OR REPLACE INTO points (run, node, seq, time, name, value, step) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                self._points,
-            )
+        self._recordings.write(connection, self._results.number)
         if self._reused:
             number = self._results.number
             numbered = [(node, number(self._reused[node])) for node in sorted(self._reused)]
+            self._taken.update([seq for _, seq in numbered])
             text = put_text(connection, encode([item for pair in numbered for item in pair]))
             connection.execute(
                 "INSERT OR REPLACE INTO reused (run, part, text) VALUES (?, ?, ?)",
@@ -300,8 +329,15 @@ class Record:
             )
         if self._grew:
             shape = put_text(connection, encode([list(node) for node in self._facts.nodes]))
-            values = (shape, encode(list(self._facts.skipped)), self._number)
-            connection.execute("UPDATE runs SET nodes = ?, skipped = ? WHERE id = ?", values)
+            wiring = put_text(connection, self._facts.wiring)
+            values = (shape, encode(list(self._facts.skipped)), wiring, self._number)
+            connection.execute("UPDATE runs SET nodes = ?, skipped = ?, wiring = ? WHERE id = ?", values)
+        if self._diff:
+            values = (put_text(connection, self._diff), self._number)
+            connection.execute("UPDATE runs SET diff = ? WHERE id = ?", values)
+        if self._beginnings:
+            values = (encode([list(pair) for pair in self._begun.items()]), self._number)
+            connection.execute("UPDATE runs SET begun = ? WHERE id = ?", values)
         if self._ending is not None:
             self._write_end(connection, self._ending)
 
@@ -312,6 +348,8 @@ class Record:
         flat: list[object] = []
         for node, result, why, notes in self._made:
             flat += (node, number(result), reasons.setdefault(why, len(reasons)), notes)
+            if self._statuses[node] == "cached":
+                self._taken.add(number(result))
         return encode({"reasons": list(reasons), "steps": flat})
 
     def _write_end(self, connection: sqlite3.Connection, ending: RunFinished) -> None:
@@ -324,19 +362,35 @@ class Record:
             [(self._facts.nodes[node][0], pairs) for node, pairs in sorted(self._metrics.items())]
         )
         connection.execute(
-            "UPDATE runs SET status = ?, seconds = ?, metrics = ?, counts = ? WHERE id = ?",
-            (ending.status, ending.seconds, encode(metrics), encode(counts), self._number),
+            "UPDATE runs SET status = ?, seconds = ?, metrics = ?, counts = ?, tags = ? WHERE id = ?",
+            (
+                ending.status,
+                ending.seconds,
+                encode(metrics),
+                encode(counts),
+                encode(self._tags(connection)),
+                self._number,
+            ),
         )
+
+    def _tags(self, connection: sqlite3.Connection) -> list[str]:
+        """What the steps tagged the run with: those that have a result, as with metrics."""
+        found = set(tags_of(connection, self._taken))
+        for node, tags in self._recordings.tags().items():
+            if self._statuses.get(node) == "succeeded":
+                found.update(tags)
+        return sorted(found)
 
     def written(self) -> None:
         """Forget what is in the database now."""
         self._parts += bool(self._made or self._reused)
-        self._grew = False
+        self._grew = self._beginnings = False
+        self._diff = ""
         self._made.clear()
         self._reused.clear()
         self._stopped.clear()
         self._logs.clear()
-        self._points.clear()
+        self._recordings.written()
 
 
 def merged(steps: Iterable[tuple[str, Iterable[tuple[str, float]]]]) -> dict[str, float]:
@@ -373,11 +427,14 @@ def insert_run(
     point = None if facts.point is None else encode(dict(facts.point))
     connection.execute(
         'INSERT INTO runs (id, pipeline, status, started, params, "commit", dirty, argv, driver, nodes,'
-        " skipped, \"group\", point, origins) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " skipped, \"group\", point, origins, wiring, about)"
+        " VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             number, facts.pipeline, facts.started, encode(facts.params), facts.commit, int(facts.dirty),
             encode(list(facts.argv)), driver, put_text(connection, shape), encode(list(facts.skipped)), group, point,
             encode(dict(facts.origins)),
+            put_text(connection, facts.wiring) if facts.wiring else "",
+            put_text(connection, encode(dict(facts.about))) if facts.about else "",
         ),
     )  # fmt: skip
 

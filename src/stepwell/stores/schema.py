@@ -75,7 +75,7 @@ MIGRATIONS: tuple[str, ...] = (
         run INTEGER NOT NULL, node INTEGER NOT NULL, seq INTEGER NOT NULL, time REAL NOT NULL,
         stream TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, node, seq)) WITHOUT ROWID;
 
-    -- Numbers recorded with `log.metric`. NULL is NaN, which SQLite does not have.
+    -- Numbers recorded with `log.metric`. NULL is NaN, which SQLite does not have. Now they are in `curves`.
     CREATE TABLE points (
         run INTEGER NOT NULL, node INTEGER NOT NULL, seq INTEGER NOT NULL, time REAL NOT NULL,
         name TEXT NOT NULL, value REAL, step INTEGER, PRIMARY KEY (run, node, seq)) WITHOUT ROWID;
@@ -152,6 +152,40 @@ MIGRATIONS: tuple[str, ...] = (
     INSERT INTO blobs_by_digest SELECT substr(digest, 1, 27), id FROM blobs ORDER BY 1, 2;
     INSERT INTO settled VALUES ('results', (SELECT coalesce(max(seq), 0) FROM results));
     INSERT INTO settled VALUES ('blobs', (SELECT coalesce(max(id), 0) FROM blobs));
+    """,
+    """
+    -- What a run is linked to: digests in `texts`, "" where nothing was kept. `wiring`: JSON {"edges": [[nodes that a
+    -- node waits for], ...], "reads": [[sources that it reads], ...]}; `about`: JSON {"sources": [[name, address, digest,
+    -- size], ...], "python": ..., "platform": ..., "file": ...}; `diff`: what the tree had beyond its commit.
+    ALTER TABLE runs ADD COLUMN wiring TEXT NOT NULL DEFAULT '';
+    ALTER TABLE runs ADD COLUMN about TEXT NOT NULL DEFAULT '';
+    ALTER TABLE runs ADD COLUMN diff TEXT NOT NULL DEFAULT '';
+
+    -- When the steps began that run, or ended without a result: JSON [[node, seconds since 1970], ...].
+    ALTER TABLE runs ADD COLUMN begun TEXT NOT NULL DEFAULT '[]';
+
+    -- What the run's steps tagged it with, as a JSON list of texts, those of reused results too; NULL until it ends.
+    ALTER TABLE runs ADD COLUMN tags TEXT;
+    UPDATE runs SET tags = '[]' WHERE metrics IS NOT NULL;
+
+    -- The executions of steps that recorded anything. `id` is the number of the run times 2^24 plus that of the node;
+    -- `result` the number of the result that was made, NULL while the step runs, and where it failed. What was recorded
+    -- stays as long as that result, and goes with the run where there is none.
+    CREATE TABLE recordings (id INTEGER PRIMARY KEY, result INTEGER);
+    CREATE INDEX recordings_by_result ON recordings (result) WHERE result IS NOT NULL;
+
+    -- Numbers of `log.metric`. Part -1 of a name says how many have a place in a series, and the last one of all (NULL
+    -- is NaN); the parts from 0 on are those in a series, packed by `curves`, thousands in a row.
+    CREATE TABLE curves (
+        recording INTEGER NOT NULL, name TEXT NOT NULL, part INTEGER NOT NULL, count INTEGER NOT NULL, last REAL,
+        data BLOB, PRIMARY KEY (recording, name, part));
+
+    -- Figures, tables, texts, cards, tags, what roles found, how far a step is. `artifact`: as outputs are packed, ""
+    -- where `text` has all; one thing of a kind, name and place (`step`) each.
+    CREATE TABLE recorded (
+        recording INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, step INTEGER,
+        time REAL NOT NULL, artifact TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (recording, seq)) WITHOUT ROWID;
+    CREATE INDEX recorded_tags ON recorded (recording) WHERE kind = 'tag';
     """,
 )
 """Migration number n brings a store from version n-1 to n."""

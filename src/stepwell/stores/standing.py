@@ -26,8 +26,8 @@ MANY = 50_000
 
 _REPEAT = (
     'INSERT INTO runs (id, pipeline, status, started, seconds, params, metrics, "commit", dirty, argv, driver,'
-    " nodes, skipped, counts, origins) SELECT ?, pipeline, status, ?, ?, params, metrics, ?, ?, ?, driver, nodes,"
-    " skipped, counts, origins FROM runs WHERE id = ? AND status = 'succeeded' AND \"group\" IS NULL"
+    " nodes, skipped, counts, origins, wiring, about, tags) SELECT ?, pipeline, status, ?, ?, params, metrics, ?, ?, ?, driver,"
+    " nodes, skipped, counts, origins, wiring, about, tags FROM runs WHERE id = ? AND status = 'succeeded' AND \"group\" IS NULL"
 )
 
 

@@ -29,6 +29,7 @@ from stepwell.stores.collect import Going, living
 from stepwell.stores.filesystem import refusal
 from stepwell.stores.index import renew
 from stepwell.stores.local import LocalStore
+from stepwell.stores.recordings import unneeded
 
 OF_RUNS = (
     ("runs", "id"),
@@ -40,10 +41,17 @@ OF_RUNS = (
 )
 """The tables of which a run has rows, and the column with its number."""
 
-TABLES = (*(name for name, _ in OF_RUNS), "results", "blobs", "texts")
+OF_RECORDINGS = (("recordings", "id"), ("curves", "recording"), ("recorded", "recording"))
+"""The tables with what steps recorded, and the column with the number of the recording."""
+
+TABLES = (*(name for name, _ in OF_RUNS), *(name for name, _ in OF_RECORDINGS), "results", "blobs", "texts")
 """All tables of which rows are taken away."""
 
-_UNSHARED = "SELECT nodes FROM runs UNION SELECT text FROM reused"
+SHARED = (
+    "SELECT nodes FROM runs UNION SELECT wiring FROM runs UNION SELECT about FROM runs UNION SELECT diff FROM runs"
+    " UNION SELECT text FROM reused"
+)
+"""The digests of the texts that are in use."""
 
 
 class Batch(NamedTuple):
@@ -121,11 +129,14 @@ def _move_rows(connection: sqlite3.Connection, going: Going, now: float) -> Batc
         return batch
     for table in TABLES:
         _prepare(connection, table)
+    recordings = unneeded(connection, going.runs, going.results)
+    for table, column in OF_RECORDINGS:
+        _move(connection, table, column, recordings, batch.number)
     for table, column in OF_RUNS:
         _move(connection, table, column, going.runs, batch.number)
     _move(connection, "results", "seq", going.results, batch.number)
     _move(connection, "blobs", "digest", going.small, batch.number)
-    unshared = connection.execute(f"SELECT digest FROM texts WHERE digest NOT IN ({_UNSHARED})").fetchall()  # noqa: S608
+    unshared = connection.execute(f"SELECT digest FROM texts WHERE digest NOT IN ({SHARED})").fetchall()  # noqa: S608
     _move(connection, "texts", "digest", [digest for (digest,) in unshared], batch.number)
     connection.execute(
         "INSERT INTO trash (batch, time, runs, results, blobs, bytes) VALUES (?, ?, ?, ?, ?, ?)",

@@ -21,7 +21,9 @@ from typing import NamedTuple
 from stepwell.errors import StoreDamaged
 from stepwell.stores.blobs import INLINE, digest_of
 from stepwell.stores.local import LocalStore
+from stepwell.stores.recordings import take_out
 from stepwell.stores.rows import unpack_outputs
+from stepwell.stores.trash import SHARED
 
 DAY = 86400.0
 
@@ -81,6 +83,7 @@ def verify(store: LocalStore, *, read_data: bool = True, subset: Subset = WHOLE)
     users = _users(store)
     found += _small(store, users, wanted)
     found += _large(store, users, wanted)
+    found += _recorded(store, users)
     found += _leftovers(store)
     if not store.readonly:
         store.commit(now=True)
@@ -149,6 +152,7 @@ def _senseless_runs(store: LocalStore, *, thorough: bool) -> Iterator[int]:
 
 def _take_out(connection: sqlite3.Connection, results: list[int], runs: list[int]) -> None:
     """Delete results, and all rows of runs."""
+    take_out(connection, runs, results)
     connection.executemany("DELETE FROM results WHERE seq = ?", [(number,) for number in results])
     for table, column in (
         ("runs", "id"),
@@ -158,7 +162,7 @@ def _take_out(connection: sqlite3.Connection, results: list[int], runs: list[int
         connection.executemany(sql, [(number,) for number in runs])
     if runs:  # what they shared may be what is damaged, and a new run would not write it again
         connection.execute(
-            "DELETE FROM texts WHERE digest NOT IN (SELECT nodes FROM runs UNION SELECT text FROM reused)"
+            f"DELETE FROM texts WHERE digest NOT IN ({SHARED})"  # noqa: S608
         )
     connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'gc'")
 
@@ -219,6 +223,26 @@ def _large(store: LocalStore, users: Users, wanted: Callable[[str], bool]) -> It
             wanted(digest) and store.blobs.check(digest, again=True)
         ):
             yield _bad_file(store, digest, users)
+
+
+def _recorded(store: LocalStore, users: Users) -> Iterator[Finding]:
+    """What steps recorded and is not there any more: no result is lost by that."""
+    steps = (
+        "SELECT artifact, (SELECT identities.step FROM results JOIN identities ON identities.id = results.identity"
+        " WHERE results.seq = recordings.result) FROM recorded JOIN recordings ON recordings.id = recording WHERE artifact != ''"
+    )
+    small = {digest for (digest,) in store.database.rows("SELECT digest FROM blobs")}
+    for packed, step in store.database.rows(steps):
+        with contextlib.suppress(ValueError, TypeError, AttributeError, IndexError):
+            (artifact,) = unpack_outputs(packed)
+            there = (
+                artifact.digest in small
+                if artifact.size <= INLINE
+                else store.blobs.size(artifact.digest) >= 0
+            )
+            if not there and artifact.digest not in users:
+                after = f"`{artifact.name}` is not shown any more; stepwell run --force makes it again"
+                yield Finding("missing", f"blob {artifact.digest}", after, (step,) if step else ())
 
 
 def _bad_file(store: LocalStore, digest: str, users: Users) -> Finding:

@@ -104,9 +104,8 @@ class FakeEngine:
     def _run(self, task: Task) -> list[Report]:
         reports: list[Report] = [Started(task.node)]
         self.ran.append(task.id)
-        before = log.record_with(
-            lambda name, value, step: reports.append(Logged(task.node, name, value, step))
-        )
+        told = log.Told(lambda name, value, step: reports.append(Logged(task.node, name, value, step)))
+        before = log.record_with(told)
         try:
             value = self.steps[task.step.name](**{name: self._value(given) for name, given in task.inputs})
             done = Done(task.node, tuple(self._made(task.step, value)))

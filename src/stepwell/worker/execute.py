@@ -34,6 +34,7 @@ from stepwell.worker.observe import Observed, is_zoned
 from stepwell.worker.outputs import Declared, claimed, keep, published
 from stepwell.worker.patches import LONG, Core
 from stepwell.worker.places import runs_command_in_image
+from stepwell.worker.recording import Recording, Report
 from stepwell.worker.seen import NOTHING
 from stepwell.worker.state import Restorer
 from stepwell.worker.watch import Watch
@@ -41,9 +42,7 @@ from stepwell.worker.world import World
 
 if TYPE_CHECKING:
     from stepwell.worker.promises import Promises
-
-Logged = Callable[[int, str, float, int | None], None]
-"""What takes a metric: node, name, value, place in a series."""
+    from stepwell.worker.roles import Playing
 
 
 class Context:
@@ -55,7 +54,8 @@ class Context:
     are steps ("module:qualname") whose code changes something of a library, with the names of that:
     after one of them the process is spoiled. `covered` are, by step, the source files that its fingerprint
     is taken of; steps that are not in it are not asked what else of the project they execute. `pinned` is that
-    of `Inputs`. `contracts` are those of the manifest (`promises`).
+    of `Inputs`. `contracts` are those of the manifest (`promises`). `live`: somebody hears what `report` is told
+    while a step runs.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Context:
         root: Path,
         blobs: Blobs,
         importer: FirstParty,
-        logged: Logged,
+        report: Report,
         stops: type[BaseException] | tuple[type[BaseException], ...],
         then: str,
         lent: Mapping[str, str] | None = None,
@@ -71,13 +71,14 @@ class Context:
         covered: Mapping[str, Sequence[str]] | None = None,
         pinned: Mapping[str, bytes] | None = None,
         contracts: Mapping[str, Mapping[str, str] | str] | None = None,
+        live: bool = False,
     ) -> None:
         self.root = root
         self.blobs = blobs
         self.importer = importer
-        self.logged = logged
-        self.node = 0
-        """That of the current task."""
+        self.report = report
+        """What takes what steps record."""
+        self.recording = Recording(report, lambda parts: self.keep(parts, self.blobs), live=live)
         self.stops = stops
         self.then = then
         self.inputs = Inputs(root, blobs, pinned)
@@ -93,6 +94,8 @@ class Context:
         self.seen = NOTHING
         """What the step of the current task was seen to read and to write."""
         self.covered = covered or {}
+        self.playing: Playing | None = None
+        """What judges the current task, of a step with a role."""
         self.keep = keep
         """What encodes the outputs of a step."""
         self.peak = 0
@@ -104,10 +107,6 @@ class Context:
         for module in importer.modules.values():
             self.watch.meet(module)
         importer.on_load = self.watch.meet
-
-    def record(self, name: str, value: float, step: int | None) -> None:
-        """Take a metric of the current task."""
-        self.logged(self.node, secrets.masked(name), value, step)
 
     def close(self) -> None:
         """Let go of the process."""
@@ -131,6 +130,7 @@ class Context:
             self.state.settle()
             self.watch.settle()
             self.core.settle()
+            self.recording.settle()
         return call
 
     def finished(self, step: StepDef) -> tuple[str, ...]:
@@ -212,8 +212,9 @@ def execute(task: Task, context: Context) -> Done:
     """Carry one task out. Raises nothing but what `context.stops`."""
     outputs: tuple[Made, ...] = ()
     failed: Failure | None = None
-    context.seen, context.patched, context.peak, context.node = NOTHING, [], 0, task.node
-    before = log.record_with(context.record)
+    context.seen, context.patched, context.peak = NOTHING, [], 0
+    context.recording.begin(task.node)
+    before = log.record_with(context.recording)
     context.meter.start()
     try:
         outputs, failed = copy_context().run(_attempt, task, context)
@@ -222,8 +223,12 @@ def execute(task: Task, context: Context) -> Done:
         log.record_with(before)
         log.enter(log.OUTSIDE)
         context.inputs.forget()
-        notes = context.finished(task.step) if is_made(task.step) else ()
+        notes = context.recording.end()
+        notes += context.finished(task.step) if is_made(task.step) else ()
         notes += _tidy(task.step, context)
+        if context.playing is not None:
+            notes += context.playing.notes
+            context.playing = None
     seen = context.seen
     if seen is NOTHING and failed is None and not notes:
         return Done(task.node, outputs, None, cost.seconds, cost.cpu, context.peak or cost.memory)
@@ -285,13 +290,13 @@ def _executed(
     try:
         context.inputs.held_are_unchanged()
         if type(value) in call.scalars and not task.out and (made := _scalar(step, value, context)):
-            return made, _judged(task, value, context) if step.validate or step.done else None
+            return made, _judged(task, value, context)
         value = _published(task, value, root)
         parts = call.declared.split(value)
         if task.out and (wrong := claimed(step.name, task.out, value, root)) is not None:
             raise wrong
         made = _kept(task, call, value, parts, context)
-        return made, _judged(task, value, context) if step.validate or step.done else None
+        return made, _judged(task, value, context)
     except StepwellError as error:
         return (), _named(step.name, error)
     except context.stops:
@@ -350,6 +355,8 @@ def _observed(call: Call, values: dict[str, Any], step: StepDef, context: Contex
     observer.begin(*context.inputs.held(), covered=call.covered, zoned=call.zoned)
     try:
         value = call(values)
+        if context.playing is not None:
+            context.playing.called(call, values)
         returned = True
     finally:
         long = monotonic() - since > LONG
@@ -413,9 +420,10 @@ def _scalar(step: StepDef, value: float | None, context: Context) -> tuple[Made,
 
 
 def _judged(task: Task, value: Any, context: Context) -> Failure | None:
-    """What the step's own judges say of what it gave, if that speaks against it."""
+    """What the step's role and its own judges say of what it gave, if that speaks against it."""
     step, importer = task.step, context.importer
-    failed = judges.refused(step, value, importer)
+    failed = None if context.playing is None else context.playing.judge(value)
+    failed = failed or (judges.refused(step, value, importer) if step.validate else None)
     if failed is None and step.done:
         values, failed = _values(task, context)  # anew: the step may have changed those that it got
         failed = failed or judges.not_done(step, values, importer)
@@ -442,6 +450,10 @@ def _values(
         if promises is not None:
             promises.refuse_given(task, values)
         secrets.prepare(values)
+        if task.step.role and context.playing is None:
+            from stepwell.worker import roles  # few steps have one
+
+            context.playing = roles.begin(task, values)
     except StepwellError as error:
         return {}, _named(task.step.name, error)
     return values, None

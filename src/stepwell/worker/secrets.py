@@ -401,6 +401,16 @@ def masked(text: str) -> str:
     return forms.masked(text)
 
 
+def masked_of_all(text: str) -> str:
+    """A text without the values of secrets that this process has heard of and can read; it does not remember these."""
+    own = Forms()
+    for secret in list(_made):
+        if secret.kind != "keyring":  # which may ask a person for a password
+            with suppress(StepwellError):
+                own.learn(read(secret))
+    return own.masked(text)
+
+
 def forms_of(value: str) -> set[bytes]:
     """The forms of a value: itself, escaped as JSON, Python, URLs and HTML do, in base64 and hex; of several lines each."""
     import html

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from socket import socket
+from threading import Lock
 from typing import Any
 
 from stepwell.errors import StrictUnavailable
@@ -78,7 +79,7 @@ def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
             settings.folder,
             Blobs(settings.store),
             importer,
-            lambda node, name, value, step: write(wire.logged_frame(node, name, value, step)),
+            lambda report: write(wire.report_frame(report)),
             Stopped,
             then="its process was replaced",
             lent=settings.lent,
@@ -86,6 +87,7 @@ def serve(ends: list[int], settings: Settings, importer: FirstParty) -> None:
             pinned=settings.pinned,
             contracts=settings.contracts,
             alone=settings.alone,
+            live=True,
         )
         gc.enable()
         inbox = Inbox(socket(fileno=tasks), socket(fileno=leave))
@@ -151,12 +153,14 @@ def _only_task(
 
 def _writer(fd: int) -> Callable[[bytes], None]:
     put, count = os.write, len  # as they are now: a step may replace them
+    lock = Lock()  # what is recorded comes from other threads too
 
     def write(data: bytes) -> None:
-        sent = put(fd, data)
-        while sent < count(data):
-            data = data[sent:]
+        with lock:
             sent = put(fd, data)
+            while sent < count(data):
+                data = data[sent:]
+                sent = put(fd, data)
 
     return write
 

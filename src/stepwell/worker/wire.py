@@ -24,7 +24,8 @@ from sys import intern
 from typing import Any
 
 from stepwell.kernel.graph import Constant, OutputDef, Pack, StepDef
-from stepwell.kernel.ports import Artifact, Done, Failure, Logged, Made, Outside, Stored, Task
+from stepwell.kernel.ports import Artifact, Done, Failure, Logged, Made, Outside, Recorded, Stored, Task
+from stepwell.stores.recordings import Thing
 
 _new: Any = tuple.__new__
 """Makes a named tuple of a tuple that has all of its fields, in a third of the time that its class takes."""
@@ -35,7 +36,7 @@ _pack_header, _unpack_header = _header.pack, _header.unpack_from
 _DISGUISE = 0xB5E9D3A7
 """What the second number of a header differs in from the first. No byte of it is below 128: text is no header."""
 
-STARTED, DONE, LOGGED = 0, 1, 2
+STARTED, DONE, LOGGED, RECORDED = 0, 1, 2, 3
 """Kinds of frames that a worker sends."""
 
 IN_A_FILE = b"@"
@@ -123,9 +124,14 @@ def started_frame(node: int, pid: int) -> bytes:
     return frame((STARTED, node, pid))
 
 
-def logged_frame(node: int, name: str, value: float, step: int | None) -> bytes:
-    """The frame of one metric."""
-    return frame((LOGGED, node, name, value, step))
+def report_frame(report: Logged | Recorded) -> bytes:
+    """The frame of something that a step recorded."""
+    if isinstance(report, Logged):
+        return frame((LOGGED, *report))
+    kind, name, step, text, artifact, data = report.thing
+    return frame(
+        (RECORDED, report.node, kind, name, step, text, None if artifact is None else (*artifact,), data)
+    )
 
 
 def done_frame(done: Done, then: int = -1) -> bytes:
@@ -150,9 +156,12 @@ def _artifact(plain: tuple[Any, ...]) -> Artifact:
     return _new(Artifact, (intern(name), intern(codec), digest, size, parts, note))
 
 
-def logged_of(body: tuple[Any, ...]) -> Logged:
-    """The report of a LOGGED frame."""
-    return Logged(*body[1:])
+def report_of(body: tuple[Any, ...]) -> Logged | Recorded:
+    """The report of a LOGGED or RECORDED frame."""
+    if body[0] == LOGGED:
+        return Logged(*body[1:])
+    _, node, kind, name, step, text, plain, data = body
+    return Recorded(node, Thing(kind, name, step, text, None if plain is None else _artifact(plain), data))
 
 
 class Garbled(Exception):
@@ -187,6 +196,6 @@ def _body(data: bytes) -> tuple[Any, ...]:
         body = loads(data)  # noqa: S302
     except (EOFError, ValueError, TypeError) as error:
         raise Garbled from error
-    if not isinstance(body, tuple) or not body or body[0] not in (STARTED, DONE, LOGGED):
+    if not isinstance(body, tuple) or not body or body[0] not in (STARTED, DONE, LOGGED, RECORDED):
         raise Garbled
     return body

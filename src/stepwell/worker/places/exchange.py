@@ -4,9 +4,9 @@
     in/            the worker's: the blobs of inputs by digest, as they are in the store; for reading only
     lib/           the worker's: a folder to import `stepwell` from, and nothing else
     out/began      that process is there and has understood the task
-    out/metrics    a line of JSON a metric, as they come
+    out/recorded   what the step records, a line of JSON each, as it comes
     out/done.json  what came of it; written last
-    out/0, 1, ...  the outputs as their codecs wrote them, and the files that belong to them
+    out/0, 1, ...  outputs, and what was recorded, as codecs wrote them, and the files that belong to them
 
 Values cross as the bytes of codecs. A blob that refers to further files does so by their digests, and the
 other process has no means to make them (its Python need not have BLAKE3): it writes a mark of the
@@ -27,7 +27,7 @@ from stepwell.kernel.graph import Constant, OutputDef, Pack, StepDef
 from stepwell.kernel.ports import Artifact, Outside, Stored, Task
 
 TASK, IN, OUT, LIB = "task.json", "in", "out", "lib"
-BEGAN, METRICS, DONE = "began", "metrics", "done.json"
+BEGAN, RECORDED, DONE = "began", "recorded", "done.json"
 
 UNHASHED = "unhashed"
 """In place of the token of a file that was seen to be read: the worker finds it out."""

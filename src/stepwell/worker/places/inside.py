@@ -13,14 +13,15 @@ import resource
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
 from stepwell.codecs import choose
-from stepwell.errors import LibraryMissing, MissingLibrary, NotByPickle, StepNotLoaded
-from stepwell.kernel.ports import Artifact, Done, Failure, Made, Outside, Task
+from stepwell.errors import LibraryMissing, MissingLibrary, NotByPickle, RecordRefused, StepNotLoaded
+from stepwell.kernel.ports import Artifact, Done, Failure, Logged, Made, Outside, Recorded, Task
 from stepwell.stores.blobs import Blobs, OneWay
 from stepwell.worker import family
 from stepwell.worker.execute import Context, execute
@@ -51,7 +52,7 @@ def main(folder: str) -> None:
     done = execute(task, context)
     sys.stdout.flush()
     sys.stderr.flush()
-    exchange.write_json(out / exchange.DONE, _told(done, given["place"]))
+    exchange.write_json(out / exchange.DONE, _told(done, given["place"], task.step.name))
 
 
 class Blob(Protocol):
@@ -100,17 +101,19 @@ def _context(given: Mapping[str, Any], folder: Path, task: Task) -> Context:
         )
     importer.observer.world = Unhashed
     importer.install()
-    metrics = open(folder / exchange.OUT / exchange.METRICS, "a", encoding="utf-8")  # noqa: SIM115  until the end
+    recorded = open(folder / exchange.OUT / exchange.RECORDED, "a", encoding="utf-8")  # noqa: SIM115  until the end
 
-    def logged(_: int, name: str, value: float, step: int | None) -> None:
-        metrics.write(json.dumps([name, value, step]) + "\n")
-        metrics.flush()
+    def report(one: Logged | Recorded) -> None:
+        recorded.write(json.dumps(_recorded(one)) + "\n")
+        recorded.flush()
 
     blobs = Shown(folder)
     covered = {} if given["covered"] is None else {task.step.full_name: given["covered"]}
-    context = Context(root, blobs, importer, logged, (), "", lent=given["lent"], covered=covered)
+    context = Context(root, blobs, importer, report, (), "", lent=given["lent"], covered=covered, live=True)
     context.inputs = Given(root, blobs, given["sources"], given["folders"])
-    context.keep = partial(_keep, task=task, out=folder / exchange.OUT, importer=importer)  # type: ignore[assignment]
+    context.keep = partial(  # type: ignore[assignment]
+        _keep, task=task, out=folder / exchange.OUT, importer=importer, numbers=count()
+    )
     return context
 
 
@@ -161,11 +164,17 @@ class Left(Artifact):
 
 
 def _keep(
-    parts: list[tuple[str, str, Any]], _: Blobs, *, task: Task, out: Path, importer: FirstParty
+    parts: list[tuple[str, str, Any]],
+    _: Blobs,
+    *,
+    task: Task,
+    out: Path,
+    importer: FirstParty,
+    numbers: Iterator[int],
 ) -> tuple[Made, ...]:
-    """Encode outputs to files. Raises `CodecError`, `NotByPickle`."""
+    """Encode values to files, named by the next `numbers`. Raises `CodecError`, `NotByPickle`."""
     made = []
-    for number, (name, codec, value) in enumerate(parts):
+    for number, (name, codec, value) in zip(numbers, parts, strict=False):
         sink = FileSink(out, str(number))
         chosen, note = choose.dump(value, codec, sink)
         size = sink.finish()
@@ -192,7 +201,7 @@ def _refuse_pickle(task: Task, file: Path, size: int, importer: FirstParty) -> N
 # --------------------------------------------------------------------------- what came of it
 
 
-def _told(done: Done, place: Mapping[str, Any]) -> dict[str, Any]:
+def _told(done: Done, place: Mapping[str, Any], step: str) -> dict[str, Any]:
     """The end of the task as plain data."""
     usage = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     failed = None if done.failure is None else _explained(done.failure, place)
@@ -201,9 +210,17 @@ def _told(done: Done, place: Mapping[str, Any]) -> dict[str, Any]:
         "failure": None if failed is None else failed._asdict(),
         "observed": done.observed,
         "wrote": done.wrote,
-        "notes": [],
+        "notes": [note for note in done.notes if note.startswith((RecordRefused.code, f"step `{step}`: "))],
         "memory": max(usage) * _UNIT,
     }
+
+
+def _recorded(one: Logged | Recorded) -> list[Any]:
+    """What the step recorded, as plain data without its node; read again by `launch`."""
+    if isinstance(one, Logged):
+        return ["metric", one.name, one.step, one.value, exchange.packed_bytes(one.series)]
+    kind, name, step, text, artifact, _ = one.thing
+    return [kind, name, step, text, None if artifact is None else _output(artifact)]
 
 
 def _output(artifact: Artifact) -> dict[str, Any]:

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 from stepwell.codecs import choose
 from stepwell.errors import InputChanged, NotByPickle, PlaceDied, StepExited, StepKilled, StepwellError
 from stepwell.kernel.graph import Pack
-from stepwell.kernel.ports import Artifact, Failure, Made, Outside, Stored, Task
+from stepwell.kernel.ports import Artifact, Failure, Logged, Made, Outside, Recorded, Stored, Task
 from stepwell.stores.blobs import INLINE, Blobs
-from stepwell.worker import failures
+from stepwell.stores.recordings import Thing
+from stepwell.worker import failures, secrets
 from stepwell.worker.observe import Observed
 from stepwell.worker.places import RESOLVED, exchange, place
 from stepwell.worker.places.pickles import foreign
@@ -298,14 +299,14 @@ def _run(task: Task, context: Context, folder: Path, start: Start) -> int:
         raise PlaceDied(
             f"`{argv[0]}` cannot be started: {error.strerror}", fixes=["stepwell run --refresh"]
         ) from error
-    metrics = _Metrics(folder / exchange.OUT / exchange.METRICS, partial(context.logged, task.node))
+    recorded = _Recorded(folder / exchange.OUT, task.node, context)
     try:
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 status = process.wait(TICK)
-                metrics.hand_on()
+                recorded.hand_on()
                 return status
-            metrics.hand_on()
+            recorded.hand_on()
     finally:
         over = process.returncode is not None
         with contextlib.suppress(ProcessLookupError):  # what it left running, too
@@ -318,16 +319,16 @@ PARENT = "STEPWELL_PARENT"
 """The variable that tells the process with whom it is to die."""
 
 
-class _Metrics:
-    """Reads on in a file of metrics."""
+class _Recorded:
+    """Reads on in the file of what a step records."""
 
-    def __init__(self, path: Path, logged: Callable[[str, float, int | None], None]) -> None:
-        self._path, self._logged, self._at = path, logged, 0
+    def __init__(self, out: Path, node: int, context: Context) -> None:
+        self._out, self._node, self._context, self._at = out, node, context, 0
 
     def hand_on(self) -> None:
         """Hand on what is new, as far as lines are complete."""
         try:
-            with open(exchange.opened(self._path.parent, self._path.name), "rb") as file:
+            with open(exchange.opened(self._out, exchange.RECORDED), "rb") as file:
                 file.seek(self._at)
                 text = file.read()
         except OSError:  # there are none
@@ -335,8 +336,20 @@ class _Metrics:
         whole = text[: text.rfind(b"\n") + 1]
         self._at += len(whole)
         for line in whole.splitlines():
-            name, value, step = json.loads(line)
-            self._logged(str(name), float(value), step)
+            self._context.report(self._one(*json.loads(line)))
+
+    def _one(self, kind: str, name: str, step: int | None, told: Any, more: Any) -> Logged | Recorded:
+        """A report of what one line says, in which no secret is shown."""
+        name = secrets.masked(str(name))
+        if kind == "metric":
+            return Logged(self._node, name, float(told), step, exchange.unpacked_bytes(more))
+        text = secrets.masked(str(told))
+        if more is None:
+            return Recorded(self._node, Thing(str(kind), name, step, text))
+        made = _kept({**more, "name": name}, self._out, self._context.blobs)
+        if secrets.forms and secrets.returned(None, (made,)):
+            return Recorded(self._node, Thing("text", name, step, f"[{kind} not kept: a secret is in it]"))
+        return Recorded(self._node, Thing(str(kind), name, step, text, *made))
 
 
 # --------------------------------------------------------------------------- and back
