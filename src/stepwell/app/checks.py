@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stepwell.app.contracts import contracts_for
+from stepwell.app.contracts import contracts_for, references_for
 from stepwell.app.selecting import matching
 from stepwell.author.checks import Check, ask, checks_of
 from stepwell.author.problems import Problems, together
@@ -287,6 +287,16 @@ def secrets(facts: Facts) -> Iterator[Finding]:
                 yield error
 
 
+def roles(facts: Facts) -> Iterator[Finding]:
+    """Roles (`stepwell.ml`) of steps, against what their annotations say that they give."""
+    if not any(step.role for step in facts.traced.graph.steps):
+        return
+    from stepwell.ml import misfits  # most pipelines have none
+
+    for step, known in zip(facts.traced.graph.steps, facts.traced.steps, strict=False):
+        yield from misfits(step.role, step.name, known.returns, known.where) if step.role else ()
+
+
 def queries(facts: Facts) -> Iterable[Finding]:
     """Queries of steps in SQL, against the columns of what they get."""
     from stepwell.app.columns import queried
@@ -323,6 +333,7 @@ BUILT_IN = (
     BuiltIn("environment", "types", "environment variables", environment),
     BuiltIn("kinds", "types", "programs and files that steps in other languages need", kinds),
     BuiltIn("secrets", "types", "secrets that steps need", secrets),
+    BuiltIn("roles", "types", "what steps with a role must give", roles),
     BuiltIn("columns", "data", "columns of tables", columns),
     BuiltIn("queries", "data", "queries of steps in SQL", queries),
     BuiltIn("disk", "data", "room on the disk", disk),
@@ -452,7 +463,8 @@ class Checking:
         return tuple(self.problems.notes)
 
     def _facts(self) -> Facts:
-        contracts = contracts_for(self.traced.graph, self.root, self.loaded.target.file)
+        about = self.traced.graph, self.root, self.loaded.target.file
+        contracts = {**contracts_for(*about), **references_for(*about)}
         return Facts(
             self.traced, self.root, self._pinned, self.memo, self._rules.outside, contracts=contracts
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Graph, StepDef, leaves
+from stepwell.worker.roles import role_of
 
 if TYPE_CHECKING:
     from stepwell.author.project import Loaded
@@ -194,13 +195,21 @@ def _step(
         "outputs": _outputs(step, hints.get("return"), calls, readers, newest),
         "out": list(dict.fromkeys(graph.nodes[node].out for node in calls if graph.nodes[node].out)),
         "observed": seen_to_read(newest),
-        "checks": {"validate": list(step.validate), "done": step.done},
+        "checks": {"validate": list(step.validate), "done": step.done, **_role(step)},
         "needs": {"cpus": step.cpus, "memory": step.memory, "env": list(step.env)},
         "retries": step.retries,
         "backoff": step.backoff,
         "timeout": step.timeout,
         "trust": list(trust_of(step).values()),
     }
+
+
+def _role(step: StepDef) -> Document:
+    """The role of a step and its options; nothing of one that has none."""
+    if not step.role:
+        return {}
+    name, options = role_of(step.role)
+    return {"role": {"name": name, "options": dict(options)}}
 
 
 def _definition(step: StepDef) -> Any:

@@ -100,6 +100,8 @@ def identify(
             made = _served(made, step, sources)
         if step.place:
             made = _elsewhere(made, step)
+        if step.role:
+            made = _in_role(made, step, sources)
         notes.update(dict.fromkeys(made.notes))
         out.append(made)
     project.installed.remember()
@@ -184,6 +186,13 @@ def _served(found: Identity, step: StepDef, sources: dict[str, Source]) -> Ident
     sources.update({own[name]: Source(name, text, "", 0) for name, text in texts.items()})
     code = digest(" ".join([found.code, *own.values()]))
     return found._replace(code=code, parts={**found.parts, **own})
+
+
+def _in_role(found: Identity, step: StepDef, sources: dict[str, Source]) -> Identity:
+    """The identity of a step with a role: a result that was not judged so does not count."""
+    own = digest(f"role {step.role}")
+    sources[own] = Source("role", step.role, "", 0)
+    return found._replace(code=digest(f"{found.code} {own}"), parts={**found.parts, "role": own})
 
 
 def _of_kind(

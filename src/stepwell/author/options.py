@@ -108,6 +108,8 @@ class Options(NamedTuple):
     always: bool = False
     share: float = 1.0
     services: tuple[Any, ...] = ()
+    role: str = ""
+    """No option that users give: what `stepwell.ml` makes of a function (`worker.roles.spelled`)."""
 
 
 PLACE = ("packages", "requirements", "group", "python", "project", "image", "network")

@@ -212,7 +212,7 @@ def step(function: Callable[P, Coroutine[Any, Any, S]], /) -> Step[P, S]: ...
 @overload
 def step(function: Callable[P, R], /) -> Step[P, R]: ...
 @overload
-def step(**options: Unpack[StepOptions]) -> _Decorator: ...
+def step(**options: Unpack[StepOptions]) -> Decorator: ...
 def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a step: `@step`, or `@step(cpus=2, memory="4GB", env=["TZ"], codec="pickle", out="a.html")`.
 
@@ -220,11 +220,11 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
     settings = checked(options)
     if function is None:
-        return lambda real: _made(real, settings)
-    return _made(function, settings)
+        return lambda real: step_of(real, settings)
+    return step_of(function, settings)
 
 
-class _Decorator:
+class Decorator:
     """What `step(...)` with options gives, for type checkers: a decorator that keeps the function's types."""
 
     @overload
@@ -236,7 +236,8 @@ class _Decorator:
         raise NotImplementedError
 
 
-def _made(function: object, options: Options) -> Step[Any, Any]:
+def step_of(function: object, options: Options) -> Step[Any, Any]:
+    """A step that is this function, with checked options. Raises `BadStep`."""
     problem = _unfit(function)
     if problem:
         what, why, fix = problem

@@ -568,6 +568,18 @@ class Trace:
         finally:
             self.branches = before
 
+    @contextmanager
+    def below(self, path: tuple[str, ...]) -> Iterator[None]:
+        """As if inside of these pipelines: what is called has their names in its id."""
+        before = self._path, self._visit
+        self._path = (*self._path, *path)
+        self._visits += 1
+        self._visit = self._visits
+        try:
+            yield
+        finally:
+            self._path, self._visit = before
+
     def learn(self, call: Step[Any, Any] | Pipeline[Any, Any]) -> None:
         """Know a step before it is called, so that it is verified with all others."""
         if not isinstance(getattr(call, "settings", None), Options):
@@ -797,6 +809,7 @@ class Trace:
                 tags=options.tags,
                 optional=options.optional,
                 always=options.always,
+                role=options.role,
             )
         )
         parameters = step.signature.parameters.values()

@@ -198,6 +198,9 @@ def _readers(one: Document) -> str:
 def _checks(step: Document) -> list[list[str]]:
     checks = step["checks"]
     rows = [["validate", place.rpartition(":")[2], "judges what it gives"] for place in checks["validate"]]
+    if "role" in checks:
+        options = ", ".join(f"{name}={value}" for name, value in checks["role"]["options"].items())
+        rows.insert(0, ["role", checks["role"]["name"], options])
     if checks["done"]:
         rows.append(["done", checks["done"].rpartition(":")[2], "says whether it still counts"])
     return rows
