@@ -16,7 +16,7 @@ from stepwell.cli.verbs import VALUED, VERBS
 
 DEFAULT_FILE = "pipeline.py"
 
-Kind = Literal["run", "step", "pipeline"]
+Kind = Literal["run", "step", "pipeline", "metric"]
 
 BASH = """_stepwell() {
   local line="${COMP_LINE:0:COMP_POINT}" words word
@@ -79,7 +79,19 @@ OPTIONS = {
     "replay": ["--pipeline", "--set", "--current"],
     "why": ["--pipeline"],
     "describe": ["--pipeline"],
-    "runs": ["--limit"],
+    "runs": ["--limit", "--where", "--sort", "--tag", "--points", "--group"],
+    "compare": [
+        "--where",
+        "--sort",
+        "--best",
+        "--lowest",
+        "--pipeline",
+        "--limit",
+        "--metric",
+        "--all",
+        "--code",
+        "--csv",
+    ],
     "get": ["--output", "--overwrite"],
     "promote": ["--why", "--by", "--attest", "--expect", "--older", "--index"],
     "rollback": ["--why", "--by", "--expect", "--index"],
@@ -108,6 +120,7 @@ POSITIONS: dict[str, tuple[Kind, ...]] = {
     "describe": ("step",),
     "runs": ("pipeline",),
     "show": ("run",),
+    "compare": ("run",) * 8,
     "logs": ("run", "step"),
     "get": ("run", "step"),
 }
@@ -151,10 +164,12 @@ def _candidates(before: list[str], prefix: str) -> list[str]:
             if not word.startswith("-"):
                 plain.append(word)
     here = Path.cwd() / values.get("-C", values.get("--directory", ""))
-    if option in ("-C", "--directory", "-o", "--output", "-j", "--jobs", "--limit", "--junit"):
+    if option in ("-C", "--directory", "-o", "--output", "-j", "--jobs", "--limit", "--junit", "--where"):
         return []
     if option in ("--force", "--twice", *CHOOSING[:4]):
         return _stored("step", here, [])
+    if option in ("--sort", "--best", "--metric"):
+        return _stored("metric", here, [])
     if option in ("-p", "--pipeline"):
         return list(_pipelines(here / DEFAULT_FILE))
     if not plain:

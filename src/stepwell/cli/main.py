@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from stepwell.cli.verbs import VALUED, VERBS
+from stepwell.cli.verbs import SIGNED, VALUED, VERBS
 
 TYPE_CHECKING = False  # as type checkers know it; importing `typing` would take as long as the help
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _recalled(verb: str, words: list[str]) -> tuple[Any, int | None]:
             os.chdir(before)
 
 
-_MODULES = {"run": "run_", "graph": "graph_", "new": "new_"}
+_MODULES = {"run": "run_", "graph": "graph_", "new": "new_", "ui": "ui_"}
 
 
 def _verb_at(words: list[str]) -> int | None:
@@ -255,7 +255,18 @@ def _parse(verb: str, module: Any, words: list[str]) -> Namespace:
     parser.add_argument("-C", "--directory", dest="folder", metavar="DIR", help="work in another folder")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     module.arguments(parser)
-    return parser.parse_intermixed_args(words)
+    return parser.parse_intermixed_args(_joined(words))
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Words with `--sort -auc` as one, `--sort=-auc`: argparse would take the second for an option."""
+    out: list[str] = []
+    for word in words:
+        if out and out[-1] in SIGNED and word.startswith("-") and not word.startswith("--"):
+            out[-1] = f"{out[-1]}={word}"
+        else:
+            out.append(word)
+    return out
 
 
 def _formatter(prog: str) -> Any:

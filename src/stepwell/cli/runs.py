@@ -11,6 +11,7 @@ from stepwell.cli.looking import positive, project_root, stored
 from stepwell.cli.text import clean, given, paint, pairs, print_json, seconds, table
 from stepwell.errors import UnknownPipeline, nearest
 from stepwell.stores.history import RunRow
+from stepwell.stores.local import LocalStore
 
 COLOUR = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
 
@@ -19,6 +20,12 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("pipeline", nargs="?", help="only runs of this pipeline")
     parser.add_argument("--group", metavar="GROUP", help="only runs of this sweep: g1, g2, ... or last")
+    parser.add_argument(
+        "--where", default="", metavar="CONDITION", help='only runs like "depth > 4 and auc > 0.8"'
+    )
+    parser.add_argument("--sort", default="", metavar="NAME", help="in this order; -NAME: the largest first")
+    parser.add_argument("--tag", default="", metavar="TAG", help="only runs with this tag")
+    parser.add_argument("--points", action="store_true", help="the points of sweeps as rows of their own")
     parser.add_argument(
         "-n",
         "--limit",
@@ -32,19 +39,38 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """List and print."""
     with stored(project_root(), looking=True, create=False) as store:
-        shown = None if options.json or not sys.stdout.isatty() else 20
-        rows = store.runs.runs(options.limit or shown, options.pipeline, options.group)
-        if options.pipeline and not rows:
+        shown = options.limit or (None if options.json or not sys.stdout.isatty() else 20)
+        rows = _rows(store, options, shown)
+        if options.pipeline and not rows and not _picky(options):
             raise _unknown_pipeline(options.pipeline, store.runs.complete("pipeline"))
-    if options.json:
-        print_json({"runs": [run_row(row) for row in rows]})
-        return 0
-    if not rows:
-        print("no runs yet: stepwell run")
+        if options.json:
+            print_json({"runs": [run_row(row) for row in rows]})
+            return 0
+        together = not (options.points or options.group or _picky(options))
+        cells = [_sweep_cells(store, row) if together and row.group else _cells(row) for row in rows]
+        if not rows:
+            print("no run matches" if _picky(options) and store.runs.count() else "no runs yet: stepwell run")
     head = ("run", "pipeline", "status", "started", "took", "", "parameters and metrics")
-    for line in table([_cells(row) for row in rows], head if rows else ()):
+    for line in table(cells, head if rows else ()):
         print(line)
     return 0
+
+
+def _picky(options: Namespace) -> bool:
+    return bool(options.where or options.sort or options.tag)
+
+
+def _rows(store: LocalStore, options: Namespace, limit: int | None) -> list[RunRow]:
+    """The rows to show. Raises as `app.finding.find` does."""
+    if _picky(options):
+        from stepwell.app.finding import Wanted, find  # a plain list does without
+
+        pipeline, group = options.pipeline or "", options.group or ""
+        wanted = Wanted(options.where, options.sort, pipeline=pipeline, group=group, tag=options.tag)
+        return find(store, wanted, limit).runs
+    if options.json or options.points or options.group:
+        return store.runs.runs(limit, options.pipeline, options.group)
+    return store.runs.tops(limit, options.pipeline)
 
 
 def _unknown_pipeline(name: str, known: list[str]) -> UnknownPipeline:
@@ -68,6 +94,7 @@ def run_row(row: RunRow) -> dict[str, object]:
         "metrics": {name: number(value) for name, value in row.metrics.items()},
         "commit": row.commit or None,
         "dirty": row.dirty,
+        "tags": list(row.tags),
         **({"group": row.group, "point": plain(row.point)} if row.group else {}),
     }
 
@@ -76,7 +103,8 @@ def _cells(row: RunRow) -> list[str]:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started))
     commit = f"{row.commit[:7]}{'+' if row.dirty else ''}" if row.commit else ""
     metrics = dict(list(row.metrics.items())[:4])
-    told = "  ".join(part for part in (paint(given(row.params), "dim"), pairs(metrics)) if part)
+    tags = paint(" ".join(map(clean, row.tags)), "cyan")
+    told = "  ".join(part for part in (paint(given(row.params), "dim"), pairs(metrics), tags) if part)
     return [
         f"{row.run} {paint(row.group, 'dim')}" if row.group else row.run,
         clean(row.pipeline),
@@ -86,3 +114,27 @@ def _cells(row: RunRow) -> list[str]:
         commit,
         told,
     ]
+
+
+def _sweep_cells(store: LocalStore, newest: RunRow) -> list[str]:
+    """A sweep as one row: how many points ended how, and which is the best of the first metric that can be good."""
+    from stepwell.app.directions import direction_of  # few stores have sweeps
+    from stepwell.app.finding import best_of, said_directions
+
+    said = said_directions(store, [newest])
+    metric = next((name for name in newest.metrics if direction_of(name, said)), "")
+    points = store.runs.briefs([metric] if metric else [], group=newest.group)
+    counts: dict[str, int] = {}
+    for point in points:
+        counts[point.status] = counts.get(point.status, 0) + 1
+    status = ", ".join(f"{count:,} {paint(word, COLOUR[word])}" for word, count in counts.items())
+    first = min(point.started for point in points)
+    ends = [point.started + point.seconds for point in points if point.seconds is not None]
+    best = best_of(points, metric, said) if metric else None
+    told = [paint(f"{len(points):,} points of {', '.join(map(clean, newest.point)) or 'nothing'}", "dim")]
+    if best is not None:
+        told.append(f"best {pairs({metric: best.metrics[metric]})} {paint(best.run, 'dim')}")
+    commit = f"{newest.commit[:7]}{'+' if newest.dirty else ''}" if newest.commit else ""
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(first))
+    took = seconds(max(ends) - first) if len(ends) == len(points) else ""
+    return [newest.group, clean(newest.pipeline), status, when, took, commit, "  ".join(told)]

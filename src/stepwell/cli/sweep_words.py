@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stepwell.app.session import Settings
 from stepwell.author.project import Loaded
 from stepwell.cli.looking import positive
-from stepwell.cli.text import clean, number, paint, print_json, seconds, short, table, typed
+from stepwell.cli.text import clean, given, number, paint, print_json, seconds, short, table, typed
 from stepwell.errors import UsageError
 from stepwell.stores.local import LocalStore
 
@@ -87,15 +87,34 @@ def run_sweep(
     """Run every point and show; gives the status of the whole."""
     from stepwell.app.sweeps import run_points  # other runs do without
 
-    views = _Views(options.json, how.in_process, store)
+    views = _Views(options.json, how, store)
     ended = run_points(found, points(found, options, words), store, how, views, parallel=options.parallel)
     if options.json:
         print_json(ended.document())
     else:
         rows = [Row(one.run, one.point.values, one.status, one.progress.metrics, one.progress.seconds, one.result) for one in ended.points]  # fmt: skip
-        for line in points_table(rows, ended.name):
+        for line in (*points_table(rows, ended.name), *_next(store, rows, ended.name)):
             print(line)
     return ended.status
+
+
+def _next(store: LocalStore, rows: Sequence[Row], group: str) -> list[str]:
+    """The best point of the first metric of which it is known what is better, and how the points are compared."""
+    import shlex  # plans do without
+
+    from stepwell.app.directions import direction_of
+    from stepwell.app.finding import best_of, said_directions
+
+    if len(rows) < 2:
+        return []
+    said = said_directions(store, store.runs.some([rows[-1].run]))
+    names = dict.fromkeys(name for row in rows for name in row.metrics)
+    metric = next((name for name in names if direction_of(name, said)), "")
+    best = best_of(rows, metric, said) if metric else None
+    if best is None:
+        return [paint(f"stepwell compare {group}", "dim")]
+    told = f"best {clean(metric)}: {best.run}  {given(best.point)}"
+    return [f"{told}  {paint(f'stepwell compare {group} --best {shlex.quote(clean(metric))}', 'dim')}"]
 
 
 def planned_sweep(
@@ -132,8 +151,8 @@ def plan_points(document: Mapping[str, Any]) -> list[str]:
 class _Views:
     """Opens the view of each batch of a sweep, and tells its notes."""
 
-    def __init__(self, json: bool, in_process: bool, store: LocalStore) -> None:
-        self._json, self._in_process, self._store = json, in_process, store
+    def __init__(self, json: bool, how: Settings, store: LocalStore) -> None:
+        self._json, self._how, self._store = json, how, store
 
     def __call__(self, work: Any) -> Any:
         """The view of a planned batch, to be used in a `with` block."""
@@ -141,10 +160,7 @@ class _Views:
 
         for note in (*self._store.notes, *work.notes):
             print(f"note: {clean(note)}", file=sys.stderr)
-        watched = sys.stderr.isatty() or sys.stdout.isatty()
-        steps = [step.full_name for step in work.graph.steps]
-        expected = self._store.runs.expected(steps) if watched else {}
-        return view(work.plan, json=self._json, expected=expected, plain=self._in_process)
+        return view(work.plan, json=self._json, plain=self._how.in_process, work=work, jobs=self._how.jobs)
 
 
 # --------------------------------------------------------------------------- the table
