@@ -46,7 +46,7 @@ def test_equal_values_have_equal_bytes(box):
 
 def test_parts_are_aligned_so_that_they_can_be_mapped(box):
     data = box.dump([np.arange(3), np.arange(1000.0), "x"]).data
-    _, table = bundle._trailer(memoryview(data))
+    _, table = bundle.trailer(memoryview(data))
     assert [name for name, _, _ in table] == ["npy", "npy"]
     assert all(start % 64 == 0 for _, start, _ in table)
 

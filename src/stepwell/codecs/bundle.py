@@ -83,7 +83,7 @@ def write_parts(tree: Any, parts: list[tuple[str, Any]], sink: Sink) -> None:
 
 def read(blob: Blob) -> Any:
     """The value of a bundle."""
-    frame, table = _trailer(blob.data)
+    frame, table = trailer(blob.data)
     loaded: dict[int, Any] = {}
 
     def part(number: int) -> Any:
@@ -98,8 +98,8 @@ def read(blob: Blob) -> Any:
     return plain.loads(frame, part)
 
 
-def _trailer(data: memoryview) -> tuple[memoryview, list[list[Any]]]:
-    """The text of the frame, and what says where the parts lie."""
+def trailer(data: memoryview) -> tuple[memoryview, list[list[Any]]]:
+    """The text of the frame, and what says where the parts lie: [codec, start, length] of each. Raises `CannotDecode`."""
     tail = len(END) + 16
     if len(data) < len(BEGIN) + tail or data[: len(BEGIN)] != BEGIN or data[-len(END) :] != END:
         raise CannotDecode("the artifact is not a bundle", why="it does not begin and end like one")

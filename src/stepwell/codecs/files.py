@@ -166,6 +166,12 @@ def _check_inside(path: Path, root: Path) -> None:
 # --------------------------------------------------------------------------- back to files
 
 
+def manifest_of(data: bytes | memoryview) -> tuple[str, list[Entry]]:
+    """What the bytes of an artifact speak of: the name of the file, "" where it is a folder, and the files. Raises `CannotDecode`."""
+    found = _read(bytes(data))
+    return "" if found.is_folder else found.name, found.files
+
+
 class _Manifest(NamedTuple):
     """What the bytes say. The files of a folder are below `name`; the one of a file is `name` itself."""
 

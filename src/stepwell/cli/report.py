@@ -1,0 +1,122 @@
+"""`stepwell report`: a run as one file that anybody can open."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from stepwell.app.report import BEGIN, Facts, gather, markdown, page
+from stepwell.cli.looking import project_root, stored
+from stepwell.cli.text import clean, print_json, size
+from stepwell.errors import FileInTheWay, NotOneRun, ReportUnwritable
+from stepwell.stores.durable import replace
+
+EXAMPLES = """examples:
+  stepwell report                    report-r12.html, of the last run
+  stepwell report r3 -o r3.html --open
+  stepwell report --markdown         in short, for a comment on a pull request
+  stepwell report --markdown | gh pr comment --body-file -"""
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("run", nargs="?", default="last", metavar="RUN", help="r1, r2, ... or last")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write it there; - for stdout")
+    parser.add_argument("-f", "--overwrite", action="store_true", help="replace FILE whatever it is")
+    parser.add_argument("--open", action="store_true", help="show it in a browser")
+    parser.add_argument("--markdown", action="store_true", help="in short, as Markdown, on stdout")
+
+
+def run(options: Namespace) -> int:
+    """Gather, write, and say where."""
+    if re.fullmatch(r"g\d+|.*\.\..*", options.run):
+        raise NotOneRun(
+            f"a report is of one run, and `{options.run}` is several",
+            fixes=[f"stepwell compare {options.run}", "stepwell report r12"],
+        )
+    root = project_root()
+    with stored(root, looking=True, create=False) as store:
+        facts = gather(store, root, options.run)
+        folder = store.folder
+    text = markdown(facts) if options.markdown else page(facts)
+    if options.output == "-" or (options.markdown and options.output is None):
+        return _printed(facts, text, as_document=options.json)
+    target = _target(options.output, facts.run.run, folder, overwrite=options.overwrite)
+    try:
+        replace(target, text.encode("utf-8"))
+    except OSError as error:
+        raise _unwritable(target, error.strerror or str(error)) from error
+    if options.json:
+        print_json(_document(facts, str(target), len(text.encode("utf-8"))))
+    else:
+        print(clean(f"{target}  {size(len(text.encode('utf-8')))}"))
+        for line in facts.left[:10]:
+            print(clean(f"left out: {line}"), file=sys.stderr)
+    if options.open:
+        _open(target)
+    return 0
+
+
+def _printed(facts: Facts, text: str, *, as_document: bool) -> int:
+    """The report on stdout, or with `--json` in the document."""
+    if as_document:
+        print_json({**_document(facts, None, len(text.encode("utf-8"))), "text": text})
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8"))
+        sys.stdout.buffer.flush()
+    return 0
+
+
+def _document(facts: Facts, file: str | None, count: int) -> dict[str, object]:
+    return {
+        "run": facts.run.run,
+        "pipeline": facts.run.pipeline,
+        "status": facts.run.status,
+        "compared_with": facts.since.run or None,
+        "file": file,
+        "size": count,
+        "left_out": list(facts.left),
+    }
+
+
+def _target(word: str | None, run: str, store: Path, *, overwrite: bool) -> Path:
+    """The file to write: an earlier report is replaced, anything else only if that is said.
+
+    Raises `FileInTheWay`, `ReportUnwritable`.
+    """
+    target = Path(word if word is not None else ".")
+    if target.is_dir():
+        target = target / f"report-{run}.html"
+    if target.resolve().is_relative_to(store.resolve()):
+        raise _unwritable(target, "what is written into the store by hand is taken for damage, or removed")
+    if not target.exists() or overwrite:
+        return target
+    try:
+        with target.open("rb") as file:
+            mark = BEGIN.encode()
+            ours = target.is_file() and mark in file.read(200)
+    except OSError as error:
+        raise _unwritable(target, error.strerror or str(error)) from error
+    if not ours:
+        raise FileInTheWay(
+            f"`{target}` is there already, and is no report",
+            fixes=["another name after -o", "-f replaces it"],
+        )
+    return target
+
+
+def _unwritable(target: Path, why: str) -> ReportUnwritable:
+    return ReportUnwritable(f"`{target}` cannot be written", why=why, fixes=["another place after -o"])
+
+
+def _open(target: Path) -> None:
+    """Show a file in a browser, where there is a display for one; else say that there is none."""
+    import webbrowser
+
+    shown = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if not shown or not webbrowser.open(target.resolve().as_uri()):
+        print("note: there is no browser here to show it in", file=sys.stderr)
