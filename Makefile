@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: setup demo test test-others test-deep lint format lock bench bench-peers docs clean help
+.PHONY: setup demo test test-others test-deep lint format lock page page-check bench bench-peers docs clean help
 
 setup: $(DEV_READY)  ## everything that is needed to work on Stepwell, into .venv
 
@@ -55,12 +55,13 @@ test-deep: $(DEV_READY)  ## the long sweeps: crash points, large graphs, thousan
 	$(BIN)/python -m pytest -m deep --timeout 3600 || test $$? -eq 5
 	$(BIN)/python scripts/mutate.py --least 85 --jobs $(JOBS)
 
-lint: $(DEV_READY)  ## ruff, pyrefly, the import contracts, and that uv.lock fits pyproject.toml
+lint: $(DEV_READY)  ## ruff, pyrefly, the import contracts, that uv.lock fits pyproject.toml and the page its sources
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyrefly check
 	$(BIN)/lint-imports --no-logo --no-cache
 	@$(UV) lock --check --quiet --python $(BIN)/python || { echo "uv.lock does not fit pyproject.toml; fix: make lock"; exit 1; }
+	@$(MAKE) --no-print-directory page-check
 
 format: $(DEV_READY)  ## what the linter can mend by itself
 	$(BIN)/ruff check --fix
@@ -68,6 +69,12 @@ format: $(DEV_READY)  ## what the linter can mend by itself
 
 lock: $(UV_READY)  ## write uv.lock anew after a change of pyproject.toml
 	$(UV) lock --python .tools/bin/python
+
+page: $(DEV_READY)  ## build the page of `stepwell ui` from page/ into the package
+	@$(BIN)/python scripts/page.py build
+
+page-check: $(DEV_READY)  ## the page's types and tests, and that the built files are those of page/
+	@$(BIN)/python scripts/page.py check
 
 bench: $(DEV_READY)  ## time and compare; numbers only mean something on a quiet machine
 	$(BIN)/python bench/run.py
@@ -79,7 +86,7 @@ docs: $(DEV_READY)  ## write the generated pages of docs/reference anew
 	$(BIN)/python scripts/docs.py
 
 clean:  ## remove what make made: environments, caches, the stores of the examples
-	rm -rf .tools .venv .venv-* bench/.peers build dist .hypothesis .import_linter_cache .pyrefly_cache .pytest_cache .ruff_cache
+	rm -rf .tools .venv .venv-* bench/.peers page/node_modules build dist .hypothesis .import_linter_cache .pyrefly_cache .pytest_cache .ruff_cache
 	find examples -name .stepwell -type d -prune -exec rm -rf {} +
 	find src tests examples bench scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
