@@ -162,6 +162,12 @@ def test_no_such_commit(repo, name):
     assert not (repo.root / "x").exists()
 
 
+def test_a_version_that_nobody_released_is_no_release(repo):
+    error = repo.refused("plan", "--against", "9.9.9", code=3)
+    assert error["code"] == "E332"
+    assert error["what"] == "`9.9.9` is no release, no commit and no run that is known here"
+
+
 def test_without_a_repository(hello):
     error = hello.refused("plan", "--against", "HEAD", code=3)
     assert error["code"] == "E332"

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "dist"))
 
@@ -17,7 +18,7 @@ from wheels_by_hand import contents, wheel
 
 from stepwell.dist.channels.index import Channels, Named
 from stepwell.dist.channels.local import LocalFiles
-from stepwell.dist.verdicts import Evidence, write_evidence
+from stepwell.dist.verdicts import Evidence, Package, write_evidence
 
 MANIFEST = """
     [release]
@@ -133,6 +134,11 @@ def test_what_the_channel_needs_can_be_had(churn) -> None:
         "nobody says approved-by: risk (--attest approved-by=risk)",
     ]
     evidence = Evidence(kind="release", project="churn", version="1.4.0", grade="B", wheel_sha256=entry.wheel)
+    write_evidence(churn.root, evidence)  # of the steps alone
+    assert (
+        "nobody has reproduced it" in refused(churn, "promote", "1.4.0", "production", "--why", "good")["why"]
+    )
+    evidence = structs.replace(evidence, package=Package(grade="A", files=9))
     write_evidence(churn.root, evidence)
     words = ("promote", "1.4.0", "production", "--why", "good", "--attest", "approved-by=risk/#812")
     found = churn(*words, "--json").json["entry"]["evidence"]
@@ -277,6 +283,14 @@ def test_a_release_is_withdrawn_wherever_it_is(both) -> None:
     assert refused(both, "yank", "churn==1.5.0", "--why", "again")["code"] == "E748"
     both("unyank", "churn", "1.5.0", "--channel", "staging", "--why", "no leak")
     assert versions(both) == ["1.5.0", "1.4.0"]
+
+
+def test_what_was_withdrawn_from_a_channel_is_not_said_to_come_there(both) -> None:
+    both("yank", "1.5.0", "--channel", "production", "--why", "leaks labels")
+    production = both("channels", "--json").json["projects"][0]["channels"][1]
+    assert production["next"]["version"] == "1.5.0"
+    assert "1.5.0" in "; ".join(production["next"]["excuses"])
+    assert "may come" not in both("channels").out
 
 
 def test_history_says_who_did_what_and_what_was_current_then(both) -> None:

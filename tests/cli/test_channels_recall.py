@@ -219,6 +219,17 @@ def test_what_names_nothing_is_told(churn, word: str, code: int, error: str) -> 
     assert churn.refused("recall", word, code=code)["code"] == error
 
 
+def test_a_name_that_nothing_has_and_a_name_alone_are_told(churn) -> None:
+    error = churn.refused("recall", "custmers@9f2c7712", code=4)
+    assert (error["what"], error["fixes"][0]) == (
+        "no release names anything `custmers`",
+        "did you mean `customers`?",
+    )
+    error = churn.refused("recall", "customers", code=4)
+    assert error["what"] == "`customers` is a name, and says not which content"
+    assert f"stepwell recall customers@{b3(AUGUST)[3:11]}" in error["fixes"]
+
+
 def test_the_beginning_of_several_digests_is_told(churn) -> None:
     """Digests that begin alike, as two of a million would."""
     two = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "dist"))
 
 from channel_releases import lock_of, release
 from cli_projects import surroundings
+from static_server import serving
 
 pytestmark = pytest.mark.slow
 
@@ -29,25 +29,8 @@ def served(project):
     for version in ("1.0.0", "1.1.0"):
         release(project.root / "dist", version, lock_of())
         project("promote", version, "production", "--why", "better")
-    command = [
-        sys.executable,
-        "-u",
-        "-m",
-        "http.server",
-        "0",
-        "--bind",
-        "127.0.0.1",
-        "--directory",
-        project.root / "index",
-    ]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        port = re.search(r"port ([0-9]+)", server.stdout.readline())[1]
-        yield f"http://127.0.0.1:{port}/production/simple"
-    finally:
-        server.terminate()
-        server.wait(10)
-        server.stdout.close()
+    with serving(project.root / "index") as address:
+        yield f"{address}/production/simple"
 
 
 @pytest.fixture

@@ -94,6 +94,19 @@ def test_contracts_of_the_manifest(shop) -> None:
     assert "data `customers` breaks the contract `the schema`: column `customer_id` must not have values missing, and has in row 1" in failed.err + failed.out  # fmt: skip
 
 
+def test_a_plan_sees_that_a_column_refers_to_none(shop) -> None:
+    shop.write(
+        '[data.customers]\nsource = "customers.csv"\nreferences = { customer_id = "customers.number" }\n',
+        "stepwell.toml",
+    )
+    refused = shop.refused("plan", code=3)
+    assert refused["what"] == (
+        "`references.customer_id` of data `customers` declares the column `number`, which the source `customers` does not have"
+    )
+    shop.edit("customers.number", "customers.customer_id", "stepwell.toml")
+    shop("plan")
+
+
 def test_a_plan_compares_the_schema_with_the_file(shop) -> None:
     shop.write(MANIFEST.partition("    [outputs")[0].replace("mrr =", "revenue ="), "stepwell.toml")
     refused = shop.refused("plan", code=3)

@@ -452,6 +452,24 @@ def test_after_a_rollback_the_next_number_is_one_that_nobody_has(locked) -> None
     assert locked("release", "--bump", "minor", "--json").json["version"] == "1.2.0"
 
 
+def test_what_was_recalled_is_not_released_again(locked) -> None:
+    locked.edit(
+        "# [tool.stepwell.outputs.report]\n",
+        '# [tool.stepwell.channels]\n# index = "index"\n#\n# [tool.stepwell.outputs.report]\n',
+    )
+    locked("lock")
+    commit(locked)
+    locked("release", "1.0.0")
+    locked("channels", "--create", "production")
+    locked("recall", "points.csv", "--why", "wrong currency", "--by", "bo")
+    error = refused(locked, "1.1.0")
+    assert error["code"] == "E724"
+    assert error["what"].startswith(
+        "what it would be made of is not to be used any longer: `data.points` was recalled at 20"
+    )
+    assert error["what"].endswith("by bo: wrong currency")
+
+
 def test_no_secret_goes_along_as_a_parameter_or_an_argument(locked) -> None:
     locked.edit(
         "def told(weights: dict[str, list[float]]) -> str:",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -18,12 +17,13 @@ from stepwell.dist.channels.local import LocalFiles
 from stepwell.dist.erased import Stone, bury
 from stepwell.dist.lock import Lock, Output
 from stepwell.dist.lockfile import read, text_of, write
-from stepwell.dist.releases.document import Release, encoded
+from stepwell.dist.releases.about import about
+from stepwell.dist.releases.archive import packed
+from stepwell.dist.releases.document import Release
+from stepwell.dist.releases.made import Content, bare
+from stepwell.dist.releases.made import released as made_of
 from stepwell.dist.verdicts import read_evidence
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "dist"))
-
-from wheels_by_hand import files_of, packed, record_of
+from stepwell.version import VERSION
 
 DRIFT = """
     import os
@@ -86,25 +86,22 @@ def grades(found: Any) -> dict[str, str]:
     return {one["step"]: one["grade"] for one in found["evidence"]["steps"]}
 
 
-def released(project: Project, lock: Lock | None = None, version: str = "1.0.0", **more: bytes) -> Path:
+def released(project: Project, lock: Lock | None = None, version: str = "1.0.0", code: bytes = b"") -> Path:
     """A release of a project, in its `dist/`."""
     lock = lock or read(project.root / "stepwell.lock")
     document = Release(
         project="demo", package="demo", version=version, pipelines={"demo": "pipeline.py:demo"}
     )
-    files = files_of("demo", version)
-    inside = {
-        "release.json": encoded(document),
+    files = {
+        "pipeline.py": code or (project.root / "pipeline.py").read_bytes(),
         "stepwell.lock": text_of(lock).encode(),
-        "project/pipeline.py": (project.root / "pipeline.py").read_bytes(),
-        **more,
     }
-    files |= {f"demo/_release/{name}": data for name, data in inside.items()}
-    info = f"demo-{version}.dist-info"
-    files[f"{info}/RECORD"] = record_of(files, info)
+    content = Content(document, lock, project=files, requires=(f"stepwell>={VERSION}",))
+    made = made_of(bare(about("demo", project.root, None), version, VERSION), content, VERSION)
     folder = project.root / "dist"
     folder.mkdir(exist_ok=True)
-    return packed(folder / f"demo-{version}-py3-none-any.whl", list(files.items()))
+    (folder / made.file).write_bytes(packed(made.files, made.dist_info))
+    return folder / made.file
 
 
 # --------------------------------------------------------------------------- the same
@@ -425,7 +422,7 @@ def test_a_step_that_there_is_not_is_told_with_the_nearest(demo):
 
 
 def test_a_process_that_ends_without_a_word_is_told(demo):
-    path = released(demo, **{"project/pipeline.py": b"import os\nos._exit(7)\n"})
+    path = released(demo, code=b"import os\nos._exit(7)\n")
     error = demo.refused("reproduce", str(path), code=1)
     assert (error["code"], error["what"]) == (
         "E806", "the process that makes it again ended without a word (exit code 7)",
@@ -433,7 +430,7 @@ def test_a_process_that_ends_without_a_word_is_told(demo):
 
 
 def test_a_pipeline_that_cannot_be_loaded_is_told_as_ever(demo):
-    path = released(demo, **{"project/pipeline.py": b"import nowhere\n"})
+    path = released(demo, code=b"import nowhere\n")
     error = demo.refused("reproduce", str(path), code=3)
     assert "nowhere" in error["what"]
 

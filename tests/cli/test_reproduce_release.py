@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import shutil
 import subprocess
 import zipfile
@@ -107,13 +108,22 @@ SCORED = """
 
 
 def changed(wheel: Path, name: str, before: bytes, after: bytes) -> None:
-    """Edit what is in a wheel, and its RECORD, as somebody would who wants it to pass."""
+    """Edit what is in a wheel, and its RECORD, as somebody would who wants it to pass. `name` is a file's, or how it ends."""
     with zipfile.ZipFile(wheel) as archive:
         files = {info.filename: archive.read(info) for info in archive.infolist()}
-    assert any(each.endswith(name) and before in data for each, data in files.items())
-    files = {
-        each: data.replace(before, after) if each.endswith(name) else data for each, data in files.items()
-    }
+    edited = [name] if name in files else [each for each in files if each.endswith(name)]
+    assert any(before in files[each] for each in edited)
+    rewritten(wheel, {**files, **{each: files[each].replace(before, after) for each in edited}})
+
+
+def added(wheel: Path, name: str, data: bytes) -> None:
+    """Put a file into a wheel, and into its RECORD."""
+    with zipfile.ZipFile(wheel) as archive:
+        rewritten(wheel, {**{info.filename: archive.read(info) for info in archive.infolist()}, name: data})
+
+
+def rewritten(wheel: Path, files: dict[str, bytes]) -> None:
+    """The wheel of some files, with a RECORD that is right."""
     record = next(each for each in files if each.endswith("/RECORD"))
     lines = []
     for each, data in files.items():
@@ -138,6 +148,130 @@ def test_a_metric_that_nobody_measured_is_found_out(project: Project) -> None:
     found = project("reproduce", str(wheel), "--json", code=1).json["evidence"]
     assert found["grade"] == "F"
     assert [one["how"] for one in found["steps"] if one["grade"] == "F"] == ["is 0.75, and 0.99 in the lock"]
+
+
+BACKEND = """
+    [build-system]
+    requires = ["hatchling>=1.27"]
+    build-backend = "hatchling.build"
+
+    [project]
+    name = "demo"
+    version = "1.0.0"
+    dependencies = ["stepwell"]
+
+    [project.scripts]
+    count = "demo.counting:main"
+
+    [tool.stepwell.data.words]
+    source = "words.csv"
+    type = "pandas.DataFrame"
+    units = { n = "minute" }
+
+    [tool.stepwell.outputs.table]
+    step = "doubled"
+    gates = ["rows >= 2"]
+
+    [tool.stepwell.channels]
+    index = "index"
+    order = ["production"]
+    production = { needs = ["reproduced"] }
+"""
+
+COUNTING = """
+    import pandas as pd
+    from stepwell import log, pipeline, step
+    from demo.data import words
+
+    @step
+    def doubled(words: pd.DataFrame) -> pd.DataFrame:
+        log.metric("rows", len(words))
+        return words.assign(n=words.n * 2)
+
+    @pipeline
+    def demo() -> pd.DataFrame:
+        return doubled(words())
+
+    def main() -> None:
+        print("all well")
+"""
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a build backend of its own, released as 1.0.0, with a channel."""
+    project = Project(tmp_path_factory.mktemp("packaged"))
+    kept = ("UV_", "PIP_", "SSL_", "HTTP", "http", "NO_PROXY", "no_proxy", "XDG_")
+    project.env |= {name: value for name, value in os.environ.items() if name.startswith(kept)}
+    project.env["UV_CACHE_DIR"] = os.environ.get("UV_CACHE_DIR", os.path.expanduser("~/.cache/uv"))
+    project.write(BACKEND, "pyproject.toml")
+    project.write(COUNTING, "src/demo/counting.py")
+    project.write("", "src/demo/__init__.py")
+    project.write("w,n\na,1\nb,2\n", "words.csv")
+    project.write("x" * 1_000_001, "src/demo/large.txt")
+    project.write(".stepwell\ndist\nindex\n__pycache__\n", ".gitignore")
+    git(project.root, "init", "--quiet")
+    project("run", "src/demo/counting.py", "--lock")
+    git(project.root, "add", "--all")
+    git(project.root, "commit", "--quiet", "--message", "one")
+    project("release", "src/demo/counting.py", "1.0.0")
+    project("channels", "--create", "production")
+    return project
+
+
+def copied(project: Project, folder: Path) -> Path:
+    """The wheel of a project's release, elsewhere."""
+    return Path(shutil.copy(next((project.root / "dist").glob("*.whl")), folder))
+
+
+@pytest.mark.slow
+def test_the_wheel_itself_is_made_again_and_then_promoted(packaged: Project, tmp_path: Path) -> None:
+    wheel = copied(packaged, tmp_path)
+    error = packaged.refused("promote", str(wheel), "production", "--why", "first", code=3)
+    assert "nobody has reproduced it" in error["why"]
+    found = packaged("reproduce", str(wheel), "--json").json["evidence"]
+    assert found["package"]["grade"] == "A", found["package"]
+    assert found["package"]["files"] > 10
+    packaged("promote", str(wheel), "production", "--why", "first")
+
+
+EDITS = {
+    "demo/counting.py": (b"all well", b"all mine", "line 15 is `print(\"all mine\")`, and `print(\"all well\")`"),
+    "demo-1.0.0.dist-info/METADATA": (b"Requires-Dist: stepwell\n", b"Requires-Dist: evil\n", "Requires-Dist: evil"),
+    "demo-1.0.0.dist-info/entry_points.txt": (b"demo.counting:main", b"demo.counting:evil", "demo.counting:evil"),
+    "demo-1.0.0.dist-info/sboms/demo.cdx.json": (b'"library"', b'"data"', "library"),
+    "demo/data.py": (b"words.csv", b"other.csv", "other.csv"),
+    "demo/_release/__init__.py": (b"predict, info,", b"predict,  info,", "load, predict"),
+    "demo/_release/metrics.json": (b'"rows": 2', b'"rows": 9', "9"),
+    "demo/_release/mlbom.cdx.json": (b"pandas", b"polars", "pandas"),
+    "demo/_release/release.json": (b"rows >= 2", b"rows >= 1", "its gates cannot follow"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_every_file_of_a_wheel_that_was_edited_or_put_there_is_named(
+    packaged: Project, tmp_path: Path
+) -> None:
+    wheel = copied(packaged, tmp_path)
+    for name, (before, after, _) in EDITS.items():
+        changed(wheel, name, before, after)
+    added(wheel, "demo/extra.py", b"print('mine')\n")
+    found = packaged("reproduce", str(wheel), "--json", code=1).json
+    assert (found["reproduced"], found["evidence"]["package"]["grade"]) == (False, "F")
+    differ = {one["file"]: one["how"] for one in found["evidence"]["package"]["differ"]}
+    assert {*differ} == {*EDITS, "demo/extra.py"}
+    for name, (_, _, told) in EDITS.items():
+        assert told in differ[name], name
+    assert differ["demo/extra.py"] == "nothing that the project has gives it"
+
+
+@pytest.mark.slow
+def test_a_signature_that_was_edited_in_the_lock_is_found(packaged: Project, tmp_path: Path) -> None:
+    wheel = copied(packaged, tmp_path)
+    changed(wheel, "_release/stepwell.lock", b'n = "int64"', b'n = "double"')
+    package = packaged("reproduce", str(wheel), "--json", code=1).json["evidence"]["package"]
+    lock = [one["how"] for one in package["differ"] if one["file"] == "stepwell.lock"]
+    assert any(one.startswith("output.table.gives.n: double is now int64") for one in lock), package
 
 
 @pytest.mark.slow

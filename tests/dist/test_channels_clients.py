@@ -11,6 +11,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from static_server import serving
 from wheels_by_hand import new_index, wheel
 
 from stepwell.dist.channels.index import Named
@@ -42,24 +43,8 @@ def channels(tmp_path):
 @pytest.fixture
 def served(channels):
     """The address at which a server of Python's own serves the index."""
-    command = [
-        sys.executable,
-        "-u",
-        "-m",
-        "http.server",
-        "0",
-        "--bind",
-        "127.0.0.1",
-        "--directory",
-        channels.files.where,
-    ]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        yield f"http://127.0.0.1:{re.search(r'port ([0-9]+)', server.stdout.readline())[1]}"
-    finally:
-        server.terminate()
-        server.wait(10)
-        server.stdout.close()
+    with serving(channels.files.where) as address:
+        yield address
 
 
 def surroundings(tmp_path):

@@ -221,6 +221,12 @@ def test_what_was_not_written_so_is_refused(tmp_path: Path, old: str, new: str, 
     assert "rm stepwell.lock && stepwell lock" in told.value.fixes
 
 
+def test_line_ends_of_another_system_are_no_edit(tmp_path: Path) -> None:
+    path = lock_path(tmp_path)
+    path.write_bytes(text_of(example()).replace("\n", "\r\n").encode())
+    assert text_of(read(path)) == text_of(example())
+
+
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"", b"\0" * 10, b"[]"])
 def test_what_is_no_text_is_refused(tmp_path: Path, data: bytes) -> None:
     lock_path(tmp_path).write_bytes(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
@@ -63,6 +64,20 @@ def test_after_a_death_there_is_all_of_it_or_nothing(tmp_path, data) -> None:
     assert sorted(found) == found, "once it has its name it keeps it"
     assert found.count(False) > 5
     assert True in found
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path, data) -> None:
+    left, used, young = (tmp_path / f".stepwell-{name}" for name in ("left", "used", "young"))
+    for folder in (left, used, young):
+        folder.mkdir()
+        (folder / NAME).write_bytes(b"half")
+    for folder in (left, used):
+        os.utime(folder, (1, 1))
+    held = os.open(used, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    assert placed(tmp_path / NAME, data)
+    os.close(held)
+    assert {path.name for path in tmp_path.iterdir()} == {NAME, used.name, young.name}
 
 
 @pytest.mark.parametrize("room", [0, 1, 1000])

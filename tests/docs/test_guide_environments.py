@@ -20,9 +20,19 @@ from installed_by_hand import Output, files_of, wheel  # noqa: E402
 PAGE = (ROOT / "docs" / "guides" / "environments.md").read_text("utf-8")
 
 
+DELAYS = """
+from steps import sizes
+from stepwell import pipeline
+
+@pipeline
+def delays(depth: int):
+    return sizes(["a" * depth])
+"""
+
+
 @pytest.mark.usefixtures("cache", "wheels")
 def test_the_guide(project: Project, features: Path, tmp_path: Path) -> None:  # noqa: F811
-    two, used, released = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    two, used, released, whole = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (command,) = re.findall(r"```console\n\$ stepwell (.*?)\n```", PAGE)
     (shown,) = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
     project.write(two)
@@ -41,7 +51,9 @@ def test_the_guide(project: Project, features: Path, tmp_path: Path) -> None:  #
     )
     assert project("run", "--json").json["result"] == {"a": 10, "greet": 2}
 
-    files = files_of(tmp_path / "made", {"metrics": Output({"auc": 1})}, version="1.0.0")
+    outputs = {"metrics": Output({"auc": 1})}
+    files = files_of(tmp_path / "made", outputs, version="1.0.0", pipelines={"delays": "delays.py:delays"})
+    files["churn/_release/project/delays.py"] = DELAYS.encode()
     for name in ("steps.py", "helper.py", "pyproject.toml"):
         files[f"churn/_release/project/{name}"] = (features / name).read_bytes()
     (project.root / "dist").mkdir()
@@ -51,6 +63,8 @@ def test_the_guide(project: Project, features: Path, tmp_path: Path) -> None:  #
         f"{own}\n\nfrom stepwell import pipeline\n\n\n@pipeline\ndef main() -> object:\n    return train(['a'])\n"
     )
     assert project("run", "--json").json["result"] == {"a": 10, "greet": 2}
+    project.write(whole.replace("flights-delay==1.0.0", "churn==1.0.0"))
+    assert project("run", "fleet", "--json").json["result"] == {"a" * 6: 60, "greet": 2}
     (told,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     (project.root / "stepwell.toml").write_text(told)
     assert f'source("{manifest_of(project.root).data["regions"].address("regions")}", pd.DataFrame)' in PAGE

@@ -2,6 +2,9 @@
 
 import pytest
 
+from stepwell.kernel.ports import Logged
+from stepwell.stores.curves import unpack
+
 POOLS = """
     import asyncio, multiprocessing, os, sys, threading
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -63,10 +66,12 @@ def test_executors(pools):
 
 def test_metrics_of_threads_and_children(pools):
     engine = pools.engine()
-    names = [
-        getattr(r, "name", "")
+    reports = [
+        r
         for r in pools.reports(engine, pools.task("threads"), pools.task("forked_metric"))
+        if isinstance(r, Logged)
     ]
+    names = [r.name for r in reports for _ in range(len(unpack(r.series).values) if r.series else 1)]
     assert names.count("n") == 6
     assert names.count("from_child") == 1
 

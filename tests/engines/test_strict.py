@@ -550,6 +550,7 @@ def test_logs_memory_and_numbers_arrive(demo):
     demo.pipeline("""
         from stepwell import log
         log.metric("half", 0.5)
+        log.text("long", "x" * 100_000)
         print("spoken")
         subprocess.run("echo by a child; echo trouble >&2", shell=True, check=True)
         return len(bytearray(80_000_000))
@@ -565,6 +566,10 @@ def test_logs_memory_and_numbers_arrive(demo):
         check=True,
     ).stdout
     assert all(word in logs for word in ("spoken", "by a child", "trouble"))
+    shown = subprocess.run(
+        [STEPWELL, "show", "--json"], cwd=demo.root, env=demo.env, capture_output=True, text=True, check=True
+    ).stdout
+    assert [(one["name"], one["size"]) for one in json.loads(shown)["recorded"]] == [("long", 100_000)]
 
 
 def test_nothing_is_left_behind(demo):

@@ -110,6 +110,17 @@ def test_a_module_of_ones_own_is_never_written_over(named) -> None:
     assert (named.root / "inputs.pyi").is_file()
 
 
+LENGTH = """
+        @step
+        def length(note: str) -> int:
+            return len(note)
+
+        @pipeline
+        def main() -> int:
+            return length(notes())
+"""
+
+
 def test_a_package_has_it_inside(named) -> None:
     (named.root / "stepwell.toml").unlink()
     named.write(
@@ -122,14 +133,8 @@ def test_a_package_has_it_inside(named) -> None:
         from stepwell import pipeline, step
         from churn_model.data import notes
 
-        @step
-        def length(note: str) -> int:
-            return len(note)
-
-        @pipeline
-        def main() -> int:
-            return length(notes())
-        """,
+        """
+        + LENGTH,
         "src/churn_model/train.py",
     )
     named("run", "src/churn_model/train.py", "--lock")
@@ -150,14 +155,8 @@ def test_a_single_file_has_it_beside_it(named) -> None:
         from stepwell import pipeline, step
         from data import notes
 
-        @step
-        def length(note: str) -> int:
-            return len(note)
-
-        @pipeline
-        def main() -> int:
-            return length(notes())
-        """,
+        """
+        + LENGTH,
         "count.py",
     )
     named("run", "count.py", "--lock")

@@ -28,7 +28,12 @@ TWO = """
         import greet
         print("said by the step")
         print("and to stderr", file=sys.stderr)
-        log.metric("count", len(names), step=1)
+        for n in range(1000):
+            log.metric("count", len(names), step=n)
+        log.text("greeting", "hello " * 2000)
+        log.card("card", "<b>hello</b>")
+        log.figure("bad", Path("none.png"))
+        log.tag(version=1)
         return [greet.hello(name) for name in names]
 
     @step(packages=["greet==2.0"])
@@ -54,6 +59,13 @@ def test_two_versions_of_a_library_side_by_side_and_values_cross(project: Projec
     done = project("run", "--json")
     assert done.json["result"] == "['1.0 hello n0', '1.0 hello n1'] and 2.0 hello n0"
     assert done.steps["old"]["metrics"] == {"count": 2.0}
+    shown = project("show", "last", "--json").json
+    assert [(one["kind"], one["name"], one["codec"], one["size"]) for one in shown["recorded"]] == [
+        ("text", "greeting", "text", 12_000), ("card", "card", "html", 12), ("tag", "version", None, None),
+    ]  # fmt: skip
+    assert shown["curves"] == [{"id": "old", "name": "count", "count": 1000, "last": 2.0}]
+    assert shown["tags"] == ["version=1"]
+    assert [note for step in shown["steps"] for note in step.get("notes", ()) if "figure `bad`" in note]
     logs = project("logs", "last", "old")
     assert "said by the step" in logs.out
     assert "and to stderr" in logs.out

@@ -57,6 +57,15 @@ def test_addresses_that_make_no_sense_are_refused(uri):
     assert "\0" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["https://h/x#access_token=geheim", "https://h/x?a=1#id_token=geheim", "HTTP://u:geheim@h/x#geheim"],
+)
+def test_what_stands_behind_a_hash_is_never_shown(text: str) -> None:
+    assert "geheim" not in shown(text)
+    assert shown(text).startswith(text[:7])
+
+
 def test_credentials_are_never_shown():
     uri = "https://ada:s3cr%40t@example.org/x.csv?user=1&api_key=abc&X-Amz-Signature=def&b"
     assert shown(uri) == "https://example.org/x.csv?user=1&api_key=…&X-Amz-Signature=…&b"

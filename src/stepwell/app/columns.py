@@ -39,6 +39,7 @@ def compared(
 ) -> Iterator[StepwellError | str]:
     """What is wrong with the columns of a traced pipeline, once for each step and table; `contracts` are the manifest's."""
     tables = _Tables(traced, pinned, memo)
+    yield from _of_references(traced, tables, contracts) if contracts else ()
     for place, source in enumerate(traced.graph.sources) if contracts else ():
         said = contracts.get(f"data {source.name}")
         given = tables.of_source(place) if isinstance(said, Mapping) else None
@@ -55,6 +56,21 @@ def compared(
     for node in traced.graph.nodes if any(declaring) else ():
         if declaring[node.step]:
             yield from _of_call(traced, tables, node, declaring[node.step])
+
+
+def _of_references(traced: Attempt, tables: _Tables, contracts: Contracts) -> Iterator[StepwellError | str]:
+    """Columns that the manifest says refer to others, where one of the two is not there: what `lock` would find."""
+    places = {source.name: place for place, source in enumerate(traced.graph.sources)}
+    for name, place in places.items():
+        said = contracts.get(f"refers {name}")
+        for column, target in said.items() if isinstance(said, Mapping) else ():
+            who = f"`references.{column}` of data `{name}`"
+            other, _, its = target.partition(".")
+            for which, wanted in ((place, column), (places.get(other), its)):
+                given = tables.of_source(which) if which is not None else None
+                if given is not None:
+                    where = traced.graph.sources[place].where
+                    yield from _findings(who, Columns(wanted), given, where)
 
 
 def queried(

@@ -31,6 +31,18 @@ def contracts_for(graph: Graph, root: Path, file: Path | None) -> Specs:
     return {**_of_sources(graph, manifest), **_of_outputs(graph, manifest)}
 
 
+def references_for(graph: Graph, root: Path, file: Path | None) -> Specs:
+    """What the manifest says that columns of sources refer to: by "refers NAME", "OTHER.COLUMN" by column. Raises `BadSettings`."""
+    written = written_of(root, file)
+    if written is None or "data" not in written.table:
+        return {}
+    from stepwell.author.manifest import checked  # most projects have none
+
+    names = {source.name for source in graph.sources}
+    said = checked(written).data.items()
+    return {f"refers {name}": dict(one.references) for name, one in said if one.references and name in names}
+
+
 def _of_sources(graph: Graph, manifest: Manifest) -> Specs:
     names = {source.name for source in graph.sources}
     return {f"data {name}": one.schema for name, one in manifest.data.items() if one.schema and name in names}

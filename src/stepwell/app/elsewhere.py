@@ -22,9 +22,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,8 +39,6 @@ from stepwell.errors import (
     NoUv,
     PythonMissing,
     RebuildDied,
-    StepwellError,
-    catalogue,
 )
 from stepwell.stores.blobs import Blobs
 
@@ -231,13 +229,3 @@ def rebuilt(place: Stage, how: Interpreter, order: Order) -> Answer:
             why=lines[-1][:300] if lines else "",
             fixes=["stepwell reproduce … --keep-folder   leaves the folder, to look what is wrong"],
         ) from None
-
-
-def error_of(told: Mapping[str, Any]) -> StepwellError:
-    """An error of another process from its fields (`StepwellError.as_dict`): nothing that it sends is executed here."""
-    kind = {one.code: one for one in catalogue()}.get(str(told["code"]), StepwellError)
-    more = {"problems": [error_of(one) for one in told["problems"]]} if "problems" in told else {}
-    fixes = [str(fix) for fix in told["fixes"]]
-    return kind(
-        str(told["what"]), why=str(told["why"]), fixes=fixes, where=str(told.get("where", "")), **more
-    )

@@ -378,10 +378,11 @@ def _calls(work: Work) -> Iterator[tuple[str, Step]]:
     """Every call of a step by its id, without what it gave."""
     graph, identities = work.graph, work.plan.known.identities
     for node in graph.nodes:
-        yield node.id, Step(code=identities[node.step].code, uses=_uses(graph, node), args=_args(node))
+        yield node.id, Step(code=identities[node.step].code, uses=uses_of(graph, node), args=_args(node))
 
 
-def _uses(graph: Graph, node: Node) -> tuple[str, ...]:
+def uses_of(graph: Graph, node: Node) -> tuple[str, ...]:
+    """What a call takes, as a lock has it: "data.NAME", "step.ID"."""
     found: dict[str, None] = {}
     for _, binding in node.inputs:
         for leaf in leaves(binding):

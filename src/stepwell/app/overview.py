@@ -8,20 +8,20 @@ What is asked of the release that would come next is asked here too, so that nob
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from stepwell.app.indexed import Indexed
 from stepwell.app.promoting import judged, metrics_shown, recalled_in
 from stepwell.dist.channels.entries import Entry
-from stepwell.dist.channels.index import Channels
+from stepwell.dist.channels.index import Channels, Named
 from stepwell.dist.channels.state import Standing, projects, standing
 from stepwell.dist.erased import Tombstone
 from stepwell.dist.lock import Data
 from stepwell.dist.releases.found import pooled
 from stepwell.dist.verdicts import WORDS
 from stepwell.dist.versions import parsed
-from stepwell.errors import BadGate, BadLock, BadRelease, BadWheel, NotARelease
+from stepwell.errors import BadGate, BadLock, BadRelease, BadWheel, NotARelease, ReleaseError
 
 SHORT = 8
 """Hexadecimal digits of a digest that people are shown; `recall` takes them."""
@@ -131,6 +131,14 @@ def _reproduced(here: Indexed, wheel: str) -> str:
     return ""
 
 
+def _refused(here: Indexed, promoted: Entry, channel: str) -> Iterator[str]:
+    """Why the channel would not list it, whatever it is: it was withdrawn there, say."""
+    try:
+        here.channels.ask(Named(here.project, promoted.version), channel)
+    except ReleaseError as error:
+        yield error.what
+
+
 def _next(here: Indexed, channel: str, current: str) -> Next | None:
     """What the channel before has that this one could have."""
     before: Sequence[str] = here.channels.order[: here.channels.order.index(channel)]
@@ -145,8 +153,10 @@ def _next(here: Indexed, channel: str, current: str) -> Next | None:
 
 
 def _excuses(here: Indexed, promoted: Entry, channel: str) -> tuple[str, ...]:
+    """What `promote` would refuse it for."""
     try:
-        return judged(here, pooled(here.channels, here.project, promoted.file), channel).excuses
+        asked = judged(here, pooled(here.channels, here.project, promoted.file), channel).excuses
+        return (*asked, *_refused(here, promoted, channel))
     except NotARelease:
         return ("it was not released by Stepwell",)
     except (BadWheel, BadRelease, BadLock) as error:

@@ -211,7 +211,7 @@ def _project(said: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     found = checkout(address, asked.root)
     source = source_of(found, step.partition(":")[0])
     declared(found, step)
-    wanted = _required(found)._replace(python=str(said.get("python", "")), folder=str(asked.root))
+    wanted = required(found)._replace(python=str(said.get("python", "")), folder=str(asked.root))
     environment = environment_of(wanted, asked)
     versions = dict(environment.versions)
     resolved = {"environment": environment._asdict(), "folder": str(found.folder), "step": step, "files": {}}
@@ -232,7 +232,7 @@ def _digest(file: Path) -> str:
     return blake2b(file.read_bytes(), digest_size=16).hexdigest()
 
 
-def _required(found: Checkout) -> Wanted:
+def required(found: Checkout) -> Wanted:
     """What a project depends on, by its `pylock.toml`, else by its `pyproject.toml`. Raises `NoRequirements`."""
     import tomllib
 

@@ -22,8 +22,9 @@ from stepwell.dist.channels.entries import Entry
 from stepwell.dist.channels.index import Named
 from stepwell.dist.channels.state import projects, spans
 from stepwell.dist.erased import Tombstone, found_in, read_erased
-from stepwell.dist.gates import Gate, Verdict, gates_of, metrics_of, parse
+from stepwell.dist.gates import Gate, Verdict, gates_of, parse
 from stepwell.dist.needs import Facts, Need, attestations, needs_of
+from stepwell.dist.releases import metrics
 from stepwell.dist.releases.document import FILE
 from stepwell.dist.releases.found import built, pooled
 from stepwell.dist.releases.opened import Opened, open_wheel
@@ -135,7 +136,7 @@ def promote(here: Indexed, word: str, channel: str, wish: Wish) -> Promoted:
 def judged(here: Indexed, opened: Opened, channel: str, attested: Mapping[str, str] | None = None) -> Judged:
     """All that a channel asks of a release, and whether it is so. Raises `BadGate`, `BadNeed`, `BadEvidence`, `LogDamaged`."""
     gates = [
-        Asked(output, gate.evaluate(metrics_of(opened.lock, output), _others(here, output, gate)))
+        Asked(output, gate.evaluate(opened.metrics_of(output), _others(here, output, gate)))
         for output, wanted in _gates(here, opened).items()
         for gate in wanted
     ]
@@ -159,16 +160,14 @@ def said(words: Sequence[str]) -> dict[str, str]:
 
 def metrics_shown(opened: Opened) -> dict[str, float]:
     """The metrics by which a release is told: those that its gates ask for, or all of what leaves where there are none."""
-    document, lock = opened.document, opened.lock
     found: dict[str, float] = {}
-    for output, texts in document.gates.items():
-        metrics = metrics_of(lock, output)
+    for output, texts in opened.document.gates.items():
+        own = opened.metrics_of(output)
         wanted = [one.name for text in texts for one in parse(text).metrics]
-        found |= {name: metrics[name] for name in wanted if name in metrics}
+        found |= {name: own[name] for name in wanted if name in own}
     if found:
         return found
-    for output in lock.output:
-        own = metrics_of(lock, output)
+    for own in opened.metrics.outputs.values():
         found |= {name: value for name, value in own.items() if "." not in name}
     return found
 
@@ -198,7 +197,7 @@ def _metrics_in(here: Indexed, channel: str, output: str) -> Mapping[str, float]
     if project is None or not project.current:
         return None
     file = project.listed[project.current].promoted.file
-    return metrics_of(pooled(here.channels, here.project, file).lock, output)
+    return pooled(here.channels, here.project, file).metrics_of(output)
 
 
 def _facts(
@@ -224,10 +223,11 @@ def _grade(evidence: Mapping[str, Any]) -> str:
 
 
 def _evidence(here: Indexed, opened: Opened) -> Evidence | None:
-    """What was found out about this very wheel when it was made again here."""
+    """What was found out about this very wheel when it was made again here, the wheel itself as well as its steps."""
     if not here.mine or opened.wheel is None:
         return None
-    return read_evidence(here.place.root, here.project, opened.document.version, opened.wheel.sha256)
+    found = read_evidence(here.place.root, here.project, opened.document.version, opened.wheel.sha256)
+    return found if found is not None and found.package is not None else None
 
 
 def _recalled(here: Indexed, opened: Opened) -> list[Asked]:
@@ -304,6 +304,12 @@ def _whole(opened: Opened) -> Opened:
                 why="it was changed by hand, or cut",
                 fixes=["stepwell release VERSION"],
             )
+    if metrics.FILE in opened.names and opened.read(metrics.FILE) != metrics.encoded(opened.lock):
+        raise BadRelease(
+            f"`{wheel.file}` says other metrics in its {metrics.FILE} than in its lock",
+            why="it was changed by hand: gates are judged by what was measured",
+            fixes=["stepwell release VERSION"],
+        )
     return opened
 
 

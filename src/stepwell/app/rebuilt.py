@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from stepwell.app.closeness import EQUAL, close
 from stepwell.app.compare import Kept, is_model, kept, value_of
 from stepwell.app.finished import VIEW
 from stepwell.codecs.content.digest import digest_of
 from stepwell.dist.lock import Leaving, Output
+from stepwell.dist.lockfile import read, text_of
 from stepwell.dist.releases.document import Golden
+from stepwell.dist.releases.follows import Reading, readings_of
 from stepwell.dist.verdicts import Compared, Grade
 from stepwell.errors import (
     ArtifactGone,
@@ -60,7 +62,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
     `target` is as commands take it, `params` are as the lock has them, `steps` what each step gave by output. `then` is a
     folder of blobs that holds what is known of these. `inputs` are the digests that sources must have, by name. `until`
-    are the steps that are meant ("" all). `models` by step and output.
+    are the steps that are meant ("" all). `models` by step and output, `leaving` are the outputs by name.
     """
 
     root: str
@@ -75,7 +77,10 @@ class Order(Struct, frozen=True, kw_only=True):
     until: tuple[str, ...] = ()
     leaves: dict[str, str] = {}
     models: dict[str, Model] = {}
+    leaving: dict[str, Leaving] = {}
     quiet: bool = True
+    locks: bool = False
+    """Whether the lock is to be made again, too."""
     fetches: bool = False
     """Plan only, with the network open, and make the environments that steps have of their own."""
 
@@ -89,6 +94,12 @@ class Answer(Struct, frozen=True, kw_only=True):
     code: dict[str, str] = {}
     metrics: dict[str, float] = {}
     compared: tuple[Compared, ...] = ()
+    lock: str = ""
+    """The text of the lock that would be written now; "" where not every step has a result, or none was asked for."""
+    unlocked: str = ""
+    """Why there is no such lock."""
+    readings: dict[str, Reading] = {}
+    """What the codecs of outputs need to be read with."""
     error: dict[str, Any] | None = None
     lacks: bool = False
     """Whether environments that steps have of their own must be fetched first."""
@@ -144,6 +155,7 @@ def _carried_out(order: Order, network: str) -> Answer:
             run, _, _ = finish(work, settings, view, hooks=False)
         rows = store.runs.steps(run)
         compared = tuple(_compared(order, store, rows))
+        text, why = _locked(order, loaded, store, settings) if order.locks else ("", "")
         return Answer(
             network=network,
             environment=_here(),
@@ -151,7 +163,23 @@ def _carried_out(order: Order, network: str) -> Answer:
             code={row.id: row.result.code for row in rows if row.result is not None},
             metrics={f"{row.id}.{name}": value for row in rows for name, value in row.metrics.items()},
             compared=compared,
+            lock=text,
+            unlocked=why,
+            readings=readings_of({one.codec for one in order.leaving.values()}) if order.locks else {},
         )
+
+
+def _locked(order: Order, loaded: Any, store: LocalStore, settings: Any) -> tuple[str, str]:
+    """The text of the lock as it would be written now over the one that is there; or "" and why it would not be."""
+    from stepwell.app.locking import lock_of, manifest_for, merged, path_of
+    from stepwell.app.session import prepare
+
+    try:
+        work = prepare(loaded, _params(loaded.pipeline, order.params), store, settings)
+        before = read(path_of(work))
+        return text_of(merged(before, lock_of(work), manifest_for(work))), ""
+    except StepwellError as error:
+        return "", error.what
 
 
 def _environments(graph: Graph) -> Iterator[Environment]:
@@ -244,8 +272,24 @@ def _step(order: Order, store: LocalStore, name: str, row: StepRow | None) -> It
         elif part not in now:
             yield found(grade="F", how="the step gives no such output")
         else:
-            grade, how, largest = _output(order, store, f"{name}.{part}", then, now[part])
+            place = f"{name}.{part}"
+            grade, how, largest = _output(order, store, place, then, now[part])
             yield found(grade=grade, how=how, now=now[part].digest, largest=largest)
+            if grade in ("A", "B") and place in order.models:
+                yield from _golden(order, store, place, now[part], found(part=f"{part} golden", grade="?"))
+
+
+def _golden(
+    order: Order, store: LocalStore, place: str, model: Artifact, about: Compared
+) -> Iterator[Compared]:
+    """What a model that is the same says of golden data, where that is not what the release says that it said."""
+    try:
+        grade, how, largest = _predictions(order, place, value_of(kept(store, model)))
+    except StepwellError as error:
+        yield structs.replace(about, how=f"golden predictions cannot be compared: {error.what}"[:300])
+        return
+    if grade == "F":
+        yield structs.replace(about, grade=grade, how=how, largest=largest)
 
 
 def _unmade(row: StepRow) -> tuple[Grade, str]:

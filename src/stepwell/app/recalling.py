@@ -39,6 +39,7 @@ from stepwell.errors import (
     StepwellError,
     UnknownDigest,
     UsageError,
+    nearest,
 )
 
 FEWEST = 6
@@ -249,6 +250,7 @@ def _meant(word: str, folder: Path, looked: Sequence[Looked]) -> tuple[str, ...]
     if path.is_file():
         return _of_file(path, looked)
     parts = _WORD.fullmatch(word)
+    _refuse_unknown_name(parts["name"] if parts is not None else word, parts is None, looked)
     if parts is None:
         raise UsageError(
             f"`{word[:80]}` is neither a file nor a digest",
@@ -277,6 +279,36 @@ def _meant(word: str, folder: Path, looked: Sequence[Looked]) -> tuple[str, ...]
     return tuple(sorted(together))
 
 
+def _refuse_unknown_name(name: str | None, alone: bool, looked: Sequence[Looked]) -> None:
+    """Raises `UnknownDigest` for a name that nothing has in any release, or one that stands `alone` and that something has."""
+    there = {_name_of(place) for one in looked for places in one.places.values() for place in places}
+    known = sorted(there - {"blob"})
+    if not name or (name in there and not alone) or (alone and not re.fullmatch(r"[\w.-]+", name)):
+        return
+    if name in there:
+        digests = {
+            digest.partition(":")[2][:8]
+            for one in looked
+            for digest, places in one.places.items()
+            if any(_name_of(place) == name for place in places) and digest.startswith("b3:")
+        }
+        raise UnknownDigest(
+            f"`{name}` is a name, and says not which content",
+            why="releases name one thing by its name in each version, with other content",
+            fixes=[f"stepwell recall {name}@{one}" for one in sorted(digests)[:5]],
+        )
+    hint = nearest(name, known)
+    raise UnknownDigest(
+        f"no release names anything `{name[:80]}`",
+        why=f"they name {', '.join(known[:8])}" if known else "there is no release yet",
+        fixes=[*([f"did you mean `{hint}`?"] if hint else []), "stepwell recall DIGEST|FILE"],
+    )
+
+
+def _name_of(place: str) -> str:
+    return place.partition(":")[0].rpartition(".")[2]
+
+
 def _named(name: str, kind: str, digits: str, looked: Sequence[Looked]) -> set[str]:
     """The digests that begin so, at places of that name if one is given."""
     if len(digits) < FEWEST:
@@ -289,7 +321,7 @@ def _named(name: str, kind: str, digits: str, looked: Sequence[Looked]) -> set[s
         for digest, places in one.places.items()
         if digest.partition(":")[2].startswith(digits)
         and (not kind or digest.startswith(f"{kind}:"))
-        and (not name or any(place.partition(":")[0].rpartition(".")[2] == name for place in places))
+        and (not name or any(_name_of(place) == name for place in places))
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from stepwell.app.again import Wish, pipeline_of, then_of
 from stepwell.app.against import take_out
+from stepwell.app.locking import uses_of
 from stepwell.app.plaindata import plain
 from stepwell.app.session import Work, prepare
 from stepwell.app.subject import Subject, in_store
@@ -21,7 +22,7 @@ from stepwell.author.project import Loaded
 from stepwell.dist.lock import Data, Environment, Lock, Output, Pipeline, Step
 from stepwell.dist.releases.tree import tree_of
 from stepwell.errors import BadParameter, CannotReproduce, CodeGone
-from stepwell.kernel.graph import FromSource, FromStep, Graph, leaves
+from stepwell.kernel.graph import FromSource, Graph
 from stepwell.sources.address import shown
 from stepwell.stores.history import RunRow, StepRow
 from stepwell.stores.local import LocalStore
@@ -190,22 +191,11 @@ def _steps(graph: Graph, gave: Sequence[StepRow]) -> Iterator[tuple[str, Step]]:
             one.name: Output(codec=one.codec, shows=one.note, size=one.size, bytes=one.digest)
             for one in step.outputs
         }
-        uses = _uses(graph, nodes[step.id]) if step.id in nodes else ()
+        uses = uses_of(graph, nodes[step.id]) if step.id in nodes else ()
         yield (
             step.id,
             Step(code=step.result.code if step.result is not None else "", uses=uses, output=outputs),
         )
-
-
-def _uses(graph: Graph, node: Any) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for _, binding in node.inputs:
-        for leaf in leaves(binding):
-            if isinstance(leaf, FromStep):
-                found[f"step.{graph.nodes[leaf.node].id}"] = None
-            elif isinstance(leaf, FromSource):
-                found[f"data.{graph.sources[leaf.source].name}"] = None
-    return tuple(sorted(found))
 
 
 def _metrics(steps: Sequence[StepRow]) -> dict[str, float]:

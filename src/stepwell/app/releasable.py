@@ -15,13 +15,16 @@ from msgspec import structs
 from stepwell.app.compat import judged, refuse_too_small
 from stepwell.app.exposed import exposed
 from stepwell.app.locking import lock_of, manifest_for, merged, path_of, refuse_different, stale
+from stepwell.app.recalling import digests_of
 from stepwell.app.session import Work
 from stepwell.author.manifest import Manifest, manifest_of
 from stepwell.author.problems import together
 from stepwell.author.written import written_of
+from stepwell.dist.channels.index import Channels
 from stepwell.dist.compat.finding import Bump
 from stepwell.dist.compat.rules import Verdict
 from stepwell.dist.compat.versions import following
+from stepwell.dist.erased import found_in, read_erased
 from stepwell.dist.gates import gates_of, metrics_of
 from stepwell.dist.interface.writing import interface_of
 from stepwell.dist.lock import Lock, differences
@@ -121,6 +124,7 @@ def facts_of(works: Sequence[Work], asked: Asked) -> Facts:
     known = known_of(project_name(name), dict.fromkeys([root / "dist", out]), channels, tree)
     found = Facts(tuple(works), root, file, manifest, name, "", lock, tree, known, None, out)
     wrong = [*_dirt(tree, asked), *_secrets(manifest), *exposed(lock), *_failed_gates(root, file, lock)]
+    wrong += _recalled(channels, lock) if channels is not None else ()
     try:
         found = _versioned(found, asked, blocked=bool(wrong))
     except StepwellError as error:
@@ -231,6 +235,23 @@ def _secrets(manifest: Manifest) -> Iterator[StepwellError]:
                     "name an address without them",
                 ],
             )
+
+
+def _recalled(channels: Channels, lock: Lock) -> Iterator[StepwellError]:
+    """What it would be made of and is not to be used any longer, as the index of its channels says."""
+    stones = read_erased(channels.files)
+    told: dict[str, str] = {}
+    for digest, place in digests_of(lock) if stones else ():
+        stone = found_in([digest], stones)
+        if stone is not None:
+            told.setdefault(place, str(stone))
+    if told:
+        places = "; ".join(f"`{place}` was {stone}" for place, stone in list(told.items())[:NAMED])
+        yield CannotRelease(
+            f"what it would be made of is not to be used any longer: {places}",
+            why="nobody could promote such a release",
+            fixes=["take it out of the data, and run again", "stepwell run --lock"],
+        )
 
 
 def _dirt(tree: Tree, asked: Asked) -> Iterator[StepwellError]:

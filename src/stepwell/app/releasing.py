@@ -16,16 +16,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import structs
+
 from stepwell.app.goldens import Golden, goldens, pins_of
 from stepwell.app.locking import path_of
 from stepwell.app.releasable import Asked, Facts
 from stepwell.app.session import Work
-from stepwell.author.manifest import Manifest
 from stepwell.codecs.choose import by_name
 from stepwell.dist import depot
 from stepwell.dist.compat.rules import Verdict
 from stepwell.dist.compat.versions import following
-from stepwell.dist.interface.modules import entries_of, module_of, stub_of
 from stepwell.dist.interface.writing import interface_of
 from stepwell.dist.lock import Lock
 from stepwell.dist.lockfile import text_of
@@ -38,8 +38,16 @@ from stepwell.dist.releases.about import about
 from stepwell.dist.releases.archive import packed, placed
 from stepwell.dist.releases.document import Golden as GoldenFact
 from stepwell.dist.releases.document import Release
+from stepwell.dist.releases.follows import (
+    gates_in,
+    interface_in,
+    predicted_by,
+    readings_of,
+    requires_of,
+    stores_of,
+)
 from stepwell.dist.releases.pieces import Divided, divided, pieces_of
-from stepwell.dist.releases.project import Found, project_files
+from stepwell.dist.releases.project import Found, held_elsewhere, project_files, with_sources
 from stepwell.dist.versions import parsed
 from stepwell.errors import CannotRelease, LockStale, NotHigher
 from stepwell.stores.blobs import hash_file
@@ -83,16 +91,19 @@ def made_of(facts: Facts, asked: Asked) -> Ready:
     golden = goldens(manifest, lock, facts.works)
     pieces = pieces_of(lock, facts.works[0].store)
     pieces += [piece for one in golden.values() for piece in (one.table, one.predictions)]
-    stores = _stores(manifest)
+    stores = stores_of(manifest)
     parts = divided(pieces, manifest.release.limit, stores, store=manifest.release.store)
     found = _project(facts)
     notes = [f"`{name}` does not go along: {why}" for name, why in found.left.items() if why != "it is data"]
     with tempfile.TemporaryDirectory(prefix="stepwell-") as aside:
         base, package = _base(facts, Path(aside))
+    found = with_sources(found, facts.root, base.files)
     said = _document(facts, asked, package, parts, stores, golden)
+    said = structs.replace(said, left=held_elsewhere(found, facts.root, base.files))
+    readings = readings_of({one.codec for one in lock.output.values()})
     content = made.Content(
         said, lock, _pylock(facts), {one.digest: one.data() for one in parts.inside}, found.files,
-        _interface(facts), _requires(lock),
+        interface_in(manifest, lock, path_of(facts.works[0]).name), requires_of(lock, readings, VERSION),
     )  # fmt: skip
     release = made.released(base, content, VERSION)
     if content.pylock is None:
@@ -119,15 +130,6 @@ def _refuse_pickles(lock: Lock) -> None:
                     "register a codec for its type",
                 ],
             )
-
-
-def _stores(manifest: Manifest) -> tuple[str, ...]:
-    """Where others may fetch blobs from: not a folder that is named relative to this project."""
-    return tuple(
-        place
-        for place in dict.fromkeys((manifest.release.store, *manifest.release.mirrors))
-        if place and ("://" in place or Path(place).is_absolute())
-    )
 
 
 def _base(facts: Facts, aside: Path) -> tuple[made.Base, str]:
@@ -157,7 +159,6 @@ def _document(
     golden: Mapping[str, Golden],
 ) -> Release:
     manifest, lock = facts.manifest, facts.lock
-    models = [name for name, one in sorted(lock.output.items()) if one.takes]
     return Release(
         project=facts.name,
         package=package,
@@ -165,14 +166,14 @@ def _document(
         commit=facts.tree.commit,
         dirty=facts.tree.dirty,
         pipelines={work.graph.pipeline: _place(work) for work in facts.works},
-        predict=manifest.release.predict or (models[0] if len(models) == 1 else ""),
+        predict=predicted_by(manifest, lock),
         blobs=parts.blobs,
         stores=stores,
         golden={
             name: GoldenFact(on=one.table.digest, predictions=one.predictions.digest, codec=one.codec, tolerance=one.tolerance)
             for name, one in golden.items()
         },
-        gates={name: one.gates for name, one in manifest.outputs.items() if one.gates},
+        gates=gates_in(manifest),
         silenced=dict(asked.silenced),
         note=said(asked.note, "the note") if asked.note else "",
     )  # fmt: skip
@@ -202,15 +203,6 @@ def _project(facts: Facts) -> Found:
     return found._replace(files={**found.files, **named})
 
 
-def _interface(facts: Facts) -> dict[str, bytes]:
-    """The module `data`, where the manifest names any."""
-    if not facts.manifest.data:
-        return {}
-    entries = entries_of(facts.manifest, facts.lock)
-    lock = path_of(facts.works[0]).name
-    return {"data.py": module_of(entries, lock).encode(), "data.pyi": stub_of(entries).encode()}
-
-
 def _pylock(facts: Facts) -> bytes | None:
     """The locked environment, beside the lock, where the lock knows one."""
     wanted = facts.lock.environment.pylock
@@ -224,24 +216,6 @@ def _pylock(facts: Facts) -> bytes | None:
             fixes=["stepwell lock", f"git checkout HEAD -- {path.name}"],
         )
     return data
-
-
-def _requires(lock: Lock) -> tuple[str, ...]:
-    """What reading the outputs needs: Stepwell with the extras of their codecs, libraries, and exact versions where bytes depend on them."""
-    outputs = lock.output.values()
-    extras, libraries = set[str](), set[str]()
-    for one in outputs:
-        codec = by_name(one.codec)
-        extra = getattr(codec, "extra", "")
-        extras |= {extra} if extra else set()
-        libraries |= set() if extra else {*getattr(codec, "needs", ())}
-        extras |= {"pandas"} if one.takes else set()
-    named = f"[{','.join(sorted(extras))}]" if extras else ""
-    return (
-        f"stepwell{named}>={VERSION}",
-        *sorted(libraries),
-        *sorted({need for one in outputs for need in one.needs}),
-    )
 
 
 def _older(facts: Facts) -> Iterator[str]:

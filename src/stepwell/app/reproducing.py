@@ -3,7 +3,8 @@
     evidence, kept = reproduced(subject, asked, around)
 
 The files go to a stage (`app.elsewhere`) with the inputs that the lock names (`app.provisions`), the environment is made of
-its `pylock.toml`, each pipeline runs in a process without network, and what comes out is compared there. `dist.verdicts` has the rules.
+its `pylock.toml`, each pipeline runs in a process without network, and what comes out is compared there; then the wheel of a
+release is made again (`app.remade`). `dist.verdicts` has the rules.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from stepwell.app.elsewhere import Interpreter, Stage, error_of, interpreter, lend, rebuilt, stage
+from stepwell.app.elsewhere import Interpreter, Stage, interpreter, lend, rebuilt, stage
 from stepwell.app.provisions import Around, needed, provide, without
 from stepwell.app.rebuilt import Answer, Model, Order
+from stepwell.app.remade import remade
+from stepwell.app.retold import error_of
 from stepwell.app.subject import Subject
 from stepwell.dist.gates import metrics_of, parse
 from stepwell.dist.lock import Lock, Pipeline
 from stepwell.dist.lockfile import write
 from stepwell.dist.pins import lock_of_project
-from stepwell.dist.verdicts import Compared, Evidence, settled, verdict
+from stepwell.dist.verdicts import Compared, Evidence, Package, settled, verdict, worst
 from stepwell.errors import CannotReproduce, UnknownStep, nearest
 
 SMALL = 1e-3
@@ -70,7 +73,12 @@ def reproduced(
             say(f"{one.pipeline}: {len(one.steps)} steps, {_told(how)}")
             _shelve(subject, one, place)
             answers[one.pipeline] = _rebuilt(place, how, _order(subject, one, asked, place))
-    return Reproduced(_evidence(subject, meant, answers, asked, how), place.folder if asked.keep else None)
+        package = None
+        if subject.opened is not None and not asked.steps:
+            say("the wheel, from what is in it")
+            package = remade(subject.opened, subject.put, place, how, answers)
+        evidence = _evidence(subject, meant, answers, asked, how, package)
+    return Reproduced(evidence, place.folder if asked.keep else None)
 
 
 def _rebuilt(place: Stage, how: Interpreter, order: Order) -> Answer:
@@ -168,6 +176,8 @@ def _order(subject: Subject, one: _Meant, asked: Asked, place: Stage) -> Order:
             if name in subject.golden
         },
         quiet=asked.quiet,
+        locks=subject.opened is not None and not asked.steps,
+        leaving={name: out for name, out in subject.lock.output.items() if out.pipeline == one.pipeline},
     )
 
 
@@ -202,7 +212,12 @@ def _raise_if_refused(answer: Answer) -> None:
 
 
 def _evidence(
-    subject: Subject, meant: Sequence[_Meant], answers: Mapping[str, Answer], asked: Asked, how: Interpreter
+    subject: Subject,
+    meant: Sequence[_Meant],
+    answers: Mapping[str, Answer],
+    asked: Asked,
+    how: Interpreter,
+    package: Package | None,
 ) -> Evidence:
     lock = subject.lock
     uses = {
@@ -215,6 +230,7 @@ def _evidence(
     moved = [] if asked.steps else list(_gated(subject, answers, outputs))
     compared = settled([*outputs, *moved], uses)
     whole = verdict(compared)
+    grade = whole.grade if package is None else worst([whole.grade, package.grade])
     last = list(answers.values())[-1]
     closed = next((answer.network for answer in answers.values() if answer.network != "closed"), "closed")
     names = sorted({name for one in meant for name in one.data})
@@ -224,7 +240,7 @@ def _evidence(
         version=subject.version,
         wheel_sha256=subject.wheel,
         lock=subject.lock_sha256,
-        grade=whole.grade,
+        grade=grade,
         first=whole.first,
         tolerance=subject.tolerance if asked.tolerance is None else asked.tolerance,
         network=closed,
@@ -232,6 +248,7 @@ def _evidence(
         inputs={name: lock.data[name].bytes for name in names},
         steps=compared,
         hints=tuple(_hints(lock, answers, compared, how)) if whole.grade != "A" else (),
+        package=package,
     )
 
 

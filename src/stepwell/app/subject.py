@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from stepwell.dist.lock import Lock
 from stepwell.dist.lockfile import text_of
 from stepwell.dist.releases.document import Golden
+from stepwell.dist.releases.opened import Opened
 from stepwell.errors import StepwellError
 from stepwell.stores.local import LocalStore
 
@@ -22,7 +23,7 @@ class Subject(NamedTuple):
 
     `version` is the release's, the run, or the commit's id; `wheel` the release's SHA-256. `targets` say by pipeline how commands call
     it, below the project's root. `put` writes the project's files into a folder. `blob` gives the bytes of a digest that came out
-    then, None where they are not to be had. `places` keep bytes by digest. `golden` and `gates` are by output that leaves.
+    then, None where they are not to be had. `places` keep bytes by digest. `golden` and `gates` are by output that leaves. `opened` is the release.
     """
 
     kind: Literal["release", "run", "commit"]
@@ -37,6 +38,7 @@ class Subject(NamedTuple):
     places: tuple[str, ...] = ()
     golden: Mapping[str, Golden] = {}
     gates: Mapping[str, tuple[str, ...]] = {}
+    opened: Opened | None = None
 
     @property
     def lock_sha256(self) -> str:

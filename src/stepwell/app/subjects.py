@@ -106,6 +106,7 @@ def of_release(word: str, here: Path, store: LocalStore) -> Subject:
         places,
         document.golden,
         document.gates,
+        opened,
     )
 
 

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.app.closeness import EQUAL, close
 from stepwell.app.compare import Kept, kept, value_of
-from stepwell.app.elsewhere import error_of
 from stepwell.app.rebuilt import content
+from stepwell.app.retold import error_of
 from stepwell.dist.verdicts import Grade, worst
 from stepwell.errors import NotVaried, StepwellError
 from stepwell.stores.blobs import Blobs
@@ -62,13 +62,13 @@ class Asked(NamedTuple):
 
 
 class Circumstance(NamedTuple):
-    """What one process differs in: its `name`, what is said of it, variables, the mask of new files, whether the project lies elsewhere."""
+    """What one process differs in: its `name`, what is said of it, variables, whether the project lies elsewhere, the mask of new files."""
 
     name: str
     told: str
     variables: Mapping[str, str] = {}
-    umask: int | None = None
     elsewhere: bool = False
+    umask: int | None = None
 
 
 class Outcome(NamedTuple):

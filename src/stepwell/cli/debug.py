@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from stepwell.app.again import Ready, Session, Wish, ready
+from stepwell.cli.arguments import which_pipeline
 from stepwell.cli.debugger import Quit, debugger
 from stepwell.cli.looking import stored
 from stepwell.cli.options import words
@@ -40,7 +41,7 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="STEP [RUN] [name=value ...]",
         help="a step's id or name; r1, r2, ... or last",
     )
-    parser.add_argument("-p", "--pipeline", default="", help="the pipeline, where it is not the default one")
+    which_pipeline(parser)
     parser.add_argument(
         "--first-line", action="store_true", help="stop at the first line, also where it failed"
     )

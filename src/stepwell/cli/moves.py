@@ -34,7 +34,7 @@ def index_argument(parser: ArgumentParser) -> None:
 def why_arguments(parser: ArgumentParser) -> None:
     """The options that say who does something and why."""
     parser.add_argument(
-        "--why", default="", metavar="TEXT", help="the reason, one line; it is kept, and changes nothing"
+        "--why", default="", metavar="TEXT", help="needed: the reason, one line; the log keeps it"
     )
     parser.add_argument("--by", default="", metavar="WHO", help="who does it (git's user, or the account)")
 

@@ -21,6 +21,7 @@ from stepwell.cli.unchanged import keep_plan
 from stepwell.errors import (
     BadReleaseName,
     NoChannels,
+    NoSuchCommit,
     ReleaseNotFound,
     StepwellError,
     StoreReadOnly,
@@ -205,8 +206,12 @@ def _release(word: str, work: Work) -> Opened | None:
         return None
     try:
         return found(word, work.root, file)
-    except (NoChannels, ReleaseNotFound, BadReleaseName, UnknownChannel, UnknownRelease):
-        return None  # `side_of` says that there is no such commit
+    except (NoChannels, ReleaseNotFound, BadReleaseName, UnknownChannel, UnknownRelease) as error:
+        raise NoSuchCommit(
+            f"`{word}` is no release, no commit and no run that is known here",
+            why=error.what,
+            fixes=["git log --oneline", "stepwell channels", "stepwell runs", "give the path of a wheel"],
+        ) from None
 
 
 def _list_checks(found: Loaded, json: bool) -> int:

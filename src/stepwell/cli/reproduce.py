@@ -12,6 +12,7 @@ import msgspec
 
 from stepwell.app.places import stored
 from stepwell.author.root import root_of
+from stepwell.cli.arguments import which_pipeline
 from stepwell.cli.text import clean, paint, print_json
 from stepwell.dist.verdicts import GOOD, WORDS, Compared, Evidence, Grade
 from stepwell.errors import BadEvidence, UsageError
@@ -35,7 +36,7 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="RELEASE|RUN|COMMIT",
         help="a version, churn==1.4.0, a wheel, a channel; r3; a commit",
     )
-    parser.add_argument("-p", "--pipeline", default="", help="the pipeline, where it is not the default one")
+    which_pipeline(parser)
     parser.add_argument(
         "--tolerance",
         type=_tolerance,
@@ -145,11 +146,27 @@ def _lines(evidence: Evidence) -> Iterator[str]:
     width = max((len(_name(one)) for one in evidence.steps), default=0)
     for one in evidence.steps:
         yield f"  {paint(one.grade, COLOURS[one.grade])}  {clean(_name(one)):<{width}}  {clean(_told(one))}"
+    yield from _of_package(evidence)
     first = f"; first difference: {evidence.first}" if evidence.first else ""
     tolerance = f" ({evidence.tolerance:g})" if evidence.grade == "C" else ""
     yield f"verdict   {paint(evidence.grade, COLOURS[evidence.grade])}  {WORDS[evidence.grade]}{tolerance}{clean(first)}"
     for hint in evidence.hints:
         yield clean(f"hint      {hint}")
+
+
+def _of_package(evidence: Evidence) -> Iterator[str]:
+    """What is said of the wheel that was made again."""
+    package = evidence.package
+    if package is None:
+        return
+    what = (
+        f"{package.files} files, the same"
+        if package.grade == "A"
+        else "is not what its project and lock give"
+    )
+    yield f"package   {paint(package.grade, COLOURS[package.grade])}  the wheel {what}"
+    for one in package.differ:
+        yield f"  {paint(one.grade, COLOURS[one.grade])}  {clean(one.file)}  {clean(one.how)}"
 
 
 def _name(one: Compared) -> str:

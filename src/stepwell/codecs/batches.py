@@ -105,7 +105,7 @@ def read(blob: Blob, *, own: bool = False) -> tuple[pa.RecordBatch, dict[str, An
 
 
 def tidy(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """The same values in one chunk, with nothing under missing ones."""
+    """The same values in one chunk, with nothing under missing ones, also inside of lists and structs."""
     import pyarrow as pa
 
     if isinstance(column, pa.ChunkedArray):
@@ -127,7 +127,28 @@ def tidy(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     nested = types.is_nested(kind) or types.is_dictionary(kind)
     if not nested and not column.null_count:
         return column
-    return column.take(_range(len(column)))
+    taken = column.take(_range(len(column)))
+    return _settled(taken) if types.is_nested(kind) else taken
+
+
+def _settled(column: pa.Array) -> pa.Array:
+    """The same values, with nothing under missing structs: what lies there may be missing itself or not, and nobody can tell.
+
+    `column` is whole, as `take` makes it. Fields that may not be missing stay as they are.
+    """
+    import pyarrow as pa
+
+    kind, types = column.type, pa.types
+    mask = column.is_null() if column.null_count else None
+    if types.is_struct(kind) and kind.num_fields:
+        fields = [kind.field(i) for i in range(kind.num_fields)]
+        hidden = column.flatten()  # where the struct is missing, so are its parts
+        parts = [hidden[i] if field.nullable else column.field(i) for i, field in enumerate(fields)]
+        return pa.StructArray.from_arrays([tidy(part) for part in parts], fields=fields, mask=mask)
+    if (types.is_list(kind) or types.is_large_list(kind)) and types.is_nested(kind.value_type):
+        made = pa.ListArray if types.is_list(kind) else pa.LargeListArray
+        return made.from_arrays(column.offsets, tidy(column.values), type=kind, mask=mask)
+    return column
 
 
 def masked(values: Any, missing: Any, kind: Any = None) -> pa.Array:

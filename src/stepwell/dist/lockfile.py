@@ -78,6 +78,8 @@ def read(path: Path) -> Lock:
         raise LockMissing(f"there is no `{path.name}`", fixes=["stepwell lock"]) from None
     except (OSError, ValueError) as error:
         raise BadLock(f"`{path.name}` cannot be read: {error}", fixes=_anew(path.name)) from None
+    if text.count("\r\n") == text.count("\n"):  # as git may check it out
+        text = text.replace("\r\n", "\n")
     lock = lock_of(text, path.name)
     if text_of(lock) != text:
         line = _first_other(text, text_of(lock))

@@ -83,13 +83,29 @@ class Verdict(NamedTuple):
     first: str
 
 
+class Packed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file of a wheel, or a fact of its lock, that is not what it is when the wheel is made again; `how` is a clause."""
+
+    file: str
+    grade: Grade
+    how: str
+
+
+class Package(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A wheel beside the one that is made again from what is in it: how many files were compared, and those that differ."""
+
+    grade: Grade
+    files: int = 0
+    differ: tuple[Packed, ...] = ()
+
+
 class Evidence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What came of making something again; no time and no host is in it, so that the same outcome gives the same bytes.
 
     `kind` is "release", "run" or "commit"; `version` the release's, the run ("r3") or the commit. `wheel_sha256` is of the
     release's wheel, "sha256:…", or "". `lock` is the SHA-256 of the lock that was compared with. `network` is "closed", or
     why it was not; `environment` where it was made: python, platform, and `locked`: the SHA-256 of the `pylock.toml`, or why there was none. `inputs` are
-    the digests by name. `hints` are what may be to blame.
+    the digests by name. `hints` are what may be to blame. `package` is the wheel of a release, None where only steps were made again.
     """
 
     format: int = FORMAT
@@ -106,6 +122,7 @@ class Evidence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     inputs: dict[str, str] = {}
     steps: tuple[Compared, ...] = ()
     hints: tuple[str, ...] = ()
+    package: Package | None = None
 
     @property
     def digest(self) -> str:

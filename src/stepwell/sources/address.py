@@ -112,12 +112,14 @@ def shown(uri: str) -> str:
     scheme, rest = _schemed(uri)
     if scheme in ("", "file", "package"):
         return printable(uri)
+    if scheme in ("http", "https"):
+        rest = rest.partition("#")[0]  # which no server is told, and where tokens stand
     head, mark, query = rest.partition("?")
     authority, slash, path = head.partition("/")
     user, at, host = authority.rpartition("@")
     if at and scheme in DATABASES and ":" not in user:
         host = f"{user}@{host}"  # the name of a user says whose tables are meant
-    text = uri[: len(uri) - len(rest)] + host + slash + path
+    text = uri[: uri.index("://") + 3] + host + slash + path
     if mark:
         pairs = (pair.partition("=") for pair in query.partition("#")[0].split("&"))
         text += "?" + "&".join(f"{k}{eq}{'…' if eq and _is_secret(k) else v}" for k, eq, v in pairs)

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from stepwell.dist.compat import coming
 from stepwell.dist.compat.finding import Rule, Told
 from stepwell.dist.compat.kinds import accepts, becomes_nullable, change, column, measured
 from stepwell.dist.compat.sides import Side, Sides
 from stepwell.dist.lock import Leaving
 
 
-def gone(sides: Sides) -> Iterator[Told]:
-    """Outputs that do not leave any more."""
-    for name in sides.before.lock.output:
-        if name not in sides.after.lock.output:
-            yield Told(f"output.{name}", "is gone")
-
-
-def added(sides: Sides) -> Iterator[Told]:
-    """Outputs that are new."""
-    for name in sides.after.lock.output:
-        if name not in sides.before.lock.output:
-            yield Told(f"output.{name}", "is new")
+def _only_in(one: Leaving, other: Leaving, name: str, told: str) -> Iterator[Told]:
+    """Columns that the one gives and the other, which is as much a model or a table as that, does not."""
+    for key in one.gives if other.gives and _role(one) == _role(other) else ():
+        if key not in other.gives:
+            yield Told(f"output.{name}.{key}", told)
 
 
 def column_gone(sides: Sides) -> Iterator[Told]:
     """Columns that do not leave any more."""
     for name, old, new in sides.outputs:
-        for key in old.gives if new.gives and _role(old) == _role(new) else ():
-            if key not in new.gives:
-                yield Told(f"output.{name}.{key}", "the column is gone")
+        yield from _only_in(old, new, name, "the column is gone")
 
 
 def retyped(sides: Sides) -> Iterator[Told]:
@@ -135,9 +127,7 @@ def unit_changed(sides: Sides) -> Iterator[Told]:
 def column_added(sides: Sides) -> Iterator[Told]:
     """Columns that leave and did not before."""
     for name, old, new in sides.outputs:
-        for key in new.gives if old.gives and _role(old) == _role(new) else ():
-            if key not in old.gives:
-                yield Told(f"output.{name}.{key}", "the column is new")
+        yield from _only_in(new, old, name, "the column is new")
 
 
 def input_wider(sides: Sides) -> Iterator[Told]:
@@ -190,8 +180,8 @@ def _role(leaving: Leaving) -> str:
 
 
 RULES = (
-    Rule("O201", "output-gone", "major", "an output is not there any more", "whoever loads it by its name cannot any more", gone),
-    Rule("O202", "output-new", "minor", "an output is new", "more can be loaded, and nothing else changed", added),
+    Rule("O201", "output-gone", "major", "an output is not there any more", "whoever loads it by its name cannot any more", coming.gone("output")),
+    Rule("O202", "output-new", "minor", "an output is new", "more can be loaded, and nothing else changed", coming.added("output")),
     Rule("O203", "output-column-gone", "major", "a column of an output is not there any more",
          "whoever reads it by its name cannot any more", column_gone),
     Rule("O204", "output-retyped", "major", "a column of an output holds something else; minor where it holds less or more of the same",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from stepwell.dist.compat import coming
 from stepwell.dist.compat.finding import Rule, Told
 from stepwell.dist.compat.sides import Sides
 from stepwell.dist.lock import Pipeline
@@ -13,20 +14,6 @@ from stepwell.dist.lock import Pipeline
 def _both(sides: Sides) -> Iterator[tuple[str, Pipeline, Pipeline]]:
     after = sides.after.lock.pipeline
     yield from ((name, one, after[name]) for name, one in sides.before.lock.pipeline.items() if name in after)
-
-
-def gone(sides: Sides) -> Iterator[Told]:
-    """Pipelines that are not locked any more."""
-    for name in sides.before.lock.pipeline:
-        if name not in sides.after.lock.pipeline:
-            yield Told(f"pipeline.{name}", "is gone")
-
-
-def added(sides: Sides) -> Iterator[Told]:
-    """Pipelines that are new."""
-    for name in sides.after.lock.pipeline:
-        if name not in sides.before.lock.pipeline:
-            yield Told(f"pipeline.{name}", "is new")
 
 
 def parameter_gone(sides: Sides) -> Iterator[Told]:
@@ -96,7 +83,7 @@ RULES = (
     Rule("P302", "parameter-retyped", "major", "a parameter takes a value of another kind", "values that were given are refused", parameter_retyped),
     Rule("P303", "parameter-new", "minor", "a parameter is new", "it has a value where nobody gives one", parameter_added),
     Rule("P304", "parameter-value", "patch", "a parameter has another value", "what it changes is told of the outputs", parameter_value),
-    Rule("P305", "pipeline-gone", "major", "a pipeline is not there any more", "whoever runs or imports it cannot any more", gone),
-    Rule("P306", "pipeline-new", "minor", "a pipeline is new", "more can be run, and nothing else changed", added),
+    Rule("P305", "pipeline-gone", "major", "a pipeline is not there any more", "whoever runs or imports it cannot any more", coming.gone("pipeline")),
+    Rule("P306", "pipeline-new", "minor", "a pipeline is new", "more can be run, and nothing else changed", coming.added("pipeline")),
     Rule("P307", "code-changed", "patch", "the code of steps is another, or there are other steps", "what it changes is told of the outputs", code),
 )  # fmt: skip

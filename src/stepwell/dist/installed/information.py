@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stepwell.sources.address import printable
 
 if TYPE_CHECKING:
-    from stepwell.dist.lock import Lock
+    from collections.abc import Mapping
+
     from stepwell.dist.releases.opened import Opened
 
 
@@ -74,7 +75,7 @@ def info_of(opened: Opened) -> Info:
             name: DataInfo(one.source, one.rows, one.size, one.bytes, one.content)
             for name, one in lock.data.items()
         },
-        metrics=_metrics(lock),
+        metrics=_metrics(opened.metrics.pipelines),
         outputs=outputs,
         needs=tuple(sorted({need for one in outputs.values() for need in one.needs})),
         environment={"python": lock.environment.python, **lock.environment.direct},
@@ -82,13 +83,13 @@ def info_of(opened: Opened) -> Info:
     )
 
 
-def _metrics(lock: Lock) -> dict[str, float]:
+def _metrics(pipelines: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Metrics by "STEP.METRIC", with their pipeline before them where several have one of that name."""
-    names = [name for pipeline in lock.pipeline.values() for name in pipeline.metrics]
+    names = [name for metrics in pipelines.values() for name in metrics]
     return {
         name if names.count(name) == 1 else f"{which}.{name}": value
-        for which, pipeline in lock.pipeline.items()
-        for name, value in pipeline.metrics.items()
+        for which, metrics in pipelines.items()
+        for name, value in metrics.items()
     }
 
 

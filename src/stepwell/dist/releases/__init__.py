@@ -3,6 +3,7 @@
     churn/_release/release.json     what the release says of itself (`document.Release`)
     churn/_release/stepwell.lock    what data, code and environment it was made of, and what came out
     churn/_release/pylock.toml      the environment, every distribution with its hashes (PEP 751)
+    churn/_release/metrics.json     how good it is, by pipeline and by output (`metrics`)
     churn/_release/blobs/HEX        artifacts under a size, by the hexadecimal digits of their `b3:` digest
     churn/_release/project/         the files that the steps are made of, as they lie in the project
     churn/_release/provenance.json  an in-toto statement with SLSA provenance

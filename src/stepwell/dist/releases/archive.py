@@ -10,12 +10,15 @@ Bytes are the same on every machine whose zlib is the same; RECORD, which has th
 from __future__ import annotations
 
 import base64
+import contextlib
+import fcntl
 import hashlib
 import io
 import os
 import shutil
 import stat
 import tempfile
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,8 +80,12 @@ def placed(path: Path, data: bytes) -> bool:
     folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".stepwell-", dir=folder))
+        _clean(folder)
+        aside = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
+        held = os.open(aside, os.O_RDONLY)
         try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(held, fcntl.LOCK_EX)
             beside = aside / path.name
             beside.write_bytes(data)
             beside.chmod(0o644)
@@ -89,6 +96,7 @@ def placed(path: Path, data: bytes) -> bool:
         except FileExistsError:
             return False
         finally:
+            os.close(held)
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         told = refusal(error, folder)
@@ -99,6 +107,27 @@ def placed(path: Path, data: bytes) -> bool:
             fixes=["see that the folder may be written to", "stepwell release VERSION --out FOLDER"],
         ) from None
     return True
+
+
+PREFIX = ".stepwell-"
+"""What the folder is called in which a wheel is written before it has its name."""
+
+AGE = 10.0
+"""Seconds after which such a folder that nobody holds is one that a killed process left."""
+
+
+def _clean(folder: Path) -> None:
+    """Remove what processes left that were killed while they wrote a wheel."""
+    for left in folder.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # somebody else was faster, or is at it
+            if left.is_symlink() or time.time() - left.stat().st_mtime < AGE:
+                continue
+            held = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+            finally:
+                os.close(held)
 
 
 def _info(name: str, *, program: bool) -> zipfile.ZipInfo:

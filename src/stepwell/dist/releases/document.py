@@ -43,6 +43,7 @@ class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     at ("" outside of git), `dirty` names what was not in it. `pipelines` are "FILE:NAME", relative to the project's root,
     by their names in the lock. `predict` is the output that `predict` asks, or "". `blobs` by digest; `stores` are where those that are not inside
     may be fetched from, in this order. `golden` by output. `gates` are the gates of all outputs, as written.
+    `left` are files of the project that are not among its files in the release, and that the wheel has elsewhere: their SHA-256 by name.
     `silenced` are rules of compatibility that were told to be quiet, with the reason; `note` is the person's line about the release.
     """
 
@@ -58,6 +59,7 @@ class Release(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     stores: tuple[str, ...] = ()
     golden: dict[str, Golden] = {}
     gates: dict[str, tuple[str, ...]] = {}
+    left: dict[str, str] = {}
     silenced: dict[str, str] = {}
     note: str = ""
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from stepwell.dist.lock import Lock
 from stepwell.dist.lockfile import text_of
 from stepwell.dist.names import project
-from stepwell.dist.releases import bom, face, metadata, provenance
+from stepwell.dist.releases import bom, face, metadata, metrics, provenance
 from stepwell.dist.releases.archive import Entry, Files, unpacked
 from stepwell.dist.releases.document import FILE, FOLDER, Release, encoded
 from stepwell.dist.releases.opened import BLOBS, LOCK, PROJECT, PYLOCK
@@ -186,6 +186,7 @@ def _release(content: Content, generator: str) -> dict[str, Entry]:
         "__init__.py": face.RELEASE.encode(),
         FILE: encoded(document),
         LOCK: text_of(lock).encode(),
+        metrics.FILE: metrics.encoded(lock),
         "provenance.json": provenance.statement(document, lock, generator),
         "mlbom.cdx.json": bom.mlbom(document, generator, lock),
         **{f"{BLOBS}/{digest.removeprefix('b3:')}": data for digest, data in content.blobs.items()},

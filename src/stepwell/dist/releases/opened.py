@@ -16,6 +16,7 @@ from blake3 import blake3
 
 from stepwell.dist.lock import Lock
 from stepwell.dist.lockfile import lock_of
+from stepwell.dist.releases import metrics
 from stepwell.dist.releases.document import FILE, FOLDER, Release, decoded
 from stepwell.dist.wheels import Wheel, read
 from stepwell.errors import BadRelease, NotARelease
@@ -61,6 +62,23 @@ class Opened:
     def lock(self) -> Lock:
         """What it was made of. Raises `BadLock`."""
         return lock_of(self.read(LOCK).decode("utf-8", "replace"), f"{self.where}: {LOCK}")
+
+    @cached_property
+    def metrics(self) -> metrics.Metrics:
+        """How good it is: what `metrics.json` says, or the lock where there is none. Raises `BadRelease`, `BadLock`."""
+        data = self._files(metrics.FILE)
+        return (
+            metrics.measured(self.lock)
+            if data is None
+            else metrics.decoded(data, f"{self.where}: {metrics.FILE}")
+        )
+
+    def metrics_of(self, output: str) -> dict[str, float]:
+        """The metrics that gates of an output can ask for. Raises as `metrics`."""
+        from stepwell.dist.gates import metrics_of
+
+        found = self.metrics.outputs.get(output)
+        return metrics_of(self.lock, output) if found is None else found
 
     def blob(self, digest: str) -> bytes | None:
         """The verified bytes of a blob that is inside; None of one that is not. Raises `BadRelease` for other bytes."""

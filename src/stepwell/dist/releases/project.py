@@ -6,19 +6,34 @@ found.files["pipeline.py"], found.left
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from stepwell.dist.releases.archive import Files
 from stepwell.dist.releases.tree import Tree
 from stepwell.errors import CannotRelease
 
 LARGEST = 1_000_000
 """Bytes of a file that goes along: code and settings are smaller, data and pictures often are not."""
 
-BESIDE = ("pyproject.toml", "stepwell.toml", "uv.lock", "pylock.toml", "README.md")
+BESIDE = (
+    "pyproject.toml",
+    "stepwell.toml",
+    "uv.lock",
+    "pylock.toml",
+    "README.md",
+    "setup.py",
+    "setup.cfg",
+    "MANIFEST.in",
+    "hatch.toml",
+)
 """Files of a project's root that go along where no git says what belongs to it."""
+
+SOURCES = ("", "src/")
+"""Where in a project's root the files of its package lie."""
 
 
 class Found(NamedTuple):
@@ -54,6 +69,42 @@ def project_files(root: Path, tree: Tree, modules: Mapping[str, bytes], apart: C
         left[name] = "its name is not one that every system can have"
         del files[name]
     return Found(dict(sorted(files.items())), left)
+
+
+def with_sources(found: Found, root: Path, wheel: Files) -> Found:
+    """The same with what else the project's `wheel` was built of, where nothing says what belongs to it: its package, and licences.
+
+    So the release can be built again from what is in it.
+    """
+    more: dict[str, bytes] = {}
+    for name, entry in wheel.items():
+        inside = name.partition(".dist-info/licenses/")[2]
+        for place in [inside] if inside else [f"{base}{name}" for base in SOURCES]:
+            if place in found.files or place in found.left or len(entry.data) > LARGEST:
+                continue
+            if _digest(root / place) == _sha256(entry.data):
+                more[place] = entry.data
+    return found._replace(files=dict(sorted({**found.files, **more}.items()))) if more else found
+
+
+def held_elsewhere(found: Found, root: Path, wheel: Files) -> dict[str, str]:
+    """Of the files that do not go along those that the project's `wheel` has anyway, as data of its package: their SHA-256 by name."""
+    there = {_sha256(entry.data) for entry in wheel.values()}
+    digests = {
+        name: _digest(root / name)
+        for name in found.left
+        if not Path(name).name.startswith(".env") and not (root / name).is_symlink()
+    }
+    return {name: digest for name, digest in sorted(digests.items()) if digest in there}
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file; "" of what is none."""
+    return _sha256(path.read_bytes()) if path.is_file() else ""
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _read(path: Path, data: Collection[str]) -> tuple[str, bytes | None]:

@@ -31,10 +31,21 @@ from stepwell.dist import names
 from stepwell.dist.installed.libraries import check
 from stepwell.dist.installed.loading import no_such, path_of
 from stepwell.dist.pins import locked_of
+from stepwell.dist.releases.document import FILE
 from stepwell.dist.releases.found import found, installed
-from stepwell.dist.releases.opened import PROJECT, PYLOCK, Opened, open_installed, open_wheel
+from stepwell.dist.releases.metrics import FILE as METRICS
+from stepwell.dist.releases.opened import (
+    BLOBS,
+    LOCK,
+    PROJECT,
+    PYLOCK,
+    Opened,
+    open_installed,
+    open_wheel,
+)
 from stepwell.dist.versions import parsed
 from stepwell.errors import (
+    CannotCarry,
     NoChannels,
     NoSuchOutput,
     NoSuchProject,
@@ -130,6 +141,54 @@ def _downloaded(address: str, root: Path, folder: Path) -> Opened:
     return open_installed(places[0])
 
 
+# --------------------------------------------------------------------------- pipelines
+
+
+def pipelines_in(project: Checkout) -> dict[str, str]:
+    """The pipelines of a release, as "module:name" by their names."""
+    found = _kept(project).document.pipelines
+    return {
+        name: f"{_module(place.rpartition(':')[0])}:{place.rpartition(':')[2]}"
+        for name, place in found.items()
+    }
+
+
+def _module(file: str) -> str:
+    return file.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def data_in(project: Checkout, name: str) -> tuple[str, dict[str, str]]:
+    """The address of data of a release, and how it is read there. Raises `CannotCarry` for what its lock does not have."""
+    opened = _kept(project)
+    data = opened.lock.data.get(name)
+    called = f"{opened.document.project} {opened.document.version}"
+    if data is None or name in opened.lock.output:
+        raise CannotCarry(
+            f"{called} reads `{name}`, which "
+            + ("its lock does not have" if data is None else "is an output of it, too"),
+            why="only what is pinned in the lock of a release can be read by others",
+            fixes=["lock it there, under a name of its own, and release again"],
+        )
+    _traced[names.project(opened.document.project), parsed(opened.document.version).text] = project
+    suffix = re.search(r"\.([A-Za-z0-9]+(?:\.(?:gz|bz2|xz|zst|zip))?)$", data.source.partition("?")[0])
+    kind = parse(data.source).kind
+    read = {"format": suffix[1]} if suffix is not None and kind in ("path", "web", "package") else {}
+    return f"release://{names.project(opened.document.project)}=={opened.document.version}/{name}", read
+
+
+_traced: dict[tuple[str, str], Checkout] = {}
+"""The releases whose pipelines this process has traced: what is installed under their names may be another one."""
+
+
+def _kept(project: Checkout) -> Opened:
+    """The documents of a release whose code was unpacked. Raises `NotARelease`."""
+    return open_installed(_documents(project.folder.parent, project.commit))
+
+
+def _documents(home: Path, commit: str) -> Path:
+    return home / f"{commit}.release"
+
+
 # --------------------------------------------------------------------------- data
 
 
@@ -154,10 +213,22 @@ def blob_of(uri: str, digest: str) -> Path | None:
         return None
 
 
+def _traced_or_near(name: str, version: str) -> Opened | None:
+    """The release of exactly this version whose pipeline was traced here; None where none was."""
+    try:
+        found = _traced.get((names.project(name.strip()), parsed(version.strip()).text))
+    except StepwellError:  # no name, or several conditions: what is installed has to do
+        return None
+    return _kept(found) if found is not None else None
+
+
 def _locked(address: Address) -> tuple[Opened, Locked]:
     """The installed release that an address means, and what its lock says of what is meant."""
     name, requirement = address.path.removesuffix(".arrow"), address.package
     match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    exact = requirement.partition("==")
+    if match and exact[1] and (used := _traced_or_near(exact[0], exact[2])) is not None:
+        return used, locked_of(used.lock.data[name], address.uri)._replace(position={})
     opened = installed(names.project(match[0].rstrip("-._"))) if match else None
     if opened is None:
         raise ReleaseNotFound(
@@ -192,15 +263,29 @@ def _unpacked(opened: Opened, home: Path) -> Checkout:
     commit = said.hexdigest()[:40]
     folder = home / commit
     try:
+        home.mkdir(parents=True, exist_ok=True)
         if not folder.is_dir():
-            home.mkdir(parents=True, exist_ok=True)
             _make(files, folder)
+        if not _documents(home, commit).is_dir():
+            _make(_said_of(opened), _documents(home, commit))
     except OSError as error:
         raise NoSuchProject(
             f"`{opened.where}` cannot be kept in `{home}`: {error.strerror or error}",
             fixes=["make room there, or choose another folder: STEPWELL_CACHE=..."],
         ) from error
     return Checkout(folder, commit, names.project(opened.document.project), opened.document.version)
+
+
+def _said_of(opened: Opened) -> Files:
+    """What a release has beside its project: documents, and artifacts that are inside."""
+    return {name: opened.read(name) for name in opened.names if _is_said(name)}
+
+
+def _is_said(name: str) -> bool:
+    folder, _, file = name.rpartition("/")
+    return name in (FILE, LOCK, METRICS) or (
+        folder == BLOBS and re.fullmatch("[0-9a-f]{64}", file) is not None
+    )
 
 
 def _files(opened: Opened) -> Files:
