@@ -1,4 +1,4 @@
-"""Roles by themselves (`asking`) and in projects of the command (`cli_projects`)."""
+"""Roles by themselves (`playing`) and in projects of the command (`cli_projects`)."""
 
 from __future__ import annotations
 

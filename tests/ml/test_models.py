@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from asking import ask
+from playing import ask
 from sklearn import __version__ as sklearn_version
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from asking import ask
+from playing import ask
 
 from stepwell.errors import EvaluatorBroken
 from stepwell.worker.roles import Given, scores

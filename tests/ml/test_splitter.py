@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from asking import LIBRARIES, ask, table
+from playing import LIBRARIES, ask, table
 from scipy import sparse
 from sklearn.model_selection import KFold, train_test_split
 
