@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Graph, StepDef, leaves
-from stepwell.worker.roles import role_of
 
 if TYPE_CHECKING:
     from stepwell.author.project import Loaded
@@ -208,6 +207,8 @@ def _role(step: StepDef) -> Document:
     """The role of a step and its options; nothing of one that has none."""
     if not step.role:
         return {}
+    from stepwell.worker.roles import role_of  # most steps have none
+
     name, options = role_of(step.role)
     return {"role": {"name": name, "options": dict(options)}}
 
