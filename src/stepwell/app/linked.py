@@ -46,7 +46,18 @@ def about_of(work: Work) -> dict[str, object]:
         "python": ".".join(map(str, sys.version_info[:3])),
         "platform": f"{sys.platform} {os.uname().machine}",
         "file": _below(getattr(work.loaded.module, "__file__", None), work.root),
+        **_variable(work),
     }
+
+
+def _variable(work: Work) -> dict[str, object]:
+    """The variable that holds the pipeline, where that is not its name: what `replace` gave, or `first | second`."""
+    found = [
+        name
+        for name, value in getattr(work.loaded.module, "__dict__", {}).items()
+        if value is work.loaded.pipeline
+    ]
+    return {} if not found or work.graph.pipeline in found else {"variable": found[0]}
 
 
 def _below(file: str | None, root: Path) -> str:

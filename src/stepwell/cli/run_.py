@@ -25,6 +25,7 @@ from stepwell.errors import UsageError
 EXAMPLES = """examples:
   stepwell run                    the only pipeline of pipeline.py
   stepwell run depth=8 -j 4       with a parameter, on four workers
+  stepwell run r12.yaml           again, from a file that `export yaml` wrote
   stepwell run --dry-run          the same as `stepwell plan`"""
 
 EXIT = {"succeeded": 0, "failed": 1, "interrupted": 130}
@@ -126,8 +127,17 @@ def _refuse_contradictions(options: Namespace) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Run and show."""
+    """Run and show, a pipeline or a run file."""
     given = words(options.words)
+    if any(word.endswith((".yaml", ".yml")) for word in given.plain):
+        from stepwell.cli.rerun import rerun  # few runs are of a file
+
+        return EXIT[rerun(options, given)]
+    return _run(options, given)
+
+
+def _run(options: Namespace, given: Words) -> int:
+    """Run a pipeline."""
     if options.dry_run:
         if options.plan:
             _saved(options, given)
@@ -165,9 +175,7 @@ def run(options: Namespace) -> int:
             print(line, file=sys.stderr)
         if how.ghost:
             print(f"ghost run: {how.ghost} rows of each source; kept apart from all results", file=sys.stderr)
-        watched = sys.stderr.isatty() or sys.stdout.isatty()
-        expected = store.runs.expected(step.full_name for step in work.graph.steps) if watched else {}
-        with view(work.plan, json=options.json, expected=expected, plain=how.in_process) as shown:
+        with view(work.plan, json=options.json, plain=how.in_process, work=work, jobs=how.jobs) as shown:
             run, progress, result = finish(work, how, shown, since=ASKED)
         if options.lock and progress.status == "succeeded":
             _lock(planned(found, given.settings, store, how._replace(force=()), files=files, sets=sets))

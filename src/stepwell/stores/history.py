@@ -94,7 +94,8 @@ class About(NamedTuple):
 
     `edges`: for each node (by number, as in `StepRow.node`) the nodes that it waits for; `reads`: for each node the
     sources that it reads, as places in `sources`. `python`: "3.11.7"; `platform`: "linux x86_64"; `file`: the pipeline
-    file, relative to the project's root; `diff`: what the tree had beyond its commit.
+    file, relative to the project's root; `diff`: what the tree had beyond its commit; `variable`: what holds the pipeline
+    in that file, where it is not called as the pipeline is.
     """
 
     edges: tuple[tuple[int, ...], ...] = ()
@@ -104,6 +105,7 @@ class About(NamedTuple):
     platform: str = ""
     file: str = ""
     diff: str = ""
+    variable: str = ""
 
 
 class LogLine(NamedTuple):
@@ -253,6 +255,7 @@ class Runs:
                 tuple(map(tuple, wired.get("reads", ()))),
                 tuple(SourceRow(*source) for source in told.get("sources", ())),
                 told.get("python", ""), told.get("platform", ""), told.get("file", ""), diff or "",
+                told.get("variable", ""),
             )  # fmt: skip
 
     # ------------------------------------------------------------------ steps

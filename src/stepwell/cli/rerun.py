@@ -1,0 +1,78 @@
+"""`stepwell run FILE.yaml`: a run file run again, and what came out of it compared with what the file says."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from stepwell.app.calls import finish
+from stepwell.app.documents import run_document
+from stepwell.app.runfile import exported, prepared, read_file, staged
+from stepwell.cli.looking import project_root
+from stepwell.cli.options import Words, settings, stored
+from stepwell.cli.text import clean, print_json
+from stepwell.cli.unchanged import ASKED
+from stepwell.cli.view import view
+from stepwell.errors import RunDiffers, UsageError
+from stepwell.export.runfile import RunFile, differences
+
+MOST_TOLD = 8
+"""Differences that are told on the terminal."""
+
+BESIDE = ("params", "sweep", "set", "start", "until", "only", "skip", "plan", "dry_run", "ghost", "lock", "locked",
+          "frozen", "refresh")  # fmt: skip
+"""Options that say what a run file says itself, or that are about something else."""
+
+
+def rerun(options: Namespace, given: Words) -> str:
+    """Run a run file; gives the run's status. Raises `RunDiffers` where it gave something else, and as `app.runfile`."""
+    _refuse(options, given)
+    path, root, how = Path(given.plain[0]), project_root(), settings(options)
+    file = read_file(path)
+    with stored(root) as store, staged(file, root, store) as place:
+        work = prepared(file, place, store, how)
+        for note in (*place.notes, *store.notes, *work.notes):
+            print(f"note: {clean(note)}", file=sys.stderr)
+        with view(work.plan, json=options.json, plain=how.in_process) as shown:
+            run, progress, result = finish(work, how, shown, since=ASKED)
+        now = exported(store, run)
+        if place.taken is None:  # of no commit, or of another: it was said that the files here were taken
+            now = now._replace(commit=file.commit, dirty=file.dirty, diff=file.diff)
+        told = differences(file, now)
+        if options.json:
+            print_json(run_document(progress, run, result, work.origins))
+    _tell(path, file, run, told)
+    return progress.status
+
+
+def _tell(path: Path, file: RunFile, run: str, told: list[str]) -> None:
+    """Say how the run compares with its file. Raises `RunDiffers`."""
+    if not told:
+        print(clean(f"{run} gave what {path} says: {len(file.steps)} steps, the same bytes"), file=sys.stderr)
+        return
+    more = [f"and {len(told) - MOST_TOLD} more"] if len(told) > MOST_TOLD else []
+    raise RunDiffers(
+        f"{run} is not what `{path}` says: {told[0]}",
+        why="; ".join([*told[1:MOST_TOLD], *more]),
+        fixes=[
+            f"stepwell export yaml {run}   to look at both",
+            "stepwell reproduce   compares values, not bytes",
+        ],
+    )
+
+
+def _refuse(options: Namespace, given: Words) -> None:
+    """Raises `UsageError` where the command says beside the file what is to run."""
+    beside = [*given.plain[1:], *given.settings]
+    beside += [
+        f"--{name.replace('_', '-').replace('start', 'from')}"
+        for name in BESIDE
+        if getattr(options, name, None)
+    ]
+    if beside:
+        raise UsageError(
+            f"`{given.plain[0]}` says what runs, and so does `{beside[0]}`",
+            why="a run file is run as it is: its code, its data, its parameters",
+            fixes=[f"stepwell run {given.plain[0]}", "edit the file"],
+        )

@@ -1,0 +1,367 @@
+"""A run as a file that a person reads and `stepwell run FILE` runs again: its shape, its text, and how two of them differ.
+
+    text_of(file)                   # the same run gives the same bytes: no times, hosts or ids of runs are in it
+    parsed(text, "r12.yaml")        # raises BadRunFile with the line or the place
+    differences(then, now)          # what a person should know
+
+The order of the steps is that of what waits for what, and among those that could come next by id: whether a
+dynamic call became steps before the run or in it cannot be seen.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from stepwell.errors import BadRunFile
+from stepwell.export.yaml import NotRead, read, written
+
+FORMAT = 1
+"""The version of the format; a higher one is not read."""
+
+HEAD = "# A run, as Stepwell wrote it down. `stepwell run FILE` runs it again.\n"
+
+Texts = Mapping[str, str]
+
+NOTHING: Texts = MappingProxyType({})
+
+
+class Source(NamedTuple):
+    """Data that the run read: its name, its address without secrets, the `b3:` digest of its content, its size in bytes."""
+
+    name: str
+    address: str
+    digest: str
+    size: int
+
+
+class Step(NamedTuple):
+    """A call of a step: its id, the function ("module:name"), the digest of its code, what it took and gave.
+
+    `takes` by argument: "source rows b3:…", "step load.result json:b3:…", or what the value came to in the key. `gives` by
+    output: "json b3:… 12". `status` is empty where it succeeded (or was up to date).
+    """
+
+    id: str
+    step: str
+    code: str = ""
+    takes: Texts = NOTHING
+    gives: Texts = NOTHING
+    status: str = ""
+
+
+class RunFile(NamedTuple):
+    """A run. `pipeline` is as commands take it; `dirty` whether the tree had more than its `commit`, `diff` what of that is known.
+
+    `whole` is false where steps were left out on purpose; these are not listed. `code` has the digest of each
+    definition that the steps rest on. `packages` are versions by distribution.
+    """
+
+    pipeline: str
+    status: str
+    commit: str
+    dirty: bool
+    diff: str
+    params: Mapping[str, Any]
+    sources: Sequence[Source]
+    steps: Sequence[Step]
+    metrics: Mapping[str, float]
+    tags: Sequence[str]
+    code: Texts
+    python: str
+    platform: str
+    packages: Texts
+    whole: bool = True
+
+
+# --------------------------------------------------------------------------- writing
+
+
+def text_of(file: RunFile) -> str:
+    """The file's text."""
+    head: dict[str, Any] = {"stepwell": FORMAT, "pipeline": file.pipeline}
+    if file.status != "succeeded":
+        head["status"] = file.status
+    if not file.whole:
+        head["whole"] = False
+    found = {
+        **head,
+        "commit": file.commit,
+        **({"dirty": True} if file.dirty else {}),
+        "params": {name: file.params[name] for name in sorted(file.params)},
+        "sources": {
+            one.name: {"address": one.address, "digest": one.digest, "size": one.size}
+            for one in sorted(file.sources)
+        },
+        "steps": [_step(one) for one in file.steps],
+        "metrics": dict(sorted(file.metrics.items())),
+        **({"tags": sorted(file.tags)} if file.tags else {}),
+        "environment": {
+            "python": file.python,
+            "platform": file.platform,
+            "packages": dict(sorted(file.packages.items())),
+        },
+        "code": dict(sorted(file.code.items())),
+        **({"diff": file.diff} if file.diff else {}),
+    }
+    return HEAD + written(found)
+
+
+def _step(one: Step) -> dict[str, Any]:
+    found: dict[str, Any] = {"id": one.id, "step": one.step}
+    if one.status:
+        found["status"] = one.status
+    if one.code:
+        found["code"] = one.code
+    return found | {
+        name: dict(value) for name, value in (("takes", one.takes), ("gives", one.gives)) if value
+    }
+
+
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def ordered(ids: Sequence[str], edges: Sequence[Sequence[int]]) -> list[int]:
+    """The places of steps, each behind those that it waits for, and else by id, with numbers in it as numbers.
+
+    `edges` has for each step the places of those that it waits for; places that are not there do not count.
+    """
+    names = [(_DIGITS.sub(lambda number: number[0].zfill(20), name), name) for name in ids]
+    rank = {place: i for i, place in enumerate(sorted(range(len(ids)), key=names.__getitem__))}
+    open_edges = [
+        {one for one in edges[i] if one < len(ids)} if i < len(edges) else set() for i in range(len(ids))
+    ]
+    behind: list[list[int]] = [[] for _ in ids]
+    for place, before in enumerate(open_edges):
+        for one in before:
+            behind[one].append(place)
+    ready = [(rank[place], place) for place, before in enumerate(open_edges) if not before]
+    heapq.heapify(ready)
+    found = []
+    while ready:
+        _, place = heapq.heappop(ready)
+        found.append(place)
+        for later in behind[place]:
+            open_edges[later].discard(place)
+            if not open_edges[later]:
+                heapq.heappush(ready, (rank[later], later))
+    return found
+
+
+# --------------------------------------------------------------------------- reading
+
+
+def parsed(text: str, name: str) -> RunFile:
+    """The run of a file's text; `name` is for errors. Raises `BadRunFile`."""
+    try:
+        found = read(text)
+    except NotRead as error:
+        raise BadRunFile(
+            f"`{name}` is no run file: line {error.line}: {error}",
+            why="a run file is a small, strict part of YAML",
+            fixes=["stepwell export yaml RUN -o FILE   writes one"],
+        ) from None
+    version = found.get("stepwell")
+    if version != FORMAT or isinstance(version, bool):
+        raise BadRunFile(
+            f"`{name}` is no run file of a format that is known here",
+            why=f"it should say `stepwell: {FORMAT}`"
+            + ("" if version is None else f", and says {version!r}"),
+            fixes=["stepwell export yaml RUN -o FILE", "use the Stepwell that wrote it"],
+        )
+    return _Shape(name).run(found)
+
+
+class _Shape:
+    """Turns what was read into a run, telling what is not as it should be by its place."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def run(self, found: Mapping[str, Any]) -> RunFile:
+        """The run. Raises `BadRunFile`."""
+        known = {"stepwell", "pipeline", "status", "whole", "commit", "dirty", "params", "sources", "steps", "metrics",
+                 "tags", "environment", "code", "diff"}  # fmt: skip
+        self._only(found, known, "")
+        around = self._table(found, "environment")
+        self._only(around, {"python", "platform", "packages"}, "environment.")
+        file = RunFile(
+            self._text(found, "pipeline"),
+            self._text(found, "status", "succeeded"),
+            self._text(found, "commit", ""),
+            self._flag(found, "dirty", False),
+            self._text(found, "diff", ""),
+            self._table(found, "params"),
+            tuple(self._source(name, one) for name, one in self._table(found, "sources").items()),
+            tuple(self._steps(found)),
+            self._numbers(found),
+            self._tags(found),
+            self._texts(found, "code"),
+            self._text(around, "python", ""),
+            self._text(around, "platform", ""),
+            self._texts(around, "packages"),
+            self._flag(found, "whole", True),
+        )
+        place, _, function = file.pipeline.rpartition(":")
+        if not place or not function or "\0" in place:
+            raise self._wrong("pipeline", "FILE:NAME")
+        if file.commit and not re.fullmatch("[0-9a-f]{7,64}", file.commit):
+            raise self._wrong("commit", "the id of a commit, in hexadecimal")
+        return file
+
+    def _wrong(self, place: str, wanted: str) -> BadRunFile:
+        return BadRunFile(
+            f"`{place}` in `{self._name}` is not as it should be",
+            why=f"it should be {wanted}",
+            fixes=["stepwell export yaml RUN -o FILE   writes one"],
+        )
+
+    def _only(self, found: Mapping[str, Any], known: set[str], place: str) -> None:
+        for name in found:
+            if name not in known:
+                raise BadRunFile(
+                    f"`{place}{name}` in `{self._name}` is nothing that a run file says",
+                    why="what is not understood is not left out silently",
+                    fixes=["take it out, or use the Stepwell that wrote it"],
+                )
+
+    def _text(self, found: Mapping[str, Any], name: str, default: str | None = None, place: str = "") -> str:
+        value = found.get(name, default)
+        if not isinstance(value, str):
+            raise self._wrong(place + name, "text")
+        return value
+
+    def _flag(self, found: Mapping[str, Any], name: str, default: bool) -> bool:
+        value = found.get(name, default)
+        if not isinstance(value, bool):
+            raise self._wrong(name, "true or false")
+        return value
+
+    def _table(self, found: Mapping[str, Any], name: str, place: str = "") -> dict[str, Any]:
+        value = found.get(name, {})
+        if not isinstance(value, dict):
+            raise self._wrong(place + name, "a mapping of names")
+        return value
+
+    def _texts(self, found: Mapping[str, Any], name: str, place: str = "") -> dict[str, str]:
+        value = self._table(found, name, place)
+        return {key: self._text(value, key, None, f"{place}{name}.") for key in value}
+
+    def _numbers(self, found: Mapping[str, Any]) -> dict[str, float]:
+        value = self._table(found, "metrics")
+        for key, one in value.items():
+            if isinstance(one, bool) or not isinstance(one, int | float):
+                raise self._wrong(f"metrics.{key}", "a number")
+        return {key: float(one) for key, one in value.items()}
+
+    def _tags(self, found: Mapping[str, Any]) -> tuple[str, ...]:
+        value = found.get("tags", [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self._wrong("tags", "a list of texts")
+        return tuple(value)
+
+    def _source(self, name: str, found: Any) -> Source:
+        place = f"sources.{name}."
+        if not isinstance(found, dict):
+            raise self._wrong(f"sources.{name}", "a mapping")
+        self._only(found, {"address", "digest", "size"}, place)
+        size = found.get("size", 0)
+        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            raise self._wrong(f"{place}size", "a number of bytes")
+        digest = self._text(found, "digest", None, place)
+        if not re.fullmatch("b3:[0-9a-f]{64}", digest):
+            raise self._wrong(f"{place}digest", "`b3:` and 64 hexadecimal digits")
+        return Source(name, self._text(found, "address", None, place), digest, size)
+
+    def _steps(self, found: Mapping[str, Any]) -> Iterator[Step]:
+        value = found.get("steps", [])
+        if not isinstance(value, list):
+            raise self._wrong("steps", "a list")
+        seen: set[str] = set()
+        for number, one in enumerate(value, 1):
+            place = f"steps[{number}]"
+            if not isinstance(one, dict):
+                raise self._wrong(place, "a mapping")
+            self._only(one, {"id", "step", "status", "code", "takes", "gives"}, f"{place}.")
+            step = Step(
+                self._text(one, "id", None, f"{place}."),
+                self._text(one, "step", None, f"{place}."),
+                self._text(one, "code", "", f"{place}."),
+                self._texts(one, "takes", f"{place}."),
+                self._texts(one, "gives", f"{place}."),
+                self._text(one, "status", "", f"{place}."),
+            )
+            if step.id in seen:
+                raise self._wrong(f"{place}.id", "another than that of a step before")
+            seen.add(step.id)
+            yield step
+
+
+# --------------------------------------------------------------------------- comparing
+
+
+def differences(then: RunFile, now: RunFile) -> list[str]:
+    """What is something else in a run than in the file that it was run from, the causes first; empty where their texts are the same."""
+    found = [
+        *_fields(then, now),
+        *_entries("package", then.packages, now.packages),
+        *_entries("parameter", _told(then.params), _told(now.params)),
+        *_entries(
+            "source", {s.name: s.digest for s in then.sources}, {s.name: s.digest for s in now.sources}
+        ),
+        *_steps_apart(then.steps, now.steps),
+        *_entries("metric", _told(then.metrics), _told(now.metrics)),
+    ]
+    if not found and text_of(then) != text_of(now):
+        found.append("what it is written with differs; no step gave anything else")
+    return found
+
+
+def _fields(then: RunFile, now: RunFile) -> Iterator[str]:
+    for name in ("status", "commit", "python", "platform"):
+        was, value = getattr(then, name), getattr(now, name)
+        if was != value:
+            yield f"{name}: {was or 'none'} in the file, {value or 'none'} here"
+    if then.diff != now.diff or then.dirty != now.dirty:
+        yield "the changes beyond the commit are others"
+    if sorted(then.tags) != sorted(now.tags):
+        yield f"tags: {', '.join(then.tags) or 'none'} in the file, {', '.join(now.tags) or 'none'} here"
+
+
+def _told(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: repr(value) for name, value in values.items()}
+
+
+def _entries(what: str, then: Texts, now: Texts) -> Iterator[str]:
+    for name in dict.fromkeys((*then, *now)):
+        was, value = then.get(name), now.get(name)
+        if was is None:
+            yield f"{what} `{name}` is not in the file"
+        elif value is None:
+            yield f"{what} `{name}` is not there here"
+        elif was != value:
+            yield f"{what} `{name}`: {was[:40]} in the file, {value[:40]} here"
+
+
+def _steps_apart(then: Sequence[Step], now: Sequence[Step]) -> Iterator[str]:
+    before, after = {one.id: one for one in then}, {one.id: one for one in now}
+    for name in dict.fromkeys((*before, *after)):
+        was, one = before.get(name), after.get(name)
+        if was is None or one is None:
+            yield f"step `{name}` is not {'in the file' if was is None else 'there here'}"
+            continue
+        if was.status != one.status:
+            yield f"step `{name}`: {was.status or 'succeeded'} in the file, {one.status or 'succeeded'} here"
+        if was.code != one.code:
+            yield f"step `{name}`: its code is something else"
+        if was.gives != one.gives and not one.status:
+            other = [
+                part for part in {**was.gives, **one.gives} if was.gives.get(part) != one.gives.get(part)
+            ]
+            cause = "" if was.takes == one.takes else ", and so does what it takes"
+            yield f"step `{name}`: `{'`, `'.join(other)}` differs{cause}"
+        elif was.takes != one.takes:
+            yield f"step `{name}`: what it takes differs"

@@ -1,0 +1,94 @@
+"""`stepwell export yaml` and `stepwell run FILE.yaml`: the command, its refusals, and that nothing else is touched."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+from cli_projects import Project
+
+SUMS = """
+    from stepwell import log, pipeline, source, step
+
+    numbers = source("numbers.txt", str)
+
+    @step
+    def total(text: str, k: float) -> float:
+        log.metric("total", sum(map(float, text.split())) * k)
+        return sum(map(float, text.split())) * k
+
+    @pipeline
+    def sums(k: float = 1.0) -> float:
+        return total(numbers(), k)
+"""
+
+
+@pytest.fixture
+def sums(project: Project) -> Project:
+    """A committed project with one run of it."""
+    project.write(SUMS)
+    (project.root / "numbers.txt").write_text("1 2 3\n")
+    (project.root / ".gitignore").write_text(".stepwell\n*.yaml\n")
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "first")
+    project("run", "k=2")
+    return project
+
+
+def git(project: Project, *words: str) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *who, *words], cwd=project.root, env=project.env, check=True, capture_output=True)
+
+
+def test_a_file_is_written_run_and_written_again(sums: Project) -> None:
+    assert sums("export", "yaml", "-o", "r1.yaml").out == "r1.yaml  of r1\n"
+    text = (sums.root / "r1.yaml").read_text("utf-8")
+    sums.edit("* k", "* k * 100")  # what is here now is something else, code and data
+    (sums.root / "numbers.txt").write_text("4\n")
+    shutil.rmtree(sums.root / ".stepwell")
+    done = sums("run", "r1.yaml", "--json")
+    assert (done.json["result"], done.json["run"]) == (12.0, "r1")
+    assert "gave what r1.yaml says: 1 steps, the same bytes" in done.err
+    assert sums("export", "yaml").out == text
+    assert sums("export", "yaml", "r1", "--json").json["text"] == text
+    assert (sums.root / "numbers.txt").read_text() == "4\n"
+    assert sorted(path.name for path in sums.root.iterdir() if path.name[0] != ".") == [
+        "numbers.txt",
+        "pipeline.py",
+        "r1.yaml",
+    ]
+
+
+def test_another_value_is_told_and_is_no_success(sums: Project) -> None:
+    text = sums("export", "yaml").out
+    (sums.root / "r1.yaml").write_text(text.replace("total: 12.0", "total: 13.0"))
+    error = sums("run", "r1.yaml", code=1)
+    assert (
+        "error[E574] r2 is not what `r1.yaml` says: metric `total`: 13.0 in the file, 12.0 here" in error.err
+    )
+
+
+def test_what_is_gone_is_named_before_anything_runs(sums: Project) -> None:
+    text = sums("export", "yaml").out
+    digest = text.partition("digest: b3:")[2][:64]
+    (sums.root / "data.yaml").write_text(text.replace(digest, "0" * 64))
+    error = sums("run", "data.yaml", "--json", code=4).json["error"]
+    assert (error["code"], "`numbers` (numbers.txt)" in error["what"]) == ("E573", True)
+    commit = text.partition("commit: ")[2].partition("\n")[0]
+    (sums.root / "code.yaml").write_text(text.replace(commit, '""'))
+    assert "run from the files that are here" in sums("run", "code.yaml").err  # they are the same
+    sums.edit("* k", "* k * 100")
+    error = sums("run", "code.yaml", "--json", code=4).json["error"]
+    assert (error["code"], error["why"]) == ("E572", "other definitions: pipeline.total")
+
+
+def test_what_the_file_says_is_not_said_beside_it(sums: Project) -> None:
+    sums("export", "yaml", "-o", "r1.yaml")
+    assert (
+        sums.refused("run", "r1.yaml", "k=3", code=2)["what"] == "`r1.yaml` says what runs, and so does `k=3`"
+    )
+    assert "--until" in sums("run", "r1.yaml", "--until", "total", code=2).err
+    assert "error[E110]" in sums("export", "yaml", "-o", "pipeline.py", code=2).err
+    assert "error[E576]" in sums("export", "yaml", "-o", ".stepwell/r.yaml", code=2).err
