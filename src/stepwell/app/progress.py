@@ -17,6 +17,7 @@ from stepwell.kernel.events import (
     StepFailed,
     StepFinished,
     StepGrew,
+    StepInterrupted,
     StepRetried,
     StepReused,
     StepStarted,
@@ -25,6 +26,9 @@ from stepwell.kernel.graph import ordered
 from stepwell.kernel.plan import Decision, Plan
 from stepwell.kernel.ports import Artifact, Failure, Logged
 from stepwell.stores.record import merged
+
+ENDS = (StepReused, StepFinished, StepFailed, StepBlocked, StepInterrupted)
+"""With what a step ends."""
 
 _NO_METRICS: Mapping[str, float] = {}
 """One for the many steps that logged none."""

@@ -29,7 +29,7 @@ from stepwell.app.merged import Places, PointGrowth, Split, merged, wanted_of
 from stepwell.app.parameters import origins_document
 from stepwell.app.places import stored
 from stepwell.app.points import PointEngine, PointStore, Whose
-from stepwell.app.progress import Outcome, Progress
+from stepwell.app.progress import ENDS, Outcome, Progress
 from stepwell.app.session import Settings, Work, execute, prepare
 from stepwell.app.values import plain, plain_result
 from stepwell.author.groups import Sweep
@@ -51,7 +51,6 @@ from stepwell.kernel.events import (
     StepGrew,
     StepInterrupted,
     StepRepaired,
-    StepReused,
     StepStarted,
 )
 from stepwell.kernel.graph import Graph, Pack
@@ -293,9 +292,6 @@ class _Seen:
 
     def __getitem__(self, node: int, /) -> Foreseen | None:
         return Foreseen(None, False, "blocked") if node in self._bad else Foreseen((), True, "run")
-
-
-ENDS = (StepReused, StepFinished, StepFailed, StepBlocked, StepInterrupted)
 
 
 class PointRecorder:

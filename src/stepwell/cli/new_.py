@@ -1,13 +1,14 @@
-"""`stepwell new`: a pipeline file to start from."""
+"""`stepwell new`: a pipeline file to start from, or the one that a notebook amounts to."""
 
 from __future__ import annotations
 
 import os.path
 import shlex
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from stepwell.cli.text import print_json
+from stepwell.cli.text import clean, print_json
 from stepwell.errors import FileInTheWay, StoreReadOnly, UsageError
 
 TEMPLATE = '''"""A pipeline to start from: two steps. Try
@@ -47,20 +48,29 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file", nargs="?", default="pipeline.py", metavar="FILE", help="the file to write (pipeline.py)"
     )
+    parser.add_argument(
+        "--from",
+        dest="notebook",
+        metavar="NOTEBOOK",
+        default="",
+        help="make it of a notebook's cells, Jupyter's (.ipynb) or marimo's (.py)",
+    )
+    parser.add_argument("-o", "--output", dest="output", metavar="FILE", default="", help="the same as FILE")
 
 
 def run(options: Namespace) -> int:
     """Write the file, unless one is there."""
-    file = _file(options.file)
+    file = _file(options.output or options.file)
     if file.suffix != ".py" or not file.stem.isidentifier():
         raise UsageError(
             f"`{file.name}` cannot be a pipeline file",
             fixes=["a Python name ending in .py, for example pipeline.py"],
         )
+    text, notes = _text(options.notebook, file)
     try:
         file.parent.mkdir(exist_ok=True)
-        with file.open("x", encoding="utf-8") as out:
-            out.write(TEMPLATE)
+        with file.open("x", encoding="utf-8", errors="surrogateescape") as out:
+            out.write(text)
     except FileExistsError:
         raise FileInTheWay(
             f"`{file}` is there already", fixes=["stepwell new other.py", f"stepwell plan {file}"]
@@ -77,12 +87,28 @@ def run(options: Namespace) -> int:
             f"cannot write `{file}`: {error.strerror}", fixes=["another folder: stepwell new DIR"]
         ) from None
     if options.json:
-        print_json({"file": str(file)})
+        print_json({"file": str(file), "notes": notes} if options.notebook else {"file": str(file)})
     else:
+        for note in notes:
+            print(f"note: {clean(note)}", file=sys.stderr)
         print(
             f"wrote {file}; now: stepwell plan{'' if file.name == 'pipeline.py' and file.parent == Path() else f' {file}'}"
         )
     return 0
+
+
+def _text(notebook: str, file: Path) -> tuple[str, list[str]]:
+    """What is written: the template, or what a notebook gives, with notes on it. Raises as `converted`."""
+    if not notebook:
+        return TEMPLATE, []
+    from stepwell.app.notebooks import converted  # the template needs nothing of it
+
+    path = Path(notebook)
+    found = converted(path)
+    notes = list(found.notes)
+    if os.path.abspath(path.parent) != os.path.abspath(file.parent):
+        notes.append(f"files are looked for from `{file.parent}`, not from the notebook's folder")
+    return found.text, notes
 
 
 def _file(word: str) -> Path:

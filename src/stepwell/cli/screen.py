@@ -7,39 +7,40 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from io import StringIO
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from stepwell.app.plaindata import plain
-from stepwell.app.progress import Outcome, Progress
+from stepwell.app.progress import ENDS, Outcome, Progress
+from stepwell.cli.crowd import MANY, Crowd
+from stepwell.cli.ending import summary
 from stepwell.cli.text import (
     clean,
     first_line,
     given,
-    last_line,
     last_words,
-    number,
     paint,
     pairs,
     seconds,
     short,
     silence,
-    table,
 )
 from stepwell.kernel.events import (
     Event,
-    StepBlocked,
-    StepFailed,
-    StepFinished,
     StepGrew,
-    StepInterrupted,
     StepRepaired,
     StepRetried,
-    StepReused,
+    StepStarted,
 )
 from stepwell.kernel.graph import DYNAMIC
 from stepwell.kernel.plan import Plan
-from stepwell.kernel.ports import Failure, Said
+from stepwell.kernel.ports import Failure, Recorded, Said
+
+if TYPE_CHECKING:
+    from stepwell.app.pace import Far
+    from stepwell.cli.beat import Beat
+    from stepwell.stores.local import LocalStore
 
 MARK = {
     "succeeded": ("✓", "green"),
@@ -49,10 +50,6 @@ MARK = {
     "skipped": ("-", "dim"),
     "interrupted": ("!", "yellow"),
 }
-_ENDS = (StepFinished, StepReused, StepFailed, StepBlocked, StepInterrupted)
-
-MANY = 40
-"""Steps above which a run shows only what is of interest."""
 
 
 def title(plan: Plan, stream: TextIO | None = None) -> str:
@@ -65,6 +62,9 @@ def title(plan: Plan, stream: TextIO | None = None) -> str:
 class View(Protocol):
     """Shows a run."""
 
+    def points(self, labels: Sequence[str]) -> None:
+        """What is run are several points of a sweep; the ids of their steps begin with these labels. Told before `begin`."""
+
     def begin(self, run: str) -> None:
         """The run has an id now."""
 
@@ -76,33 +76,64 @@ class View(Protocol):
 
 
 class Lines:
-    """A run as lines: one for each step that ended, and what steps print as it comes."""
+    """A run as lines: one for each step that ended, and what steps print as it comes.
 
-    def __init__(self, plan: Plan, stream: TextIO, *, quiet: bool = False) -> None:
+    With `store`, the summary says how the run differs from the one before. With `beating`, a line says what is going on
+    where nothing else has been said for a while.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        stream: TextIO,
+        *,
+        quiet: bool = False,
+        store: LocalStore | None = None,
+        beating: bool = False,
+    ) -> None:
         self.plan = plan
         self.stream = stream
         self.quiet = quiet
+        self.store = store
+        self.beating = beating
         self.width = min(32, max((len(node.id) for node in plan.graph.nodes), default=0))
         self.partial: dict[tuple[int, str], str] = {}
-        self.told = 0
-        self.reused = 0
-        self.shown_at = time.monotonic()
+        self.crowd: Crowd | None = None
+        self.shown_at = self.spoke_at = time.monotonic()
         self.deaf = False
+        self.done, self.total = 0, len(plan.decisions)
+        self.began: dict[int, float] = {}
+        self.told_far: dict[int, Far] = {}
+        self.beat: Beat | None = None
+
+    def close(self) -> None:
+        """Nothing is said any more."""
+        if self.beat is not None:
+            self.beat.stop()
+            self.beat = None
+
+    def points(self, labels: Sequence[str]) -> None:
+        """Points are told apart by the ids of their steps."""
 
     def begin(self, run: str) -> None:
         """Print the pipeline, its parameters and the run."""
         self.put(first_line(title(self.plan, self.stream), run, self.stream))
+        if self.beating:
+            from stepwell.cli.beat import Beat
+
+            self.beat = Beat(self._alive, lambda: self.spoke_at)
 
     def see(self, event: Event, progress: Progress) -> None:
         """Print what the event is worth."""
-        if isinstance(event, StepReused) and progress.total > MANY:
-            self.reused += 1
-        elif isinstance(event, _ENDS):
+        if isinstance(event, ENDS):
+            self.began.pop(event.node, None)
             if self.partial:
                 self._flush(event.node)
             self._ended(event.node, progress.outcomes[event.node], progress)
         elif isinstance(event, Said):
             self._said(event)
+        elif isinstance(event, StepStarted):
+            self.began[event.node] = time.monotonic()
         elif isinstance(event, StepRepaired):
             self.put(f"  ! {clean(self.id(event.node))}: {clean(event.why)}; it runs again")
         elif isinstance(event, StepRetried):
@@ -110,18 +141,23 @@ class Lines:
             self._retried(event)
         elif isinstance(event, StepGrew):
             self._grew(event)
+        elif isinstance(event, Recorded) and self.beat is not None:
+            self._far(event)
+        self.done, self.total = len(progress.outcomes), progress.total
 
     def end(self, run: str, progress: Progress, result: Any) -> None:
         """Print the summary."""
-        if self.reused:
-            self.put(f"  · {self.reused:,} {'step is' if self.reused == 1 else 'steps are'} up to date")
-        for line in summary(run, progress, result, self.stream, quiet=self.quiet):
+        self.close()
+        summed = self.crowd.lines(self.stream) if self.crowd is not None else []
+        told = summary(run, progress, result, self.stream, quiet=self.quiet, store=self.store)
+        for line in (*summed, *told):
             self.put(line)
 
     def put(self, line: str) -> None:
         """Print a line. A run goes on when nobody reads what it says any more."""
         if self.deaf:
             return
+        self.spoke_at = time.monotonic()
         try:
             self.write(line)
         except OSError as error:
@@ -143,24 +179,52 @@ class Lines:
         return self.plan.graph.nodes[node].id
 
     def _ended(self, node: int, outcome: Outcome, progress: Progress) -> None:
-        if progress.total > MANY and outcome.status in ("succeeded", "blocked", "interrupted"):
-            self.told += 1
-            if self.told > MANY:
-                if time.monotonic() - self.shown_at > 2:
-                    self.shown_at = time.monotonic()
-                    self.put(f"  … {len(progress.outcomes):,} of {progress.total:,}")
+        briefly = False
+        if progress.total > MANY:
+            crowd = self.crowd = self.crowd or Crowd(self.plan)
+            if outcome.status == "cached":
+                crowd.reused += 1
                 return
+            if not crowd.tells(node, outcome):
+                self._so_far(progress)
+                return
+            briefly = crowd.briefly
         self.put(step_line(self.id(node), outcome, self.width, self.stream))
         lost = [reason.text for reason in outcome.decision.reasons if reason.kind == "missing"]
         for note in [*(f"{text}, so it ran again" for text in lost), *outcome.notes]:
             self.put(f"      note: {clean(note)}")
         if outcome.failure is not None:
-            for line in failure_lines(outcome.failure, self.stream):
+            lines = failure_lines(outcome.failure, self.stream)
+            for line in lines[:1] if briefly else lines:
                 self.put(f"    {line}")
+
+    def _so_far(self, progress: Progress) -> None:
+        """How many steps have ended, now and then."""
+        if time.monotonic() - self.shown_at > 2:
+            self.shown_at = time.monotonic()
+            self.put(f"  … {len(progress.outcomes):,} of {progress.total:,}")
+
+    def _alive(self) -> None:
+        """What is going on, where nothing else has been said for a while."""
+        from stepwell.cli.beat import beat_line
+
+        now = time.monotonic()
+        running = [
+            (self.id(node), now - began, self.told_far.get(node)) for node, began in list(self.began.items())
+        ]
+        self.put(beat_line(self.done, self.total, running, time.strftime("%H:%M:%S")))
+
+    def _far(self, event: Recorded) -> None:
+        from stepwell.app.pace import far_of
+
+        if (far := far_of(event)) is not None:
+            self.told_far[event.node] = far
 
     def _grew(self, event: StepGrew) -> None:
         """A dynamic call became steps: how many, of which kinds."""
         name, self.plan = self.id(event.node), event.plan
+        if self.crowd is not None:
+            self.crowd.take(event.plan)
         graph = event.plan.graph
         kinds: dict[str, int] = {}
         for step in [graph.steps[node.step] for node in graph.nodes[event.first :]]:
@@ -201,11 +265,8 @@ class Lines:
 def unchanged_lines(plan: Plan, run: str, progress: Progress, result: Any, stream: StringIO) -> list[str]:
     """What a run in which everything was reused shows between its first and its last line."""
     lines = Lines(plan, stream)
-    if progress.total > MANY:
-        lines.reused = progress.total
-    else:
-        for node in sorted(progress.outcomes):
-            lines._ended(node, progress.outcomes[node], progress)
+    for node in sorted(progress.outcomes):
+        lines._ended(node, progress.outcomes[node], progress)
     lines.end(run, progress, result)
     return stream.getvalue().splitlines()[:-1]
 
@@ -252,43 +313,3 @@ def failure_lines(failure: Failure, stream: TextIO | None = None) -> list[str]:
     if failure.docs:
         lines.append(f"  docs  stepwell explain {failure.code}")
     return lines
-
-
-def summary(
-    run: str, progress: Progress, result: Any, stream: TextIO | None = None, *, quiet: bool = False
-) -> list[str]:
-    """The last lines of a run: result, counts, what to do next."""
-    statuses: dict[str, int] = {}
-    for outcome in progress.outcomes.values():
-        statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
-    ran = statuses.get("succeeded", 0) + statuses.get("failed", 0)
-    lines = []
-    if result is not None and not quiet:
-        lines += _result_lines(result)
-    parts = [f"{ran:,} ran", f"{statuses.get('cached', 0):,} cached"]
-    parts += [
-        f"{statuses[word]:,} {word}"
-        for word in ("failed", "blocked", "interrupted", "skipped")
-        if statuses.get(word)
-    ]
-    lines.append(last_line(run, progress.status, progress.seconds, ", ".join(parts), stream))
-    if progress.status == "interrupted":
-        lines.append("resume with the same command: what is done is kept")
-    return lines
-
-
-def _result_lines(result: Any) -> list[str]:
-    if not isinstance(result, dict):
-        return [f"result  {_shown(result, 200)}"]
-    lines = []
-    for name, value in result.items():
-        if isinstance(value, dict):
-            rows = table([[clean(str(key)), _shown(item)] for key, item in value.items()])
-            lines += [clean(str(name)), *(f"  {row}" for row in rows)]
-        elif value is not None:
-            lines.append(f"{clean(str(name))}  {_shown(value)}")
-    return lines if len(lines) <= 30 else [*lines[:30], f"… {len(lines) - 30} more"]
-
-
-def _shown(value: object, width: int = 60) -> str:
-    return number(value) if isinstance(value, int | float) else short(value, width)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepwell.app.plaindata import number
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.runs import COLOUR, run_row
 from stepwell.cli.text import clean, columns, cut, given, paint, pairs, print_json, seconds, size, table, wide
 from stepwell.stores.history import RunRow, StepRow
+
+if TYPE_CHECKING:
+    from stepwell.stores.recordings import RecordedRow
+
+SHOWN = ("figure", "table", "text", "card")
+"""What is listed of what steps recorded."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -27,6 +33,9 @@ def run(options: Namespace) -> int:
     with stored(project_root(), looking=True, create=False) as store:
         row = store.runs.run(options.run)
         steps = store.runs.steps(row.run)
+        recorded = store.runs.recorded(row.run)
+        curves = store.runs.curve_names(row.run) if options.json else []
+    ids = {step.node: step.id for step in steps}
     if options.json:
         print_json(
             {
@@ -34,6 +43,12 @@ def run(options: Namespace) -> int:
                 "counts": dict(row.counts),
                 "params_from": {name: dict(one) for name, one in row.origins.items()},
                 "steps": [_document(step) for step in steps],
+                "recorded": [_recorded_document(one, ids) for one in recorded if one.node in ids],
+                "curves": [
+                    {"id": ids[node], "name": name, "count": count, "last": number(last)}
+                    for node, name, count, last in curves
+                    if node in ids
+                ],
             }
         )
         return 0
@@ -50,6 +65,8 @@ def run(options: Namespace) -> int:
             print("\n".join([f"{clean(step.id)}:", *(f"  {line}" for line in failure_lines(step.error))]))
         for note in step.notes:
             print(f"{clean(step.id)}: note: {clean(note)}")
+    for line in _recorded_lines(recorded, ids):
+        print(line)
     return 0
 
 
@@ -100,6 +117,36 @@ def _document(step: StepRow) -> dict[str, Any]:
     return out
 
 
+def _recorded_document(one: RecordedRow, ids: dict[int, str]) -> dict[str, Any]:
+    artifact = one.artifact
+    return {
+        "id": ids[one.node],
+        "kind": one.kind,
+        "name": one.name,
+        "place": one.step,
+        "digest": artifact.digest if artifact is not None else None,
+        "codec": artifact.codec if artifact is not None else None,
+        "size": artifact.size if artifact is not None else None,
+        "text": one.text,
+    }
+
+
+def _recorded_lines(recorded: list[RecordedRow], ids: dict[int, str]) -> list[str]:
+    """What each step recorded besides numbers and tags, by kind: names, the first few of them."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for one in recorded:
+        if one.kind in SHOWN and one.node in ids:
+            names = found.setdefault((one.node, one.kind), [])
+            if one.name not in names:
+                names.append(one.name)
+    lines = []
+    for (node, kind), names in found.items():
+        more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+        told = ", ".join(clean(name) for name in names[:5])
+        lines.append(paint(f"{clean(ids[node])}: {kind}{'s' if len(names) > 1 else ''} {told}{more}", "dim"))
+    return lines
+
+
 def _head(row: RunRow) -> list[str]:
     commit = f"  commit {row.commit[:12]}{' and other changes' if row.dirty else ''}" if row.commit else ""
     lines = [
@@ -114,6 +161,8 @@ def _head(row: RunRow) -> list[str]:
             lines.append(paint(f"  {clean(came)}", "dim"))
     if row.metrics:
         lines.append(f"  {pairs(row.metrics)}")
+    if row.tags:
+        lines.append(f"  {paint('  '.join(map(clean, row.tags)), 'cyan')}")
     return lines
 
 

@@ -109,6 +109,8 @@ def _next(store: LocalStore, rows: Sequence[Row], group: str) -> list[str]:
         return []
     said = said_directions(store, store.runs.some([rows[-1].run]))
     names = dict.fromkeys(name for row in rows for name in row.metrics)
+    if not names:
+        return []
     metric = next((name for name in names if direction_of(name, said)), "")
     best = best_of(rows, metric, said) if metric else None
     if best is None:

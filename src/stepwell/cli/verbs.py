@@ -14,6 +14,10 @@ VERBS = {
     "describe": "what a pipeline or step takes in, gives and promises",
     "runs": "the runs so far, newest first",
     "show": "one run: its steps, reasons, metrics, outputs",
+    "compare": "runs beside each other: parameters, metrics, code, data, environment, times",
+    "ui": "the page: runs, steps, data, releases in a browser; it only reads",
+    "report": "a run as one file: for a mail, a pull request, a CI job",
+    "export": "a run as a YAML file, which `run` runs again",
     "logs": "what the steps of a run printed",
     "add": "give data a name, lock it, and import it by that name",
     "freeze": "keep what a database, a bucket, an address or a folder gives now, and read that",
@@ -98,7 +102,15 @@ VALUED = (
     "--unit",
     "--read",
     "--doc",
+    "--port",
+    "--host",
     "--query",
     "--type",
+    "--sort",
+    "--best",
+    "--metric",
 )
 """Options whose next word is their value, of all verbs; and `-n`, where a number follows."""
+
+SIGNED = ("--sort",)
+"""Those of them whose value may begin with a minus sign: `--sort -auc`."""

@@ -1,0 +1,107 @@
+"""What is said when a run has ended: what changed since the last one, what failed, where to look next."""
+
+from __future__ import annotations
+
+import re
+
+from stepwell.app.sincelast import Moved, Since
+from stepwell.cli.ending import since_lines
+
+TRAINING = """
+    from stepwell import log, pipeline, step
+
+    @step
+    def train(depth: int) -> float:
+        log.metric("auc", 0.8 + depth / 100)
+        log.metric("rmse", 3.0)
+        log.tag("base\\x1b[31mline")
+        return 1.0
+
+    @pipeline
+    def fit(depth: int = 4) -> float:
+        return train(depth)
+"""
+
+CROWD = """
+    from stepwell import pipeline, step
+
+    @step
+    def load(n: int) -> int:
+        if n == 17:
+            raise ValueError("this one is bad")
+        return n
+
+    @step
+    def add(values: list[int]) -> int:
+        return sum(values)
+
+    @pipeline
+    def many(count: int = 60) -> int:
+        return add([load(n) for n in range(count)])
+"""
+
+
+def test_since_the_last_run(project):
+    project.write(TRAINING)
+    first = project("run").out.splitlines()
+    assert first[2:-1] == [
+        "result  1",
+        "tags  base\\x1b[31mline",
+    ]  # there is nothing yet that it could be compared with
+    assert project("run", "depth=6").out.splitlines()[2:-1] == [
+        "result  1",
+        "tags  base\\x1b[31mline",
+        "since r1: depth 4 → 6",
+        "  auc  0.86  +0.02  better",
+        "  1 as before",
+        "look further: stepwell compare   stepwell ui",
+    ]
+    assert project("run", "--force", "train", "depth=6").out.splitlines()[-3:-1] == [
+        "metrics as in r2",
+        "look further: stepwell compare   stepwell ui",
+    ]
+    worse = project("run", "depth=3").out
+    assert "since r3: depth 6 → 3" in worse
+    assert re.search(r"auc +0\.83 +-0\.03 +worse", worse)
+    assert len(project("run", "depth=3").out.splitlines()) == 4  # of what is up to date nothing more is said
+    assert "since" not in project("run", "--json", "depth=2").err
+
+
+def test_points_of_a_sweep_are_no_last_run_where_there_is_another(project):
+    project.write(TRAINING)
+    project("run")
+    project("run", "--sweep", "depth=7,8")
+    assert "since r1: depth 4 → 9" in project("run", "depth=9").out
+
+
+def test_many_steps_of_which_some_fail(project):
+    project.write(CROWD)
+    out = project("run", "--keep-going", code=1).out
+    lines = out.splitlines()
+    assert "  ✓ 59 × load" in out
+    assert "ValueError: this one is bad" in out
+    assert sum(line.startswith("  ✓") for line in lines) == 1
+    assert lines[-3] == "failed  load[18]"
+    assert lines[-2] == "look further: stepwell show r1   stepwell logs r1   stepwell ui"
+    assert "60 ran, 0 cached, 1 failed, 1 blocked" in lines[-1]
+
+
+def test_lines_on_metrics():
+    moved = (
+        Moved("auc", 0.9, 0.8, "better"),
+        Moved("x\x1b[2J", float("nan"), 1.0, ""),
+        Moved("loss", 0.5, float("inf"), "better"),
+        Moved("gain", 5.0, None, ""),
+        *[Moved(f"m{i}", 1.0, 2.0, "") for i in range(20)],
+    )
+    lines = since_lines(Since("r7", {f"p{i}": (i, "a\nb") for i in range(5)}, moved, 3))
+    assert lines == [
+        "since r7: p0 0 → a b, p1 1 → a b, p2 2 → a b, 2 more",
+        "  auc       0.9  +0.1     better",
+        "  x\\x1b[2J  nan  was 1",
+        "  loss      0.5  was inf  better",
+        "  gain      5    new",
+        "  m0        1    -1",
+        "  19 more changed, 3 as before",
+    ]
+    assert since_lines(Since("r7", {}, (), 3)) == ["metrics as in r7"]
