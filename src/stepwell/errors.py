@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DOCS = "docs/reference/errors.md"
 
+_PACKAGE = __file__.removesuffix("errors.py")
+
 
 class StepwellError(Exception):
     """Base of every error that Stepwell raises on purpose.
@@ -76,6 +78,17 @@ class StepwellError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.what, self.why, self.fixes, self.where))
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: the lines of the program's own that led here, then the error."""
+        from itertools import takewhile  # only notebooks ask
+        from traceback import extract_tb, format_list
+
+        led = takewhile(lambda frame: not frame.filename.startswith(_PACKAGE), extract_tb(self.__traceback__))
+        own = [frame for frame in led if "/IPython/" not in frame.filename]
+        lines = "".join(format_list(own)).splitlines()
+        notes = "\n".join(getattr(self, "__notes__", ())).splitlines()
+        return [*lines, *notes, *str(self).splitlines()]
 
 
 def _rebuild(
@@ -435,6 +448,12 @@ class BadUse(AuthoringError):
     """What `use(...)` was given names no project, or no step in it."""
 
     code = "E236"
+
+
+class CannotCarry(AuthoringError):
+    """A pipeline of a release cannot be called here: it does something that only its own project can, or there is none of that name."""
+
+    code = "E766"
 
 
 class BadQuery(AuthoringError):
@@ -997,6 +1016,48 @@ class NotebookFailed(StepError):
     code = "E429"
 
 
+class BadRole(AuthoringError):
+    """A role of `stepwell.ml` stands on a function that cannot play it, or its options contradict each other."""
+
+    code = "E531"
+
+
+class SplitBroken(StepError):
+    """A splitter gave parts that share rows, keys or groups, an empty part, or no parts. That is kept for a look."""
+
+    code = "E532"
+
+
+class TokenizerBroken(StepError):
+    """A tokenizer gave no vocabulary, or one that does not mean the same whenever it is used. That is kept for a look."""
+
+    code = "E533"
+
+
+class PreprocessorBroken(StepError):
+    """A preprocessor gave no table, a table without rows, or a transformer that is not fitted. That is kept for a look."""
+
+    code = "E534"
+
+
+class TrainerBroken(StepError):
+    """A trainer gave no model, or one that is not fitted. That is kept for a look."""
+
+    code = "E535"
+
+
+class EvaluatorBroken(StepError):
+    """An evaluator gave something else than named, finite numbers. That is kept for a look."""
+
+    code = "E536"
+
+
+class PredictorBroken(StepError):
+    """A predictor gave more or fewer rows than it was given, or gaps. That is kept for a look."""
+
+    code = "E537"
+
+
 # --------------------------------------------------------------------------- E5xx: the store
 
 
@@ -1057,6 +1118,116 @@ class StoreRemoved(StoreError):
 
     code = "E508"
     reason = "something deleted or moved its folder; results, and what steps still need, were in it"
+
+
+class NotFromThePage(StoreError):
+    """A request to the server of the page did not come from the page itself, or without the token that `stepwell ui` printed."""
+
+    code = "E551"
+    exit_code = 3
+
+
+class BadQuestion(StoreError):
+    """An address of the page was asked for something that it cannot answer."""
+
+    code = "E552"
+    exit_code = 2
+
+
+class NothingThere(StoreError):
+    """The page has no such address, or the store no longer has what it shows."""
+
+    code = "E553"
+    exit_code = 4
+
+
+class CannotListen(StoreError):
+    """The server of the page cannot listen at the host or port that was asked for."""
+
+    code = "E554"
+    exit_code = 3
+
+
+class NotOneRun(UsageError):
+    """A report is of one run, and a sweep or a range of runs was named."""
+
+    code = "E561"
+
+
+class ReportUnwritable(UsageError):
+    """A report cannot be written to the place that was asked for."""
+
+    code = "E562"
+
+
+class BadRunFile(UsageError):
+    """A run file cannot be read: it is not the strict part of YAML that Stepwell writes, or says something that no run file says."""
+
+    code = "E571"
+
+
+class RunCodeGone(UsageError):
+    """The code of a run file is not to be had: its commit is not here, or what is here is something else."""
+
+    code = "E572"
+    exit_code = 4
+
+
+class RunDataGone(UsageError):
+    """Data of a run file is something else now, and nobody has kept what it was."""
+
+    code = "E573"
+    exit_code = 4
+
+
+class RunDiffers(UsageError):
+    """A run from a run file gave something else than the file says."""
+
+    code = "E574"
+    exit_code = 1
+
+
+class NotExportable(UsageError):
+    """A run cannot be written as a run file: it still runs, or nothing is known of how it is wired."""
+
+    code = "E575"
+
+
+class RunFileUnwritable(UsageError):
+    """A run file cannot be written to the place that was asked for."""
+
+    code = "E576"
+
+
+class CannotRecord(StepError, TypeError):
+    """`log` was given something that it cannot record: a name that is no text, or a value of another kind."""
+
+    code = "E521"
+    reason = "nothing was recorded; what a step records is numbers, pictures, tables, texts and cards, each under a name"
+
+
+class RecordRefused(StepError):
+    """Something that a step recorded was not kept, and the step went on: it is a note of the step."""
+
+    code = "E522"
+
+
+class BadFilter(UsageError):
+    """A condition on runs (`--where`), or an order of them, cannot be read."""
+
+    code = "E541"
+
+
+class UnknownField(UsageError):
+    """A condition on runs, an order or a column asks for a name that is no parameter or metric of any run."""
+
+    code = "E542"
+
+
+class NothingToCompare(UsageError):
+    """There are no two runs to compare, or a name means no run."""
+
+    code = "E543"
 
 
 # --------------------------------------------------------------------------- E6xx: values and bytes
@@ -1653,6 +1824,15 @@ class NotVaried(ReleaseError):
 
     code = "E808"
     exit_code = 2
+
+
+# --------------------------------------------------------------------------- E58x: notebooks
+
+
+class NothingToConvert(AuthoringError):
+    """A notebook has neither pipelines nor calls of functions of its own, so that no pipeline file can be made of it."""
+
+    code = "E581"
 
 
 # --------------------------------------------------------------------------- E77x: compatibility and contracts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -44,6 +45,13 @@ def plan_pipeline(
             return PlanView(work.plan, shown.document, lambda: text)
 
 
+def plan_html(document: Mapping[str, Any]) -> str:
+    """A plan as notebooks show it."""
+    from stepwell.app.displays import plan_html as shown  # only notebooks draw this
+
+    return shown(document)
+
+
 def run_pipeline(
     pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> Run[Any]:
@@ -59,7 +67,10 @@ def run_pipeline(
         params, origins = _called(loaded, args, kwargs)
         with stored(loaded.target.root) as store:
             work = prepare(loaded, params, store, settings)._replace(origins=origins)
-            with import_module(VIEW).view(work.plan, plain=settings.in_process) as view:
+            shown = import_module(VIEW).view(
+                work.plan, plain=settings.in_process, work=work, jobs=settings.jobs
+            )
+            with shown as view:
                 finished = finish(work, settings, view, since=since)
         return finished_run(loaded, work, *finished)
 
@@ -113,3 +124,10 @@ def finish(
     view.end(run[0], progress, result)
     say(tell(told, facts_of(work, run[0], progress), work.root))
     return run[0], progress, result
+
+
+def wired(project: Any, order: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """How a pipeline of a release is wired, for `use("churn==1.4.0")`. Raises as `app.wired`."""
+    from stepwell.app.wired import wired as found  # few pipelines are of releases
+
+    return found(project, order, root)

@@ -55,7 +55,18 @@ def finished_run(loaded: Loaded, work: Work, run: str, progress: Progress, resul
     failures = [outcome.failure for outcome in progress.outcomes.values() if outcome.failure is not None]
     document = run_document(progress, run, result, work.origins)
     error = error_of(failures[0]) if failures else None
-    return Run(run, progress.status, progress.seconds, steps, progress.metrics, document, load, error)
+
+    def html() -> str:
+        from stepwell.app.displays import run_html  # only notebooks draw this
+
+        root = loaded.target.root
+        try:
+            with stored(root, looking=True) as store:
+                return run_html(document, store, root)
+        except StepwellError:  # the store was removed or cannot be read any more: the run itself is known
+            return run_html(document, None, root)
+
+    return Run(run, progress.status, progress.seconds, steps, progress.metrics, document, load, error, html)
 
 
 def error_of(failure: Failure) -> StepwellError:

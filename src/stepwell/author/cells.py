@@ -34,7 +34,7 @@ from stepwell.author.fingerprint.scopes import FUNCTIONS, MUTATORS, bound_names,
 from stepwell.author.shell import Cell, Kernel
 from stepwell.errors import NotInACell
 
-__all__ = ["module_text"]
+__all__ = ["Statement", "definitions", "module_text", "statements_of"]
 
 _SEEDS = frozenset({"seed", "manual_seed", "set_seed"})
 """Calls that set what later random numbers are: of one generator the newest counts."""
@@ -48,7 +48,7 @@ _CERTAIN = (ast.Try, ast.TryStar, ast.With, ast.Match)
 
 
 @dataclass(eq=False, slots=True)
-class _Statement:
+class Statement:
     """A top-level statement of a cell."""
 
     node: ast.stmt
@@ -82,10 +82,10 @@ class _Statement:
 class _Names:
     """What each name amounts to: the statements that make it, oldest first."""
 
-    chains: dict[str, list[_Statement]] = field(default_factory=dict)
+    chains: dict[str, list[Statement]] = field(default_factory=dict)
     first: dict[str, int] = field(default_factory=dict)
-    stars: list[_Statement] = field(default_factory=list)
-    futures: list[_Statement] = field(default_factory=list)
+    stars: list[Statement] = field(default_factory=list)
+    futures: list[Statement] = field(default_factory=list)
 
 
 def module_text(cells: Iterable[Cell], wanted: Sequence[str], kernel: Kernel) -> str:
@@ -93,24 +93,34 @@ def module_text(cells: Iterable[Cell], wanted: Sequence[str], kernel: Kernel) ->
 
     Raises `NotInACell` naming what no executed cell defines, or what is not a definition.
     """
+    lines: list[str] = []
+    for one in definitions(cells, wanted, kernel):
+        lines += [f"# cell {one.cell} line {one.line}", one.text]
+    return "\n".join(["", *lines, ""])
+
+
+def definitions(cells: Iterable[Cell], wanted: Sequence[str], kernel: Kernel) -> list[Statement]:
+    """The statements that define the wanted names with all that they reach, in an order that can be executed.
+
+    Raises `NotInACell` as `module_text` does.
+    """
     names = _Names()
     index = 0
     for cell in (_DISPLAY, *cells):
-        for statement in _statements(cell, kernel.pipelines, index):
+        for statement in statements_of(cell, kernel.pipelines, index):
             index += 1
             _take(names, statement)
     chosen = _reached(names, wanted, kernel)
-    lines: list[str] = []
-    for one in [*names.futures[-1:], *_ordered(names, chosen)]:
-        lines += [f"# cell {one.cell} line {one.line}", one.text]
-    return "\n".join(["", *lines, ""])
+    return [*names.futures[-1:], *_ordered(names, chosen)]
 
 
 # ---------------------------------------------------------------------------- statements
 
 
-def _statements(cell: Cell, pipelines: frozenset[str], index: int) -> Iterator[_Statement]:
-    """The statements of a cell that ran, as far as they bind or change something."""
+def statements_of(
+    cell: Cell, pipelines: frozenset[str], index: int = 0, *, all_of_them: bool = False
+) -> Iterator[Statement]:
+    """The statements of a cell that ran, as far as they bind or change something; or else `all_of_them`."""
     try:
         tree = ast.parse(cell.code)
     except (SyntaxError, ValueError):  # it did not run either
@@ -120,12 +130,12 @@ def _statements(cell: Cell, pipelines: frozenset[str], index: int) -> Iterator[_
         if cell.stop and (node.end_lineno or node.lineno) >= cell.stop:
             return
         text, line = _text(node, lines, cell.code)
-        binds, changes = _bound(node), _changed(node)
-        if not (binds or changes) and not _is_star(node):
+        binds, changes = _bound(node), _changed(node) - pipelines  # which nothing changes
+        if not (all_of_them or binds or changes) and not _is_star(node):
             continue
         live = _live(node, pipelines)
         now, later = (frozenset(), frozenset()) if live else _reads(node, text)
-        yield _Statement(
+        yield Statement(
             node=node,
             text=text,
             cell=cell.number,
@@ -292,7 +302,7 @@ def _names_in(text: str) -> Iterator[str]:
 # ---------------------------------------------------------------------------- what each name amounts to
 
 
-def _take(names: _Names, statement: _Statement) -> None:
+def _take(names: _Names, statement: Statement) -> None:
     """Let a statement that ran count, and what it supersedes no longer."""
     node = statement.node
     if isinstance(node, ast.ImportFrom) and node.module == "__future__":
@@ -317,7 +327,7 @@ def _take(names: _Names, statement: _Statement) -> None:
         _grow(names.chains.setdefault(name, []), statement)
 
 
-def _grow(chain: list[_Statement], statement: _Statement) -> None:
+def _grow(chain: list[Statement], statement: Statement) -> None:
     """Add what changes a name: not twice the same, and a store in place of an older one into the same."""
     for at, one in enumerate(chain):
         same_store = statement.place and one.place == statement.place
@@ -328,9 +338,9 @@ def _grow(chain: list[_Statement], statement: _Statement) -> None:
     chain.append(statement)
 
 
-def _reached(names: _Names, wanted: Sequence[str], kernel: Kernel) -> list[_Statement]:
+def _reached(names: _Names, wanted: Sequence[str], kernel: Kernel) -> list[Statement]:
     """The statements that make the wanted names and all that they reach."""
-    chosen: dict[_Statement, None] = {}
+    chosen: dict[Statement, None] = {}
     seen: set[str] = set()
     todo = [(name, "") for name in reversed(wanted)]
     stars = False
@@ -340,6 +350,8 @@ def _reached(names: _Names, wanted: Sequence[str], kernel: Kernel) -> list[_Stat
             continue
         seen.add(name)
         chain = names.chains.get(name, [])
+        if name in kernel.living:
+            raise _living(name, asker)
         if name in kernel.executed or not any(name in one.binds for one in chain):
             _refuse_undefined(name, asker, names, kernel)
             stars = True
@@ -366,7 +378,15 @@ def _refuse_undefined(name: str, asker: str, names: _Names, kernel: Kernel) -> N
     )
 
 
-def _not_a_definition(name: str, asker: str, statement: _Statement) -> NotInACell:
+def _living(name: str, asker: str) -> NotInACell:
+    return NotInACell(
+        f"`{name}` is not a definition" + (f", and `{asker}` uses it" if asker else ""),
+        why="it is an element of the notebook's interface, or its state: no worker knows what was chosen",
+        fixes=[f"give its value to the pipeline as an argument: {asker or 'run'}(..., {name}.value)"],
+    )
+
+
+def _not_a_definition(name: str, asker: str, statement: Statement) -> NotInACell:
     shown = statement.text.split("\n", 1)[0]
     return NotInACell(
         f"`{name}` is not a definition" + (f", and `{asker}` uses it" if asker else ""),
@@ -379,10 +399,10 @@ def _not_a_definition(name: str, asker: str, statement: _Statement) -> NotInACel
 # ---------------------------------------------------------------------------- order
 
 
-def _ordered(names: _Names, chosen: Sequence[_Statement]) -> list[_Statement]:
+def _ordered(names: _Names, chosen: Sequence[Statement]) -> list[Statement]:
     """The statements so that each comes after what it reads; else as their names first appeared."""
-    hard: dict[_Statement, set[_Statement]] = {one: set() for one in chosen}
-    soft: dict[_Statement, set[_Statement]] = {one: set() for one in chosen}
+    hard: dict[Statement, set[Statement]] = {one: set() for one in chosen}
+    soft: dict[Statement, set[Statement]] = {one: set() for one in chosen}
     for one in chosen:
         for name in one.binds:
             chain = names.chains.get(name, [])
@@ -399,7 +419,7 @@ def _ordered(names: _Names, chosen: Sequence[_Statement]) -> list[_Statement]:
     return _sorted(hard, soft)
 
 
-def _before(one: _Statement, chain: Sequence[_Statement]) -> set[_Statement]:
+def _before(one: Statement, chain: Sequence[Statement]) -> set[Statement]:
     """Of the statements that make a name those that another, which reads it, comes after."""
     if one in chain:
         return set(chain[: chain.index(one)])
@@ -419,18 +439,18 @@ def _called(names: _Names, read: Iterable[str]) -> set[str]:
 
 
 def _sorted(
-    hard: Mapping[_Statement, set[_Statement]], soft: Mapping[_Statement, set[_Statement]]
-) -> list[_Statement]:
+    hard: Mapping[Statement, set[Statement]], soft: Mapping[Statement, set[Statement]]
+) -> list[Statement]:
     """Topologically; where things go round in a circle, what must be (`hard`) before what may be (`soft`)."""
     waits = {one: {b for b in hard[one] | soft[one] if b in hard and b is not one} for one in hard}
-    after: dict[_Statement, list[_Statement]] = {one: [] for one in hard}
+    after: dict[Statement, list[Statement]] = {one: [] for one in hard}
     for one, befores in waits.items():
         for before in befores:
             after[before].append(one)
     ready = [(one.order, one.index, one) for one in hard if not waits[one]]
     heapq.heapify(ready)
     left = dict.fromkeys(hard)
-    out: list[_Statement] = []
+    out: list[Statement] = []
     while left:
         if ready:
             one = heapq.heappop(ready)[2]

@@ -54,7 +54,8 @@ def _load(pipeline: Pipeline[Any, Any], target: Target, importer: FirstParty, *,
     if target_in_notebook(pipeline) is not None:
         if again or any(_changed(each) for each in _strangers(importer)):
             for each in _strangers(importer):
-                sys.modules.pop(each.__name__, None)
+                if each.__name__ != "__main__":  # marimo's cells are it
+                    sys.modules.pop(each.__name__, None)
         return load_cells(pipeline, target, importer)
     module = _module_of(pipeline, target)
     if not again and module is not None:

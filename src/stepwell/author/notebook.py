@@ -83,7 +83,7 @@ def load_cells(pipeline: Pipeline[Any, Any], target: Target, importer: FirstPart
 
 def _placed(error: CannotImport, path: str, data: bytes) -> CannotImport:
     """The same error, told of the cell's line."""
-    line = re.fullmatch(r".*_ipynb_*\.py:(\d+)", error.where or "")
+    line = re.fullmatch(r".*_(?:ipynb|marimo)_*\.py:(\d+)", error.where or "")
     place = cell_place(path, data, int(line[1])) if line is not None else ""
     what = re.sub(r"^importing `\w+` raised", "executing the notebook's definitions raised", error.what)
     return CannotImport(what, why=error.why, fixes=error.fixes, where=place or error.where)

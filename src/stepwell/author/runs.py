@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from stepwell.errors import StepError, StepwellError
 from stepwell.kernel.graph import Constant, FromSource, FromStep, leaves
 from stepwell.kernel.plan import Decision, Plan
+from stepwell.plugins.registry import runner
 
 R = TypeVar("R")
 
@@ -162,14 +163,9 @@ class PlanView:
         return self._text()
 
     def _repr_html_(self) -> str:
-        """The plan as a table, for notebooks."""
-        given = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
-        counts = ", ".join(f"{number} {verb}" for verb, number in self.counts.items() if number)
-        rows = [(step.id, step.decision, "; ".join(step.reasons)) for step in self.steps.values()]
-        heading = f"{self.pipeline}  {given}"
-        return html_table(
-            heading, ("step", "decision", "why"), rows, f"{_count(rows)}: {counts or 'nothing to do'}"
-        )
+        """The plan as a table and a graph, for notebooks."""
+        found: str = runner().plan_html(self.document)
+        return found
 
 
 class Run(Generic[R]):
@@ -188,8 +184,10 @@ class Run(Generic[R]):
         document: Mapping[str, Any],
         load: Callable[[], R],
         error: StepwellError | None,
+        html: Callable[[], str],
     ) -> None:
         self.id = run
+        self._html = html
         self.status = status
         self.seconds = seconds
         self.steps = steps
@@ -221,23 +219,8 @@ class Run(Generic[R]):
         return f"<run {self.id} {self.status}>"
 
     def _repr_html_(self) -> str:
-        """The run as a table, for notebooks; of a run that failed with what failed first."""
-        rows = [
-            (
-                step.id,
-                step.status,
-                f"{step.seconds:.2f} s",
-                ", ".join(f"{name} {value:g}" for name, value in step.metrics.items()),
-            )
-            for step in self.steps.values()
-        ]
-        said = f"{_count(rows)} in {self.seconds:.2f} s"
-        said += f"; {self.error.what}" if self.error is not None else ""
-        return html_table(f"{self.id}  {self.status}", ("step", "status", "time", "metrics"), rows, said)
-
-
-def _count(rows: Sequence[object]) -> str:
-    return f"{len(rows)} step{'' if len(rows) == 1 else 's'}"
+        """The run for notebooks: its steps, metrics, figures and tables; of one that failed what failed."""
+        return self._html()
 
 
 def html_table(heading: str, names: Sequence[str], rows: Iterable[Sequence[str]], said: str) -> str:

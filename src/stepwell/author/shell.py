@@ -1,6 +1,6 @@
-"""The IPython shell that this program runs in, if it does: what it executed, and what notebook it belongs to.
+"""The notebook that this program runs in, if it does: what was executed, and where it stands.
 
-IPython is never imported here: where it is not running there is nothing to ask. `watch` is called
+That is IPython's shell, or a marimo program (`author.marimos`), which is asked in the same way. IPython is never imported here: where it is not running there is nothing to ask. `watch` is called
 when a step or pipeline is made in a cell; from then on it is known how far cells came that failed.
 """
 
@@ -51,11 +51,12 @@ class Cell(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """What the running program knows: the names it holds, those of pipelines, and those made by `exec`."""
+    """What the running program knows: the names it holds, those of pipelines, those made by `exec`, living ones."""
 
     names: frozenset[str]
     pipelines: frozenset[str]
     executed: frozenset[str] = frozenset()
+    living: frozenset[str] = frozenset()
 
 
 class Notebook(NamedTuple):
@@ -72,7 +73,13 @@ class Notebook(NamedTuple):
 
 
 def shell() -> Any:
-    """The running shell, or None outside of IPython."""
+    """The running shell or marimo program, or None outside of both."""
+    if "marimo._runtime.context" in sys.modules:
+        from stepwell.author.marimos import marimo  # few programs are notebooks
+
+        found = marimo()
+        if found is not None:
+            return found
     asked = getattr(builtins, "get_ipython", None) if "IPython" in sys.modules else None
     return asked() if asked is not None else None
 
@@ -80,6 +87,8 @@ def shell() -> Any:
 def shell_of(function: Callable[..., Any]) -> Any:
     """The shell in one of whose cells a function was defined, or None: it is from a file, or from elsewhere."""
     running = shell()
+    if hasattr(running, "owns"):
+        return running if running.owns(function) else None
     real = inspect.unwrap(function)
     if running is None or real.__globals__ is not running.user_global_ns:
         return None
@@ -91,7 +100,7 @@ def watch(function: object) -> None:
     if "IPython" not in sys.modules or getattr(function, "__module__", "") != "__main__":
         return
     running = shell()
-    if running is not None and running not in _stops:
+    if running is not None and not hasattr(running, "owns") and running not in _stops:
         stops = _stops[running] = {}
         running.events.register("post_run_cell", lambda result: _note(stops, result, running.user_global_ns))
 
@@ -109,7 +118,13 @@ def _note(stops: dict[int, list[int]], result: Any, scope: object) -> None:
 
 
 def cells_of(running: Any) -> Iterator[Cell]:
-    """What was executed so far, in that order; of the cell that is running what is above the present line."""
+    """What was executed so far, in that order; of the cell that is running what is above the present line.
+
+    Of marimo all cells: their order means nothing.
+    """
+    if hasattr(running, "owns"):
+        yield from (Cell(number, code) for number, code in running.cells())
+        return
     history = running.history_manager.input_hist_parsed
     stops = {**_stops.get(running, {}), len(history) - 1: _present(running.user_global_ns, history[-1])}
     for number, code in enumerate(history):
@@ -169,6 +184,7 @@ def kernel_of(running: Any) -> Kernel:
             name for name, value in held.items() if getattr(type(value), "__stepwell__", "") == "pipeline"
         ),
         frozenset(name for name, value in held.items() if _is_by_exec(value)),
+        running.living() if hasattr(running, "owns") else frozenset(),
     )
 
 
@@ -182,15 +198,22 @@ def _is_by_exec(value: Any) -> bool:
 def notebook_of(running: Any) -> Notebook:
     """The notebook that a shell executes, as far as its front end tells; else "notebook" in the working folder.
 
-    VS Code tells by a variable in the program, Jupyter by one of the environment.
+    VS Code tells by a variable in the program, Jupyter by one of the environment, marimo by its context.
     """
+    if hasattr(running, "owns"):
+        return _placed(Path(running.filename or "notebook.py"), "marimo")
     told = running.user_global_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
     file = Path(told if isinstance(told, str) and told.endswith(".ipynb") else "notebook.ipynb")
+    return _placed(file, "ipynb")
+
+
+def _placed(file: Path, kind: str) -> Notebook:
+    """The notebook of a file: its module ends in its kind, and is no file's of the project."""
     folder = file.parent if file.is_absolute() and file.parent.is_dir() else Path.cwd()
     folder = folder.resolve()
     root = root_of(folder)
     below = (folder / file.name).relative_to(root)
-    module = "_".join([*below.parts[:-1], below.stem, "ipynb"])
+    module = "_".join([*below.parts[:-1], below.stem, kind])
     module = "".join(c if c.isalnum() and c.isascii() else "_" for c in module)
     module = module if module[0].isalpha() else f"_{module}"
     while (root / f"{module}.py").exists() or (root / module).exists():

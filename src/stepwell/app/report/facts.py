@@ -140,7 +140,9 @@ def gather(store: LocalStore, root: Path, name: str = "last", *, brief: bool = F
         left.append(f"{len(curves) - CURVES:,} curves: `stepwell ui` shows all")
     if brief:
         since = Since(before.run if before is not None else "")
-        return Facts(run, about, steps, _metrics(store, run, before), things, curves[:CURVES], since, {}, (), left)
+        return Facts(
+            run, about, steps, _metrics(store, run, before), things, curves[:CURVES], since, {}, (), left
+        )
     return Facts(
         run, about, steps, _metrics(store, run, before), things, curves[:CURVES], _since(store, root, run, before),
         _distributions(store, steps), _locked(root, run, about), left,
