@@ -232,6 +232,7 @@ def test_the_wheel_itself_is_made_again_and_then_promoted(packaged: Project, tmp
     found = packaged("reproduce", str(wheel), "--json").json["evidence"]
     assert found["package"]["grade"] == "A", found["package"]
     assert found["package"]["files"] > 10
+    assert found["package"]["committed"]
     packaged("promote", str(wheel), "production", "--why", "first")
 
 
@@ -263,6 +264,19 @@ def test_every_file_of_a_wheel_that_was_edited_or_put_there_is_named(
     for name, (_, _, told) in EDITS.items():
         assert told in differ[name], name
     assert differ["demo/extra.py"] == "nothing that the project has gives it"
+
+
+@pytest.mark.slow
+def test_code_that_was_edited_alike_in_package_and_project_is_not_that_of_the_commit(
+    packaged: Project, tmp_path: Path
+) -> None:
+    wheel = copied(packaged, tmp_path)
+    changed(wheel, "/counting.py", b"all well", b"all mine")
+    package = packaged("reproduce", str(wheel), "--json", code=1).json["evidence"]["package"]
+    assert package["grade"] == "F"
+    (differs,) = package["differ"]
+    assert differs["file"] == "project/src/demo/counting.py"
+    assert differs["how"] == f"it is not what commit {package['committed'][:12]} has"
 
 
 @pytest.mark.slow

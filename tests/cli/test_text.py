@@ -28,3 +28,9 @@ def test_amounts_have_thousands():
 def test_any_value_stays_on_one_line_and_commands_no_terminal(value):
     assert "\n" not in typed(value)
     assert "\x1b" not in typed(value)
+
+
+def test_a_name_is_one_line_whatever_is_in_it():
+    assert text.named("a\nb\tc\x1b[31m") == "a\\nb\\tc\\x1b[31m"
+    assert text.named("x" * 100, 10) == "x" * 9 + "…"
+    assert text.pairs({"a\nforged": 1}) == "a\\nforged=1"

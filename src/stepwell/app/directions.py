@@ -3,12 +3,13 @@
 direction_of("val/rmse")                        "lower"
 direction_of("gain", {"gain": "higher"})        "higher", since an evaluator said so
 change("auc", 0.91, 0.93)                       "better"
+by_interest(["rows", "train/loss", "auc"])      ["auc", "train/loss", "rows"]
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 LOWER = frozenset(
     {
@@ -57,6 +58,25 @@ def direction_of(name: str, said: Mapping[str, str] = NOBODY) -> str:
     else:
         return ""
     return _OPPOSITE[found] if words & _TURNED else found
+
+
+def by_interest(names: Iterable[str], said: Mapping[str, str] = NOBODY) -> list[str]:
+    """Names of metrics, first those by which a run is judged; among equals in their own order.
+
+    What a role said the direction of (`said`), then names that say one themselves, then those of the training data
+    (`train/loss`), slices (`auc[group=a]`), and what has no direction (`rows`).
+    """
+    return sorted(names, key=lambda name: _rank(name, said))
+
+
+def _rank(name: str, said: Mapping[str, str]) -> int:
+    if not direction_of(name, said):
+        return 4
+    if _SLICE.search(name):
+        return 3
+    if name in said or name.rpartition(".")[2] in said:
+        return 0
+    return 2 if "train" in name.lower() else 1
 
 
 def change(name: str, before: float, after: float, said: Mapping[str, str] = NOBODY) -> str:

@@ -142,20 +142,36 @@ def _in_repository(root: Path) -> bool:
 
 
 def blob_of(root: Path, commit: str, name: str) -> str:
-    """A file below the project's root as a commit (hexadecimal) has it; "" where git cannot tell within a few seconds."""
-    if not _in_repository(root):
-        return ""
-    import subprocess
-
-    process = _started([*_QUIET, "cat-file", "blob", f"{commit}:./{name}"], root, subprocess.PIPE)
-    if process is None:
-        return ""
+    """A text file below the project's root as a commit (hexadecimal) has it; "" where git cannot tell within a few seconds."""
     try:
-        out, _ = process.communicate(timeout=5)
-        return "" if process.returncode else out.decode("utf-8")
+        return (_answer(root, "blob", f"{commit}:./{name}") or b"").decode("utf-8")
     except UnicodeDecodeError:  # no text
         return ""
+
+
+def bytes_of(root: Path, commit: str, name: str) -> bytes | None:
+    """A file below the project's root as a commit (hexadecimal) has it; None where it has none, or git cannot tell."""
+    return _answer(root, "blob", f"{commit}:./{name}")
+
+
+def has_commit(root: Path, commit: str) -> bool:
+    """Whether a commit (hexadecimal) is in the repository that a folder is in."""
+    return _answer(root, "commit", commit) is not None
+
+
+def _answer(root: Path, kind: str, what: str) -> bytes | None:
+    """An object of git's, None where git cannot tell within a few seconds."""
+    if not _in_repository(root):
+        return None
+    import subprocess
+
+    process = _started([*_QUIET, "cat-file", kind, what], root, subprocess.PIPE)
+    if process is None:
+        return None
+    try:
+        out, _ = process.communicate(timeout=5)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return ""
+        return None
+    return None if process.returncode else out

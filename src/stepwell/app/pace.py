@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from json import loads
 from typing import Any, NamedTuple
 
-from stepwell.app.directions import direction_of
+from stepwell.app.directions import by_interest, direction_of
 from stepwell.app.forecast import IDLE, forecast
 from stepwell.app.learnt import Learnt
 from stepwell.app.progress import ENDS, Outcome, Progress
@@ -268,12 +268,15 @@ class Points:
             self._left[self._point[node]] -= 1
 
     def _judge(self, name: str, value: float, point: str) -> None:
-        """Whether a value is the best so far of the first metric of which it is known what is better."""
+        """Whether a value is the best so far of the metric by which runs are judged."""
         way = direction_of(name, self._said)
         if not way or value != value:
             return
         best: Any = self.best
-        if best is None or (
-            best.metric == name and (value > best.value if way == "higher" else value < best.value)
+        of_more_interest = best is not None and by_interest([best.metric, name], self._said)[0] != best.metric
+        if (
+            best is None
+            or of_more_interest
+            or (best.metric == name and (value > best.value if way == "higher" else value < best.value))
         ):
             self.best = Best(name, value, point)

@@ -228,6 +228,11 @@ def _older(facts: Facts) -> Iterator[str]:
 def _without_data(facts: Facts) -> Iterator[str]:
     """What is said where nobody else can have the data that a release was made of."""
     release = facts.manifest.release
+    if release.store and not stores_of(facts.manifest):
+        yield (
+            f'`store = "{release.store}"` is a folder beside this project, which the release does not name: who installs it '
+            "elsewhere cannot have what lies there; an absolute folder or an address can be had by others"
+        )
     if not release.store and not release.mirrors and any(map(needs_place, facts.lock.data.values())):
         yield (
             "the data are not in the release; who installs it cannot have them "

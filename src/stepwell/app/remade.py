@@ -5,8 +5,8 @@
 
 Code, METADATA, entry points, `data.py`, bills of material and provenance are made again from the project's files in the wheel and
 from its lock; whether the lock is right, its signatures among it, is told by the process that ran the pipelines again, which
-locked what came out (`app.rebuilt`). So nothing of a wheel is believed but its project files, what was said by
-people (the commit, notes, what was silenced), and where blobs lie that are too large for it.
+locked what came out (`app.rebuilt`). Its project files must be those of its commit, where that can be had. So nothing of
+a wheel is believed but what people said (which commit, notes, what was silenced), and where blobs lie that are too large.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from stepwell.app.elsewhere import Interpreter, Stage
+from stepwell.app.git import bytes_of, has_commit
 from stepwell.app.rebuilt import Answer
 from stepwell.author.manifest import Manifest, manifest_of
 from stepwell.author.written import written_of
@@ -51,6 +52,10 @@ _FOLLOWS = frozenset({"bytes", "content", "size", "shows", "parts"})
 """Facts of an output that follow from its bytes, which are compared for themselves."""
 
 
+_FROM_LOCK = frozenset({"stepwell.lock", "data.py", "data.pyi"})
+"""Files of a project that follow from its lock, and are made again for themselves."""
+
+
 class Wheel(NamedTuple):
     """A wheel to compare with: where it is from, its own files, the package in it, and what it says of itself."""
 
@@ -75,29 +80,48 @@ def remade(
     place: Stage,
     how: Interpreter,
     answers: Mapping[str, Answer],
+    repository: Path,
 ) -> Package | None:
     """Make the wheel of a release again and compare; None of a release that is installed, and no wheel.
 
-    `put` writes the project's files into a folder, `answers` are what came of the pipelines.
+    `put` writes the project's files into a folder, `answers` are what came of the pipelines. Where `repository`, a
+    folder of the project, has the commit that the release names, the project's files in it must be those of the commit.
     """
     if opened.wheel is None or opened.path is None:
         return None
     wheel = Wheel(opened, unpacked(opened.path), opened.wheel.dist_info)
     facts = [*_locked(opened.lock, answers, how)]
+    commit = opened.document.commit
+    committed = commit if commit and has_commit(repository, commit) else ""
+    facts += _uncommitted(opened, repository) if committed else ()
     try:
         again = _again(wheel, put, place, how, answers)
     except (StepwellError, UnicodeDecodeError) as error:
         what = error.what if isinstance(error, StepwellError) else str(error)
         why = f": {error.why}" if isinstance(error, StepwellError) and error.why else ""
         unmade = Packed(file=opened.wheel.file, grade="?", how=f"it cannot be made again: {what}{why}"[:600])
-        return _package([*facts, unmade], 0)
-    return _package([*facts, *_compared(wheel, again)], len(again.files))
+        return _package([*facts, unmade], 0, committed)
+    return _package([*facts, *_compared(wheel, again)], len(again.files), committed)
 
 
-def _package(found: list[Packed], files: int) -> Package:
+def _package(found: list[Packed], files: int, committed: str) -> Package:
     grade = worst([one.grade for one in found]) if found else "A"
     ordered = sorted(found, key=lambda one: one.grade != grade)
-    return Package(grade=grade, files=files, differ=tuple(ordered[:NAMED]))
+    return Package(grade=grade, files=files, differ=tuple(ordered[:NAMED]), committed=committed)
+
+
+def _uncommitted(opened: Opened, repository: Path) -> Iterator[Packed]:
+    """The files of the project in a release that are not what its commit has; those that follow from the lock are left out."""
+    commit, prefix = opened.document.commit, f"{PROJECT}/"
+    for name in sorted(opened.names):
+        file = name.removeprefix(prefix)
+        if file == name or file.endswith(".stepwell.lock") or Path(file).name in _FROM_LOCK:
+            continue
+        data, then = opened.read(name), bytes_of(repository, commit, file)
+        if then is None:
+            yield Packed(file=name, grade="F", how=f"commit {commit[:12]} has no such file")
+        elif then != data and then != data.replace(b"\r\n", b"\n"):  # as some checkouts have it
+            yield Packed(file=name, grade="F", how=f"it is not what commit {commit[:12]} has")
 
 
 # --------------------------------------------------------------------------- made again

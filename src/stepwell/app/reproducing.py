@@ -76,7 +76,7 @@ def reproduced(
         package = None
         if subject.opened is not None and not asked.steps:
             say("the wheel, from what is in it")
-            package = remade(subject.opened, subject.put, place, how, answers)
+            package = remade(subject.opened, subject.put, place, how, answers, around.root)
         evidence = _evidence(subject, meant, answers, asked, how, package)
     return Reproduced(evidence, place.folder if asked.keep else None)
 

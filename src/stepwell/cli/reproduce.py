@@ -164,6 +164,10 @@ def _of_package(evidence: Evidence) -> Iterator[str]:
         if package.grade == "A"
         else "is not what its project and lock give"
     )
+    if package.committed:
+        what += f"; compared with commit {package.committed[:12]}"
+    else:
+        what += "; not compared with its commit, which is not to be had here"
     yield f"package   {paint(package.grade, COLOURS[package.grade])}  the wheel {what}"
     for one in package.differ:
         yield f"  {paint(one.grade, COLOURS[one.grade])}  {clean(one.file)}  {clean(one.how)}"

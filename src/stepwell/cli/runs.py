@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 
 from stepwell.app.plaindata import number, plain
 from stepwell.cli.looking import positive, project_root, stored
-from stepwell.cli.text import clean, given, paint, pairs, print_json, seconds, table
+from stepwell.cli.text import clean, given, named, paint, pairs, print_json, seconds, table
 from stepwell.errors import UnknownPipeline, nearest
 from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
@@ -102,8 +102,10 @@ def run_row(row: RunRow) -> dict[str, object]:
 def _cells(row: RunRow) -> list[str]:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.started))
     commit = f"{row.commit[:7]}{'+' if row.dirty else ''}" if row.commit else ""
-    metrics = dict(list(row.metrics.items())[:4])
-    tags = paint(" ".join(map(clean, row.tags)), "cyan")
+    from stepwell.app.directions import by_interest  # an empty list does without
+
+    metrics = {name: row.metrics[name] for name in by_interest(row.metrics)[:4]}
+    tags = paint(" ".join(map(named, row.tags)), "cyan")
     told = "  ".join(part for part in (paint(given(row.params), "dim"), pairs(metrics), tags) if part)
     return [
         f"{row.run} {paint(row.group, 'dim')}" if row.group else row.run,
@@ -117,12 +119,12 @@ def _cells(row: RunRow) -> list[str]:
 
 
 def _sweep_cells(store: LocalStore, newest: RunRow) -> list[str]:
-    """A sweep as one row: how many points ended how, and which is the best of the first metric that can be good."""
-    from stepwell.app.directions import direction_of  # few stores have sweeps
+    """A sweep as one row: how many points ended how, and which is the best of the metric by which runs are judged."""
+    from stepwell.app.directions import by_interest, direction_of  # few stores have sweeps
     from stepwell.app.finding import best_of, said_directions
 
     said = said_directions(store, [newest])
-    metric = next((name for name in newest.metrics if direction_of(name, said)), "")
+    metric = next((name for name in by_interest(newest.metrics, said) if direction_of(name, said)), "")
     points = store.runs.briefs([metric] if metric else [], group=newest.group)
     counts: dict[str, int] = {}
     for point in points:

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Any
 from stepwell.app.plaindata import number
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.runs import COLOUR, run_row
-from stepwell.cli.text import clean, columns, cut, given, paint, pairs, print_json, seconds, size, table, wide
+from stepwell.cli.text import (
+    clean,
+    columns,
+    cut,
+    given,
+    named,
+    paint,
+    pairs,
+    print_json,
+    seconds,
+    size,
+    table,
+    wide,
+)
 from stepwell.stores.history import RunRow, StepRow
 
 if TYPE_CHECKING:
@@ -72,6 +85,7 @@ def run(options: Namespace) -> int:
 
 def _show_group(options: Namespace) -> int:
     """A sweep: a row a point."""
+    from stepwell.app.finding import said_directions  # as the table
     from stepwell.cli.sweep_words import (  # they know how sweeps are planned; a run does without
         Row,
         points_table,
@@ -79,6 +93,7 @@ def _show_group(options: Namespace) -> int:
 
     with stored(project_root(), looking=True, create=False) as store:
         rows = store.runs.runs(group=options.run)[::-1]
+        said = said_directions(store, rows[-1:])
     if options.json:
         print_json(
             {"group": options.run, "pipeline": rows[0].pipeline, "runs": [run_row(row) for row in rows]}
@@ -86,7 +101,7 @@ def _show_group(options: Namespace) -> int:
         return 0
     print(f"{paint(options.run, 'bold')}  {clean(rows[0].pipeline)}  {len(rows):,} points")
     for line in points_table(
-        [Row(r.run, r.point, r.status, r.metrics, r.seconds) for r in rows], options.run
+        [Row(r.run, r.point, r.status, r.metrics, r.seconds) for r in rows], options.run, said
     ):
         print(line)
     return 0
@@ -142,7 +157,7 @@ def _recorded_lines(recorded: list[RecordedRow], ids: dict[int, str]) -> list[st
     lines = []
     for (node, kind), names in found.items():
         more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-        told = ", ".join(clean(name) for name in names[:5])
+        told = ", ".join(named(name) for name in names[:5])
         lines.append(paint(f"{clean(ids[node])}: {kind}{'s' if len(names) > 1 else ''} {told}{more}", "dim"))
     return lines
 
@@ -162,7 +177,7 @@ def _head(row: RunRow) -> list[str]:
     if row.metrics:
         lines.append(f"  {pairs(row.metrics)}")
     if row.tags:
-        lines.append(f"  {paint('  '.join(map(clean, row.tags)), 'cyan')}")
+        lines.append(f"  {paint('tags', 'dim')} {paint('  '.join(map(named, row.tags)), 'cyan')}")
     return lines
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stepwell.app.session import Settings
 from stepwell.author.project import Loaded
 from stepwell.cli.looking import positive
-from stepwell.cli.text import clean, given, number, paint, print_json, seconds, short, table, typed
+from stepwell.cli.text import clean, given, named, number, paint, print_json, seconds, short, table, typed
 from stepwell.errors import UsageError
 from stepwell.stores.local import LocalStore
 
@@ -93,29 +93,31 @@ def run_sweep(
         print_json(ended.document())
     else:
         rows = [Row(one.run, one.point.values, one.status, one.progress.metrics, one.progress.seconds, one.result) for one in ended.points]  # fmt: skip
-        for line in (*points_table(rows, ended.name), *_next(store, rows, ended.name)):
+        from stepwell.app.finding import said_directions  # plans do without
+
+        said = said_directions(store, store.runs.some([rows[-1].run]))
+        for line in (*points_table(rows, ended.name, said), *_next(rows, ended.name, said)):
             print(line)
     return ended.status
 
 
-def _next(store: LocalStore, rows: Sequence[Row], group: str) -> list[str]:
-    """The best point of the first metric of which it is known what is better, and how the points are compared."""
+def _next(rows: Sequence[Row], group: str, said: Mapping[str, str]) -> list[str]:
+    """The best point of the metric by which runs are judged, and how the points are compared."""
     import shlex  # plans do without
 
-    from stepwell.app.directions import direction_of
-    from stepwell.app.finding import best_of, said_directions
+    from stepwell.app.directions import by_interest, direction_of
+    from stepwell.app.finding import best_of
 
     if len(rows) < 2:
         return []
-    said = said_directions(store, store.runs.some([rows[-1].run]))
-    names = dict.fromkeys(name for row in rows for name in row.metrics)
+    names = by_interest(dict.fromkeys(name for row in rows for name in row.metrics), said)
     if not names:
         return []
     metric = next((name for name in names if direction_of(name, said)), "")
     best = best_of(rows, metric, said) if metric else None
     if best is None:
         return [paint(f"stepwell compare {group}", "dim")]
-    told = f"best {clean(metric)}: {best.run}  {given(best.point)}"
+    told = f"best {named(metric)}: {best.run}  {given(best.point)}"
     return [f"{told}  {paint(f'stepwell compare {group} --best {shlex.quote(clean(metric))}', 'dim')}"]
 
 
@@ -179,13 +181,20 @@ class Row(NamedTuple):
     result: object = None
 
 
-def points_table(rows: Sequence[Row], group: str = "") -> list[str]:
-    """Lines for a terminal: a row a point, with ▲ at the highest and ▼ at the lowest value of each metric."""
+def points_table(rows: Sequence[Row], group: str = "", said: Mapping[str, str] | None = None) -> list[str]:
+    """Lines for a terminal: a row a point, with ▲ at the highest and ▼ at the lowest value of each metric.
+
+    Metrics that are the same in all points come last; `said` is which direction of some is better, as roles said.
+    """
     if not rows:
         return []
+    from stepwell.app.directions import by_interest  # plans do without
+
     names = list(rows[0].point)
     varying = [n for n in names if len({repr(row.point.get(n)) for row in rows}) > 1] or names
-    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))[:MOST_METRICS]
+    known = by_interest(dict.fromkeys(name for row in rows for name in row.metrics), said or {})
+    differing = [name for name in known if len({repr(row.metrics.get(name)) for row in rows}) > 1]
+    metrics = (differing or known)[:MOST_METRICS]
     results = not metrics and any(type(row.result) in (int, float, str, bool) for row in rows)
     ends = {name: _ends([row.metrics[name] for row in rows if name in row.metrics]) for name in metrics}
     body = []
@@ -197,15 +206,19 @@ def points_table(rows: Sequence[Row], group: str = "") -> list[str]:
         body.append([*cells, seconds(row.seconds)])
     head = [
         "run",
-        *map(clean, varying),
+        *map(named, varying),
         "status",
-        *map(clean, metrics),
+        *map(named, metrics),
         *(["result"] if results else []),
         "took",
     ]
     lines = table(body, head)
     if len(rows) > MOST_ROWS:
         lines.append(paint(f"… and {len(rows) - MOST_ROWS:,} more: stepwell show {group}", "dim"))
+    if len(known) > len(metrics) and group:
+        lines.append(
+            paint(f"{len(known) - len(metrics):,} more metrics: stepwell compare {group} --all", "dim")
+        )
     return lines
 
 

@@ -26,6 +26,12 @@ def clean(text: str) -> str:
     return _CONTROL.sub(_escape, text)
 
 
+def named(text: str, width: int = 60) -> str:
+    """A name of the user's on one line, shortened: what ends a line is shown as what it is, so that no name forges one."""
+    text = clean(text).replace("\n", "\\n").replace("\t", "\\t")
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
@@ -162,14 +168,14 @@ def last_words(line: str) -> str:
 def pairs(values: Any) -> str:
     """`name=value` for each item of a mapping."""
     return "  ".join(
-        f"{clean(str(name))}={number(value) if isinstance(value, int | float) else short(value)}"
+        f"{named(str(name))}={number(value) if isinstance(value, int | float) else short(value)}"
         for name, value in values.items()
     )
 
 
 def given(values: Any) -> str:
     """`name=value` for each parameter, numbers as one types them: `year=2026`, where `pairs` has `2,026`."""
-    return "  ".join(f"{clean(str(name))}={typed(value)}" for name, value in values.items())
+    return "  ".join(f"{named(str(name))}={typed(value)}" for name, value in values.items())
 
 
 def typed(value: object) -> str:

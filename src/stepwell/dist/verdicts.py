@@ -92,11 +92,15 @@ class Packed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Package(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A wheel beside the one that is made again from what is in it: how many files were compared, and those that differ."""
+    """A wheel beside the one that is made again from what is in it: how many files were compared, and those that differ.
+
+    `committed` is the commit whose files those of the project in it were compared with, "" where it could not be had.
+    """
 
     grade: Grade
     files: int = 0
     differ: tuple[Packed, ...] = ()
+    committed: str = ""
 
 
 class Evidence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stepwell.app.comparing import compare_runs, said_directions
-from stepwell.app.directions import change
+from stepwell.app.directions import by_interest, change
 from stepwell.app.plaindata import plain
 from stepwell.app.previews import preview, raw
 from stepwell.errors import BadLock, LockMissing, StepwellError
@@ -150,10 +150,10 @@ def gather(store: LocalStore, root: Path, name: str = "last", *, brief: bool = F
 
 
 def _before(store: LocalStore, run: RunRow) -> RunRow | None:
-    """The newest run of the same pipeline before this one that succeeded, else the newest; None if this is the first."""
+    """The newest run of the same pipeline before this one that succeeded; None if there is none."""
     number = int(run.run[1:])
     found = store.database.row(
-        "SELECT id FROM runs WHERE pipeline = ? AND id < ? ORDER BY status = 'succeeded' DESC, id DESC LIMIT 1",
+        "SELECT id FROM runs WHERE pipeline = ? AND id < ? AND status = 'succeeded' ORDER BY id DESC LIMIT 1",
         (run.pipeline, number),
     )
     return store.runs.run(f"r{found[0]}") if found is not None else None
@@ -164,7 +164,7 @@ def _metrics(store: LocalStore, run: RunRow, before: RunRow | None) -> list[Metr
     was = before.metrics if before is not None else {}
     return [
         Metric(name, value, was.get(name), change(name, was[name], value, said) if name in was else "")
-        for name, value in run.metrics.items()
+        for name, value in [(name, run.metrics[name]) for name in by_interest(run.metrics, said)]
     ]
 
 

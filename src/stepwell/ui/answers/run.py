@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from json import dumps
 from typing import Any, NamedTuple
 
-from stepwell.app.directions import direction_of
+from stepwell.app.directions import by_interest, direction_of
 from stepwell.app.documents import failure_document
 from stepwell.app.finding import said_directions
 from stepwell.app.plaindata import number
@@ -54,7 +54,8 @@ def run(here: Here, asked: Asked) -> dict[str, Any]:
             ).items()
         },
         "previous": before(here, row),
-        "directions": directions(here, row),
+        "directions": (ways := directions(here, row)),
+        "metrics": {name: number(row.metrics[name]) for name in by_interest(row.metrics, ways)},
     }
 
 
