@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stepwell.cli.text import given, pairs, typed
+from stepwell.cli.text import given, named, pairs, typed
 
 
 def test_parameters_are_written_as_they_are_typed():
@@ -31,6 +31,6 @@ def test_any_value_stays_on_one_line_and_commands_no_terminal(value):
 
 
 def test_a_name_is_one_line_whatever_is_in_it():
-    assert text.named("a\nb\tc\x1b[31m") == "a\\nb\\tc\\x1b[31m"
-    assert text.named("x" * 100, 10) == "x" * 9 + "…"
-    assert text.pairs({"a\nforged": 1}) == "a\\nforged=1"
+    assert named("a\nb\tc\x1b[31m") == "a\\nb\\tc\\x1b[31m"
+    assert named("x" * 100, 10) == "x" * 9 + "…"
+    assert pairs({"a\nforged": 1}) == "a\\nforged=1"
