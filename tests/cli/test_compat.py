@@ -284,7 +284,9 @@ def test_what_would_run_if_the_release_were_up_to_date(churn) -> None:
 
 
 def test_words_that_are_neither_a_commit_nor_a_release(churn) -> None:
-    assert "no commit `9.9.9`" in churn("plan", "--against", "9.9.9", code=None).err
+    told = churn("plan", "--against", "9.9.9", code=None).err
+    assert "`9.9.9` is no release, no commit and no run" in told
+    assert "there is no release 9.9.9 of `churn`" in told
     assert churn.refused("plan", "--against", "churn==9.9.9", code=4)["code"] == "E712"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from json import loads
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stepwell.app.directions import by_interest, direction_of
 from stepwell.app.forecast import IDLE, forecast
@@ -272,11 +272,12 @@ class Points:
         way = direction_of(name, self._said)
         if not way or value != value:
             return
-        best: Any = self.best
-        of_more_interest = best is not None and by_interest([best.metric, name], self._said)[0] != best.metric
-        if (
-            best is None
-            or of_more_interest
-            or (best.metric == name and (value > best.value if way == "higher" else value < best.value))
-        ):
+        best = self.best
+        if best is not None and best.metric != name:
+            replaced = by_interest([best.metric, name], self._said)[0] == name
+        elif best is not None:
+            replaced = value > best.value if way == "higher" else value < best.value
+        else:
+            replaced = True
+        if replaced:
             self.best = Best(name, value, point)

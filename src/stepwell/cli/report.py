@@ -10,9 +10,9 @@ from pathlib import Path
 
 from stepwell.app.report import BEGIN, Facts, gather, markdown, page
 from stepwell.cli.looking import project_root, stored
+from stepwell.cli.placed import Kind
 from stepwell.cli.text import clean, print_json, size
-from stepwell.errors import FileInTheWay, NotOneRun, ReportUnwritable
-from stepwell.stores.durable import replace
+from stepwell.errors import NotOneRun, ReportUnwritable
 
 EXAMPLES = """examples:
   stepwell report                    report-r12.html, of the last run
@@ -21,10 +21,15 @@ EXAMPLES = """examples:
   stepwell report --markdown | gh pr comment --body-file -"""
 
 
+REPORT = Kind("report", BEGIN, ReportUnwritable)
+
+
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("run", nargs="?", default="last", metavar="RUN", help="r1, r2, ... or last")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write it there; - for stdout")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write it there, in a folder as report-RUN.html; - for stdout"
+    )
     parser.add_argument("-f", "--overwrite", action="store_true", help="replace FILE whatever it is")
     parser.add_argument("--open", action="store_true", help="show it in a browser")
     parser.add_argument("--markdown", action="store_true", help="in short, as Markdown, on stdout")
@@ -44,11 +49,8 @@ def run(options: Namespace) -> int:
     text = markdown(facts) if options.markdown else page(facts)
     if options.output == "-" or (options.markdown and options.output is None):
         return _printed(facts, text, as_document=options.json)
-    target = _target(options.output, facts.run.run, folder, overwrite=options.overwrite)
-    try:
-        replace(target, text.encode("utf-8"))
-    except OSError as error:
-        raise _unwritable(target, error.strerror or str(error)) from error
+    target = REPORT.target(_target(options.output, facts.run.run), folder, overwrite=options.overwrite)
+    REPORT.write(target, text.encode("utf-8"))
     if options.json:
         print_json(_document(facts, str(target), len(text.encode("utf-8"))))
     else:
@@ -83,34 +85,10 @@ def _document(facts: Facts, file: str | None, count: int) -> dict[str, object]:
     }
 
 
-def _target(word: str | None, run: str, store: Path, *, overwrite: bool) -> Path:
-    """The file to write: an earlier report is replaced, anything else only if that is said.
-
-    Raises `FileInTheWay`, `ReportUnwritable`.
-    """
+def _target(word: str | None, run: str) -> Path:
+    """The file that is meant: in a folder, one that is called after the run."""
     target = Path(word if word is not None else ".")
-    if target.is_dir():
-        target = target / f"report-{run}.html"
-    if target.resolve().is_relative_to(store.resolve()):
-        raise _unwritable(target, "what is written into the store by hand is taken for damage, or removed")
-    if not target.exists() or overwrite:
-        return target
-    try:
-        with target.open("rb") as file:
-            mark = BEGIN.encode()
-            ours = target.is_file() and mark in file.read(200)
-    except OSError as error:
-        raise _unwritable(target, error.strerror or str(error)) from error
-    if not ours:
-        raise FileInTheWay(
-            f"`{target}` is there already, and is no report",
-            fixes=["another name after -o", "-f replaces it"],
-        )
-    return target
-
-
-def _unwritable(target: Path, why: str) -> ReportUnwritable:
-    return ReportUnwritable(f"`{target}` cannot be written", why=why, fixes=["another place after -o"])
+    return target / f"report-{run}.html" if target.is_dir() else target
 
 
 def _open(target: Path) -> None:
