@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "dist"))
 
 from cli_projects import HELLO, Project
-from wheels_by_hand import wheel
+from wheels_by_hand import of_stepwell, wheel
 
 HEADER = '# /// script\n# dependencies = ["stepwell"]\n# [tool.stepwell]\n# environment = "default"\n# ///\n'
 
@@ -20,7 +20,7 @@ HEADER = '# /// script\n# dependencies = ["stepwell"]\n# [tool.stepwell]\n# envi
 @pytest.fixture
 def offline(project: Project, tmp_path: Path) -> Project:
     """A project whose uv can ask a folder of wheels, and nothing else."""
-    for name in ("blake3", "msgspec", "rich", "tomlkit", "obstore", "numpy"):
+    for name in (*of_stepwell(), "numpy"):
         wheel(tmp_path / "index", name, importlib.metadata.version(name))
     project.env |= {
         "UV_OFFLINE": "1",

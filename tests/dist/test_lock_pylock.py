@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from wheels_by_hand import wheel
+from wheels_by_hand import of_stepwell, wheel
 
 from stepwell.dist import pylock
 from stepwell.dist.pylock import differences_of, lacking, pylock_of, pylock_path, requirements_of, said_by
@@ -31,7 +31,7 @@ def installed(name: str) -> str:
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is all that uv can ask: what Stepwell itself needs, and pandas in two versions."""
     folder = tmp_path / "index"
-    for name in ("blake3", "msgspec", "rich", "tomlkit", "obstore", "pandas", "pyarrow"):
+    for name in (*of_stepwell(), "pandas", "pyarrow"):
         try:
             wheel(folder, name, installed(name))
         except importlib.metadata.PackageNotFoundError:

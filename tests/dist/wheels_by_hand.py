@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.metadata
 import os
 import zipfile
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from stepwell.dist.channels.index import Channels
 from stepwell.dist.channels.local import LocalFiles
@@ -88,3 +91,9 @@ def in_child(job) -> int:
             traceback.print_exc()
             os._exit(99)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def of_stepwell() -> list[str]:
+    """The distributions that a bare install of Stepwell asks for."""
+    asked = map(Requirement, importlib.metadata.requires("stepwell") or [])
+    return [one.name for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
