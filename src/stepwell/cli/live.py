@@ -144,7 +144,7 @@ class Live(Lines):
             row.append(bar(far.share, min(BAR, max(width // 8, 4))))
             row.append(f" {far.share:.0%}", style="not dim default")
             row.append(f"  {seconds(rest)} left" if rest else "", style="dim default")
-        elif usual and usual >= 0.005:
+        elif usual:
             row.append(f" of about {seconds(usual)}", style="not dim default")
         told = self._told(node, far)
         row.append(f"  {told}" if told else "", style="dim default")
