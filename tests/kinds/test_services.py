@@ -15,14 +15,16 @@ from stepwell.author.services import definitions
 from stepwell.errors import BadService, ServiceFailed
 from stepwell.worker.services import running, variables
 
-HTTP = f"{sys.executable} -m http.server {{port}} --bind 127.0.0.1"
+# An option that Python ignores: other tests start servers of the same module at the same time.
+OURS = f"services-of-{os.getpid()}"
+HTTP = f"{sys.executable} -X {OURS} -m http.server {{port}} --bind 127.0.0.1"
 
 SERVED = f"""
     import urllib.request
     from stepwell import current_step, pipeline, service, shell, step
 
     web = service("{HTTP}", ready="http:/")
-    other = service(["{sys.executable}", "-m", "http.server", "{{port}}", "--bind", "127.0.0.1"], needs=web)
+    other = service(["{sys.executable}", "-X", "{OURS}", "-m", "http.server", "{{port}}", "--bind", "127.0.0.1"], needs=web)
 
     fetch = shell(
         'echo hi > "$WEB_FOLDER/x.txt"',
@@ -42,7 +44,7 @@ SERVED = f"""
 """
 
 
-def processes(word: str = "http.server") -> list[int]:
+def processes(word: str = OURS) -> list[int]:
     found = []
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,11 +24,11 @@ def channels(here: Here, asked: Asked) -> dict[str, Any]:
         index = indexed(here.site.root, needed=False)
         lines = overview(index, bool(index.project))
     except NoChannels:
-        return {"channels": [], "releases": _releases(here, []), "history": []}
+        return {"channels": [], "releases": _releases(here, [], ()), "history": []}
     entries = _entries(index)
     return {
         "channels": [_line(line) for line in lines],
-        "releases": _releases(here, entries),
+        "releases": _releases(here, entries, index.channels.order),
         "history": [
             {
                 "time": moment(entry.at),
@@ -49,12 +50,12 @@ def moment(text: str) -> float:
 
 def _entries(here: Indexed) -> list[Entry]:
     found = [
-        entry
-        for channel in here.channels.order
+        (entry.at, rank, entry.n, entry)
+        for rank, channel in enumerate(here.channels.order)
         for entry in here.channels.log(channel).entries
         if entry.project == here.project
     ]
-    return sorted(found, key=lambda entry: (entry.at, entry.channel, entry.n), reverse=True)
+    return [entry for *_, entry in sorted(found, key=lambda one: one[:3], reverse=True)]
 
 
 def _line(line: Line) -> dict[str, Any]:
@@ -76,8 +77,8 @@ def _line(line: Line) -> dict[str, Any]:
     }
 
 
-def _releases(here: Here, entries: list[Entry]) -> list[dict[str, Any]]:
-    """The releases in the channels and in `dist/`, newest first."""
+def _releases(here: Here, entries: list[Entry], order: Sequence[str]) -> list[dict[str, Any]]:
+    """The releases in the channels and in `dist/`, newest first; the channels of each in their order."""
     found: dict[str, dict[str, Any]] = {}
     for path in sorted((here.site.root / "dist").glob("*.whl")):
         try:
@@ -108,6 +109,8 @@ def _releases(here: Here, entries: list[Entry]) -> list[dict[str, Any]]:
             row["channels"].append(entry.channel)
         if entry.action in ("yank", "unyank"):
             row["yanked"] = entry.why if entry.action == "yank" else ""
+    for row in found.values():
+        row["channels"].sort(key=order.index)
     return sorted(found.values(), key=_version_key, reverse=True)
 
 
