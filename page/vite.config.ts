@@ -35,10 +35,13 @@ function licence(folder: string): string {
   return `${about.name} ${about.version}\n\n${text}\n`;
 }
 
+/** The page as it is sent: its lines are for who writes it. */
+const terse: Plugin = { name: "terse-page", enforce: "post", transformIndexHtml: (html) => html.replace(/\n\s*/g, "") };
+
 const { collect, write } = licences();
 
 export default defineConfig({
-  plugins: [react(), write],
+  plugins: [react(), write, terse],
   worker: { plugins: () => [collect], format: "es" },
   build: {
     outDir: "../src/stepwell/ui/static",

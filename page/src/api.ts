@@ -7,7 +7,7 @@
 
 export type Num = number | "NaN" | "Infinity" | "-Infinity";
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
-export type RunStatus = "succeeded" | "failed" | "interrupted" | "running";
+export type RunStatus = "succeeded" | "failed" | "interrupted" | "running" | "damaged"; // damaged: its record cannot be read
 export type StepStatus = "succeeded" | "failed" | "cached" | "skipped" | "blocked" | "interrupted" | "running" | "waiting";
 
 /** An error as every command prints it. */
@@ -97,7 +97,7 @@ export interface Step {
   inputs: { name: string; text: string; digest: string; from: number | null; source: number | null }[];
   outputs: Output[];
   metrics: Record<string, Num>;
-  made_by: string; // the run that made it
+  made_by: string; // the run that made it, "" if that is gone
   notes: string[];
   error: (Problem["error"] & { traceback: string }) | null;
 }
@@ -141,6 +141,7 @@ export interface Comparison {
   environment: Row<string>[]; // python, platform, distributions: only what differs, unless ?all=1
   steps: { step: string; seconds: Record<string, number | null>; status: Record<string, StepStatus | ""> }[];
   seconds: Row<number | null>;
+  damaged: string[]; // runs that were left out since their records cannot be read
   notes: string[];
 }
 export interface Row<V> { name: string; values: Record<string, V | null>; differs: boolean; deltas: Record<string, number | null> }

@@ -3,13 +3,19 @@
 recorded(folder)    # r1 all kinds of recordings and outputs, hostile ones too; r2 failed
 thousand(folder)    # r1: load, 664 calls of `part`, 332 of `pair`, total
 waiting(folder)     # `stepwell run` waits for the files `one` and `two`
+running(folder)     # such a run, as long as the block lasts
 """
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from chromium import Window
+from chromium import STEPWELL, Window
 from flights import command
 
 RECORDED = r'''
@@ -65,6 +71,7 @@ def learn(table: pa.Table, depth: int) -> dict[str, object]:
     for at in range(50):
         log.metric("loss", 1 / (1 + at * depth), step=at)
         log.metric(EVIL.format("metric", "metric"), float(at), step=at)
+        log.metric("huge", 1e308 * math.sin(at / 5), step=at)
     log.metric("broken", math.nan)
     log.figure("picture", png(60, 40))
     log.table("the first", table.slice(0, 5))
@@ -184,6 +191,24 @@ def waiting(root: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     (root / "pipeline.py").write_text(WAITING, "utf-8")
     return root
+
+
+@contextmanager
+def running(root: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Give a run that goes on, in a group of its own; what of it is left is killed."""
+    process = subprocess.Popen(
+        [STEPWELL, "run"],
+        cwd=root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
 
 
 def harmless(page: Window) -> None:

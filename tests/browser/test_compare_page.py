@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from chromium import Served, Window, serving, window  # it lies beside the tests
-from playwright.sync_api import Browser, Locator, expect
+from chromium import Window  # it lies beside the tests
+from playwright.sync_api import Locator, expect
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def served(flights: Path) -> Iterator[Served]:
-    """A server on flights, swept and changed."""
-    with serving(flights) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Window]:
-    """A fresh tab; at the end nothing may have gone wrong in it."""
-    with window(browser, served) as page:
-        yield page
-        page.check()
 
 
 def row(page: Window, table: str, name: str) -> Locator:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
 
 import pytest
-from chromium import Served, Window, serving, window  # it lies beside the tests
+from chromium import Window, serving, window  # it lies beside the tests
 from flights import command  # it lies beside the tests
 from playwright.sync_api import Browser, expect
 
@@ -19,21 +18,6 @@ pytestmark = pytest.mark.slow
 def project(flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Flights, swept and changed; of our own."""
     return copytree(flights, tmp_path_factory.mktemp("list") / "flights")
-
-
-@pytest.fixture(scope="module")
-def served(project: Path) -> Iterator[Served]:
-    """A server on it."""
-    with serving(project) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Window]:
-    """A fresh tab; at the end nothing may have gone wrong in it."""
-    with window(browser, served) as page:
-        yield page
-        page.check()
 
 
 def shows(page: Window, *names: str) -> None:
@@ -92,14 +76,20 @@ def test_sorting_by_a_metric_takes_the_best_first(page: Window) -> None:
 
 
 def test_columns_are_kept(page: Window) -> None:
+    page.tab.set_viewport_size({"width": 700, "height": 700})  # too narrow for those that are there already
     page.tab.get_by_role("button", name="Columns").click()
     box = page.tab.get_by_role("dialog", name="Columns")
     box.get_by_label("find a column").fill("commit")
     box.get_by_text("commit").click()
     box.get_by_role("button", name="close").click()
-    expect(page.tab.get_by_role("columnheader", name="commit")).to_be_visible()
+    expect(page.tab.get_by_role("columnheader", name="commit")).to_be_in_viewport(ratio=1)
+    assert len(page.tab.evaluate(LEFTS)) == 1
     page.open("/")  # in the browser, not only in the address
     expect(page.tab.get_by_role("columnheader", name="commit")).to_be_visible()
+
+
+LEFTS = """[...new Set([...document.querySelectorAll(".grid-row")].map((row) => row.lastElementChild.getBoundingClientRect().left))]"""
+"""Where the last cells of the rows begin, the head's too: in one place."""
 
 
 def test_the_keyboard_alone_compares_two_runs(page: Window) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chromium import Served, Window, serving, window  # it lies beside the tests
-from playwright.sync_api import Browser, expect
+from chromium import Window  # it lies beside the tests
+from playwright.sync_api import expect
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "stores"))
 
@@ -22,21 +21,18 @@ SEEN = 80
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server on ten thousand runs."""
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of ten thousand runs."""
     root = tmp_path_factory.mktemp("many")
     build(root / ".stepwell", runs=10_000, metrics=10, points=100_000)
-    with serving(root) as served:
-        yield served
+    return root
 
 
 @pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Window]:
-    """A fresh tab; at the end nothing may have gone wrong in it."""
-    with window(browser, served) as page:
-        page.tab.locator(".grid-body .grid-row").first.wait_for()
-        yield page
-        page.check()
+def page(page: Window) -> Window:
+    """A fresh tab that shows runs."""
+    page.tab.locator(".grid-body .grid-row").first.wait_for()
+    return page
 
 
 def test_the_list_is_scrolled_from_the_newest_to_the_oldest(page: Window) -> None:

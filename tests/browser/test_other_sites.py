@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from chromium import SWITCHES, Served, serving
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 
 class Elsewhere(BaseHTTPRequestHandler):
@@ -183,3 +183,14 @@ def test_its_links_and_forms_lead_nowhere(user: BrowserContext, elsewhere: int, 
             )
         assert answer.value.status == 403
         page.close()
+
+
+def test_a_browser_without_the_cookie_is_told_what_to_type(misled: Browser, served: Served) -> None:
+    context = misled.new_context()
+    page = context.new_page()
+    answer = page.goto(f"{served.origin}/runs/r1")
+    assert answer is not None
+    assert answer.status == 401
+    expect(page.get_by_role("heading")).to_have_text("The page is only for who started it.")
+    expect(page.get_by_role("listitem")).to_have_text("stepwell ui and open the address that it prints")
+    context.close()

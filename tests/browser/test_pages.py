@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -52,13 +51,6 @@ gates = ["auc >= 0.81"]
 index = "index"
 order = ["staging", "production"]
 """
-
-
-@pytest.fixture(scope="module")
-def served(flights: Path) -> Iterator[Served]:
-    """A server on flights, swept, changed, locked."""
-    with serving(flights) as served:
-        yield served
 
 
 COLOURS = ("color-contrast", "link-in-text-block")

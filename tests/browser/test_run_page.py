@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from chromium import Served, Window, serving, window
 from playwright.sync_api import Browser, expect
-from shown import harmless, recorded, thousand, waiting
-
-STEPWELL = Path(sys.executable).with_name("stepwell")
+from shown import harmless, running, thousand, waiting
 
 pytestmark = pytest.mark.slow
 
@@ -23,18 +18,25 @@ TABS = ("graph", "steps", "timeline", "logs", "metrics", "artifacts", "parameter
 DRAWN = ("graph", "timeline", "logs", "artifacts")
 """Those with colours of their own."""
 
+NARROW = (
+    "/runs",
+    *(f"/runs/r1?tab={tab}" for tab in ("graph", "artifacts", "code", "environment")),
+    "/runs/r2?step=judge",
+    "/compare?run=r1&run=r2",
+    "/data/cities",
+)
+
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server on runs that recorded all kinds of things, hostile ones too."""
-    with serving(recorded(tmp_path_factory.mktemp("shown") / "demo")) as served:
-        yield served
+def project(demo: Path) -> Path:
+    """Runs that made and recorded all kinds of things, hostile ones too."""
+    return demo
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_part_is_shown_and_can_be_read(browser: Browser, shown: Served, dark: bool) -> None:
+def test_every_part_is_shown_and_can_be_read(browser: Browser, served: Served, dark: bool) -> None:
     """Hostile texts are texts in each of them, and axe finds nothing serious."""
-    with window(browser, shown, dark=dark) as page:
+    with window(browser, served, dark=dark) as page:
         for tab in DRAWN if dark else TABS:
             page.open(f"/runs/r1?tab={tab}&step=learn")
             expect(page.tab.get_by_role("tab", selected=True)).to_have_text(tab.capitalize())
@@ -46,90 +48,105 @@ def test_every_part_is_shown_and_can_be_read(browser: Browser, shown: Served, da
         harmless(page)
 
 
-def test_a_graph_leads_to_its_steps_by_mouse_and_by_keys(browser: Browser, shown: Served) -> None:
+def test_a_graph_leads_to_its_steps_by_mouse_and_by_keys(page: Window) -> None:
     """What is chosen is in the address, and beside the graph."""
-    with window(browser, shown) as page:
-        page.open("/runs/r1")
-        load = page.tab.get_by_role("button", name="load succeeded")
-        expect(load).to_be_visible()
-        load.focus()
-        page.tab.keyboard.press("ArrowRight")
-        expect(page.tab.get_by_role("button", name="learn succeeded")).to_be_focused()
-        expect(page.tab.locator(".box-why:visible")).to_contain_text("no earlier result")
-        page.tab.keyboard.press("Enter")
-        panel = page.tab.get_by_role("complementary", name="step learn")
-        expect(panel).to_contain_text("Why it ran")
-        assert page.tab.url.endswith("/runs/r1?step=learn")
-        panel.get_by_role("button", name="load", exact=True).click()
-        expect(page.tab.get_by_role("complementary", name="step load")).to_be_visible()
-        page.tab.keyboard.press("Escape")
-        expect(page.tab.locator(".step-panel")).to_have_count(0)
-        page.tab.keyboard.press("4")
-        expect(page.tab.get_by_role("tab", selected=True)).to_have_text("Logs")
-        harmless(page)
+    page.open("/runs/r1")
+    load = page.tab.get_by_role("button", name="load succeeded")
+    expect(load).to_be_visible()
+    load.focus()
+    page.tab.keyboard.press("ArrowRight")
+    expect(page.tab.get_by_role("button", name="learn succeeded")).to_be_focused()
+    expect(page.tab.locator(".box-why:visible")).to_contain_text("no earlier result")
+    page.tab.keyboard.press("Enter")
+    panel = page.tab.get_by_role("complementary", name="step learn")
+    expect(panel).to_contain_text("Why it ran")
+    assert page.tab.url.endswith("/runs/r1?step=learn")
+    panel.get_by_role("button", name="load", exact=True).click()
+    expect(page.tab.get_by_role("complementary", name="step load")).to_be_visible()
+    page.tab.keyboard.press("Escape")
+    expect(page.tab.locator(".step-panel")).to_have_count(0)
+    page.tab.keyboard.press("4")
+    expect(page.tab.get_by_role("tab", selected=True)).to_have_text("Logs")
 
 
-def test_a_failed_step_says_what_and_how_to_go_on(browser: Browser, shown: Served) -> None:
+def test_a_failed_step_says_what_and_how_to_go_on(page: Window) -> None:
     """Its error, the user's line, the traceback folded, the command."""
-    with window(browser, shown) as page:
-        page.open("/runs/r2?step=judge")
-        panel = page.tab.get_by_role("complementary", name="step judge")
-        expect(panel.get_by_role("alert")).to_contain_text("ValueError: <img src=x")
-        expect(panel).to_contain_text("stepwell debug judge r2")
-        expect(panel.locator("details pre")).not_to_be_visible()
-        panel.get_by_text("traceback", exact=True).click()
-        expect(panel.locator("details pre")).to_contain_text(
-            'raise ValueError(EVIL.format("error", "error"))'
-        )
-        expect(page.tab.get_by_role("note")).to_contain_text("run depth=5 word=fail")
-        harmless(page)
+    page.open("/runs/r2?step=judge")
+    panel = page.tab.get_by_role("complementary", name="step judge")
+    expect(panel.get_by_role("alert")).to_contain_text("ValueError: <img src=x")
+    expect(panel).to_contain_text("stepwell debug judge r2")
+    expect(panel.locator("details pre")).not_to_be_visible()
+    panel.get_by_text("traceback", exact=True).click()
+    expect(panel.locator("details pre")).to_contain_text('raise ValueError(EVIL.format("error", "error"))')
+    expect(page.tab.get_by_role("note")).to_contain_text("run depth=5 word=fail")
 
 
-def test_logs_have_colours_streams_and_a_search(browser: Browser, shown: Served) -> None:
+def test_logs_have_colours_streams_and_a_search(page: Window) -> None:
     """An address leads to the lines that were searched for."""
-    with window(browser, shown) as page:
-        page.open("/runs/r1?tab=logs")
-        lines = page.tab.locator(".log-text")
-        expect(lines).to_have_count(4)
-        expect(lines.filter(has_text="loaded 500 cities").locator(".fg-green")).to_have_text("loaded")
-        expect(lines.filter(has_text="100%")).to_have_text("100%")
-        expect(page.tab.locator(".log-line.stderr .log-text")).to_have_text("a title that was set")
-        expect(lines.nth(1)).to_contain_text("<script>window.owned='log'</script>")
-        page.tab.get_by_label("search the log").fill("CITIES".lower())
-        expect(lines).to_have_count(1)
-        expect(page.tab.locator("mark")).to_have_text("cities")
-        assert page.tab.url.endswith("tab=logs&find=cities")
-        page.tab.get_by_label("line 1").click()
-        page.open(page.tab.url.removeprefix(shown.origin))
-        expect(page.tab.locator(".log-line.here")).to_contain_text("loaded 500 cities")
-        harmless(page)
+    page.open("/runs/r1?tab=logs")
+    lines = page.tab.locator(".log-text")
+    expect(lines).to_have_count(4)
+    expect(lines.filter(has_text="loaded 500 cities").locator("[style*=text-green]")).to_have_text("loaded")
+    expect(lines.filter(has_text="100%")).to_have_text("100%")
+    expect(page.tab.locator(".log-line.stderr .log-text")).to_have_text("a title that was set")
+    expect(lines.nth(1)).to_contain_text("<script>window.owned='log'</script>")
+    page.tab.get_by_label("search the log").fill("CITIES".lower())
+    expect(lines).to_have_count(1)
+    expect(page.tab.locator("mark")).to_have_text("cities")
+    assert page.tab.url.endswith("tab=logs&find=cities")
+    page.tab.get_by_label("line 1").click()
+    page.open(page.tab.url.removeprefix(page.served.origin))
+    expect(page.tab.locator(".log-line.here")).to_contain_text("loaded 500 cities")
 
 
-def test_what_was_recorded_is_a_gallery(browser: Browser, shown: Served) -> None:
+def test_what_was_recorded_is_a_gallery(page: Window) -> None:
     """A picture, a table, a text, and a card in a frame that runs nothing."""
-    with window(browser, shown) as page:
-        page.open("/runs/r1?tab=artifacts")
-        cards = page.tab.locator("#panel figure.card")
-        expect(cards).to_have_count(4)
-        picture = cards.filter(has_text="picture").locator("img")
-        expect(picture).to_have_js_property("naturalWidth", 60)
-        expect(cards.filter(has_text="the first").get_by_role("table")).to_contain_text("city 1")
-        expect(cards.filter(has_text="words")).to_contain_text("<script>window.owned='text'</script>")
-        expect(page.tab.frame_locator("iframe").locator("#here")).to_have_text("A card")
-        assert page.tab.locator("iframe").get_attribute("sandbox") == ""
-        harmless(page)
+    page.open("/runs/r1?tab=artifacts")
+    cards = page.tab.locator("#panel figure.card")
+    expect(cards).to_have_count(4)
+    picture = cards.filter(has_text="picture").locator("img")
+    expect(picture).to_have_js_property("naturalWidth", 60)
+    expect(cards.filter(has_text="the first").get_by_role("table")).to_contain_text("city 1")
+    expect(cards.filter(has_text="words")).to_contain_text("<script>window.owned='text'</script>")
+    expect(page.tab.frame_locator("iframe").locator("#here")).to_have_text("A card")
+    assert page.tab.locator("iframe").get_attribute("sandbox") == ""
 
 
-def test_metrics_are_curves_and_last_values(browser: Browser, shown: Served) -> None:
+def test_metrics_are_curves_and_last_values(page: Window) -> None:
     """With the change to the run before; what is no number is said."""
-    with window(browser, shown) as page:
-        page.open("/runs/r2?tab=metrics&smooth=0.5&log=1")
-        loss = page.tab.locator("figure.panel", has_text="loss")
-        expect(loss.locator("canvas")).to_be_visible()
-        expect(loss.get_by_role("img")).to_have_attribute("aria-label", "loss: learn ends at 0.0041532")
-        row = page.tab.get_by_role("row", name="loss")
-        expect(row).to_contain_text("0.0067568")
-        expect(page.tab.get_by_role("row", name="broken")).to_contain_text("NaN")
+    page.open("/runs/r2?tab=metrics&smooth=0.5&log=1")
+    loss = page.tab.locator("figure.panel", has_text="loss")
+    expect(loss.locator("canvas")).to_be_visible()
+    expect(loss.get_by_role("img")).to_have_attribute("aria-label", "loss: learn ends at 0.0041532")
+    row = page.tab.get_by_role("row", name="loss")
+    expect(row).to_contain_text("0.0067568")
+    expect(page.tab.get_by_role("row", name="broken")).to_contain_text("NaN")
+    page.open("/runs/r2?tab=metrics&find=huge")  # from -1e308 to 1e308: their difference is no number
+    canvas = page.tab.locator("figure.panel", has_text="huge").locator("canvas")
+    expect(canvas).to_be_visible()
+    assert canvas.evaluate(COLOURED) > 200
+
+
+COLOURED = """(canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 200 && data[at + 1] - data[at] > 60) count += 1;
+  return count;
+}"""
+"""How many points of a plot have the colour of its first curve, which is the only green in it."""
+
+
+def test_on_a_narrow_screen_only_tables_are_wider_than_it(browser: Browser, served: Served) -> None:
+    """They can be moved; the page around them need not be."""
+    with window(browser, served, width=390) as page:
+        for path in NARROW:
+            page.open(path)
+            wider = "(box) => box.scrollWidth - box.clientWidth"
+            beyond = [page.tab.locator(one).evaluate(wider) for one in ("html", "main")]
+            assert beyond == [0, 0], path
+            chosen = page.tab.locator('[role=tab][aria-selected="true"]')
+            if chosen.count():
+                expect(chosen).to_be_in_viewport(ratio=0.9)
         harmless(page)
 
 
@@ -160,24 +177,6 @@ def test_a_thousand_steps_can_be_used(browser: Browser, tmp_path: Path) -> None:
         page.check()
 
 
-@contextmanager
-def running(root: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a run that goes on, in a group of its own; what of it is left is killed."""
-    process = subprocess.Popen(
-        [STEPWELL, "run"],
-        cwd=root,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
-
-
 def test_a_run_is_seen_as_it_goes_on(browser: Browser, tmp_path: Path) -> None:
     """Without loading anything anew: its lines, its progress, its curve, its end."""
     root = waiting(tmp_path / "waits")
@@ -191,7 +190,7 @@ def test_a_run_is_seen_as_it_goes_on(browser: Browser, tmp_path: Path) -> None:
         page.tab.get_by_role("tab", name="Metrics").click()
         expect(page.tab.get_by_role("img", name="height: slow ends at 1,521")).to_be_visible()
         (root / "two").touch()
-        expect(page.tab.locator(".run-title > .status")).to_have_text("succeeded")
+        expect(page.tab.locator(".page-title > .status")).to_have_text("succeeded")
         assert process.wait(20) == 0
         page.check()
 
@@ -204,12 +203,16 @@ def test_a_killed_run_is_interrupted_and_says_how_to_go_on(browser: Browser, tmp
         page.open("/runs/r1?step=slow&tab=logs")
         expect(page.tab.locator(".log-text")).to_have_text("the first words")
         os.killpg(process.pid, signal.SIGKILL)
-        expect(page.tab.locator(".run-title > .status")).to_have_text("interrupted")
+        expect(page.tab.locator(".page-title > .status")).to_have_text("interrupted")
         expect(page.tab.get_by_role("note")).to_contain_text("stepwell run")
         for status in page.tab.locator(".step-panel .status").all():
             expect(status).to_have_text("interrupted")
         assert page.accessible() == []
         page.picture("run-interrupted")
+        page.open("/runs")
+        took = page.tab.locator(".grid-body .grid-row > div").nth(4)
+        expect(page.tab.get_by_role("columnheader").nth(4)).to_have_text("took")
+        assert took.inner_text() == ""  # nobody knows when it ended
         page.check()
 
 

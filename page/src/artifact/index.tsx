@@ -39,8 +39,8 @@ const nameOf = (page: Page): string => (page.made ? `${page.made.id} ${page.made
 function Head({ page }: { page: Page }) {
   const { made } = page;
   return (
-    <header className="run-head">
-      <div className="run-title">
+    <header className="page-head">
+      <div className="page-title">
         <h1>{made ? <Text>{nameOf(page)}</Text> : "Artifact"}</h1>
         <span className="tag">{visible(page.codec)}</span>
         <Bytes size={page.size} />

@@ -1,7 +1,7 @@
 /* What of an artifact can be shown, by its kind. Texts are texts; HTML is shown only in a frame that may do nothing. */
 
-import type { Preview } from "../api";
-import { bytes, Num, num, Source, Table, Text, visible } from "../shared";
+import type { Num as Num_, Preview } from "../api";
+import { bytes, Copy, Num, num, Pairs, Source, Table, Text, visible } from "../shared";
 import { ArrayView } from "./array";
 import { JsonTree } from "./json_tree";
 import { TableView } from "./table";
@@ -32,7 +32,10 @@ export function PreviewView({ preview, name, small = false, page }: { preview: P
     case "vega":
       return (
         <>
-          <p className="faint">A chart in the words of Vega-Lite:</p>
+          <p className="faint">
+            A chart as its specification for Vega, which this page does not draw: copy it into a notebook or an editor that does.{" "}
+            <Copy text={JSON.stringify(preview.spec, null, 2)} label="copy the specification" />
+          </p>
           <JsonTree value={preview.spec} deep={small ? 1 : 2} />
         </>
       );
@@ -92,21 +95,6 @@ function ModelView({ preview, small }: { preview: Preview & { kind: "model" }; s
   );
 }
 
-const Pairs = ({ pairs }: { pairs: [string, string][] }) => (
-  <dl className="facts">
-    {pairs.map(([name, value], i) => (
-      <div key={i} className="pair">
-        <dt>
-          <Text>{name}</Text>
-        </dt>
-        <dd>
-          <Text>{value}</Text>
-        </dd>
-      </div>
-    ))}
-  </dl>
-);
-
 function Hex({ hex, size }: { hex: string; size: number }) {
   const rows = hex.replace(/\s/g, "").match(/.{1,32}/g) ?? [];
   return (
@@ -130,17 +118,4 @@ const ascii = (row: string): string =>
     .join("");
 
 /** Statistics as pairs of words and numbers. */
-export const Numbers = ({ stats }: { stats: Record<string, import("../api").Num> }) => (
-  <dl className="facts">
-    {Object.entries(stats).map(([name, value]) => (
-      <div key={name} className="pair">
-        <dt>
-          <Text>{name}</Text>
-        </dt>
-        <dd>
-          <Num value={value} />
-        </dd>
-      </div>
-    ))}
-  </dl>
-);
+export const Numbers = ({ stats }: { stats: Record<string, Num_> }) => <Pairs pairs={Object.entries(stats).map(([name, value]) => [name, <Num value={value} />])} />;

@@ -9,6 +9,11 @@ describe("an axis", () => {
     expect([axis.place(null), axis.place("NaN"), axis.place("Infinity")]).toEqual([null, null, null]);
     expect(axis.ticks.map((tick) => tick.text)).toEqual(["0.5", "0.6", "0.7", "0.8", "0.9", "1"]);
   });
+  it("of the largest numbers has places for them", () => {
+    const axis = axisOf("metrics.huge", [-1e308, 0, 1e308]);
+    expect([axis.place(-1e308), axis.place(0), axis.place(1e308)]).toEqual([0, 0.5, 1]);
+    expect(axis.ticks.map((tick) => tick.text)).toEqual(["-1e308", "-5e307", "0", "5e307", "1e308"]);
+  });
   it("of one number has it in the middle", () => {
     expect(axisOf("metrics.auc", [3, 3]).place(3)).toBe(0.5);
   });

@@ -1,6 +1,7 @@
 /* Places on an axis, for numbers and for words. Pure functions. */
 import type { Comparison, Json, Num } from "../api";
 import { num, plain } from "../shared/format";
+import { unit } from "../shared/series";
 
 /** An axis: where a value stands between 0 and 1, or null where it has no place; and what is written along it. */
 export interface Axis {
@@ -8,8 +9,6 @@ export interface Axis {
   words: boolean;
   place: (value: Json | Num | null | undefined) => number | null;
   ticks: { at: number; text: string }[];
-  least: number; // of numbers
-  most: number;
 }
 
 const asNumber = (value: Json | Num | null | undefined): number => {
@@ -26,7 +25,9 @@ export function axisOf(name: string, values: (Json | Num | null | undefined)[]):
   return odd || (there.length > 0 && numbers.length === 0) ? wordAxis(name, there) : numberAxis(name, numbers);
 }
 
-function numberAxis(name: string, numbers: number[]): Axis {
+function numberAxis(name: string, values: number[]): Axis {
+  const one = unit(values);
+  const numbers = values.map((value) => value / one);
   const least = numbers.length ? Math.min(...numbers) : 0;
   const most = numbers.length ? Math.max(...numbers) : 1;
   const span = most - least;
@@ -42,13 +43,11 @@ function numberAxis(name: string, numbers: number[]): Axis {
   return {
     name,
     words: false,
-    least,
-    most,
     place: (value) => {
-      const one = asNumber(value);
-      return Number.isFinite(one) ? at(one) : null;
+      const number = asNumber(value);
+      return Number.isFinite(number) ? at(number / one) : null;
     },
-    ticks: marks.map((mark) => ({ at: at(mark), text: num(mark) })),
+    ticks: marks.map((mark) => ({ at: at(mark), text: num(mark * one) })),
   };
 }
 
@@ -74,8 +73,6 @@ function wordAxis(name: string, values: (Json | Num)[]): Axis {
   return {
     name,
     words: true,
-    least: 0,
-    most: 1,
     place: (value) => (value === null || value === undefined ? null : at(plain(value))),
     ticks: words.slice(0, 14).map((word) => ({ at: at(word), text: word.length > 18 ? `${word.slice(0, 17)}…` : word })),
   };

@@ -1,7 +1,7 @@
 /* The data that runs read: each source, its versions over time, and who read them. */
 import type { DataList, DataPage as Page, DataSummary, Json } from "../api";
 import { again, useAsk } from "../client";
-import { Ago, Asked, Bytes, Copy, Digest, Empty, Link, many, plain, RunLink, short, Table, Text, to, useEvents, useSearch, useSlowly, useTitle, visible, type Column } from "../shared";
+import { Ago, Asked, Bytes, Copy, Digest, Empty, Link, many, Pairs, plain, RunLink, short, Table, Text, to, useEvents, useSearch, useSlowly, useTitle, visible, type Column } from "../shared";
 
 export default function DataPage({ name }: { name: string }) {
   const renew = useSlowly(() => again("/data"), 2000);
@@ -200,15 +200,6 @@ export function Facts({ value, depth = 0 }: { value: Json; depth?: number }) {
   if (Array.isArray(value) && value.every((one) => one === null || typeof one !== "object")) return <span className="value">{value.map((one) => plain(one)).join(", ")}</span>;
   const entries: [string, Json][] = Array.isArray(value) ? value.map((one, at) => [String(at), one]) : Object.entries(value);
   return (
-    <dl className="facts">
-      {entries.slice(0, 500).map(([key, one]) => (
-        <div key={key} className="fact">
-          <dt>{visible(key)}</dt>
-          <dd>
-            <Facts value={one} depth={depth + 1} />
-          </dd>
-        </div>
-      ))}
-    </dl>
+    <Pairs pairs={entries.slice(0, 500).map(([key, one]) => [key, <Facts value={one} depth={depth + 1} />])} />
   );
 }

@@ -1,33 +1,34 @@
 import { expect, test } from "vitest";
-import { lastWords, PLAIN, parse, plain } from "./ansi";
+import { lastWords, PLAIN, parse, plain, type Span } from "./ansi";
 
-const looks = (line: string) => parse(line).spans.map((span) => [span.text, span.classes]);
+const look = ({ classes, fg, bg }: Omit<Span, "text">) => [classes, fg && `fg-${fg}`, bg && `bg-${bg}`].filter(Boolean).join(" ");
+const looks = (line: string) => parse(line).spans.map((span) => [span.text, look(span)]);
 
-test("colours and weights become class names", () => {
+test("colours and weights become names", () => {
   expect(looks("\x1b[1;31mred\x1b[0m and \x1b[92mgreen\x1b[39m plain")).toEqual([
     ["red", "bold fg-red"],
     [" and ", ""],
-    ["green", "fg-bright-green"],
+    ["green", "fg-green"],
     [" plain", ""],
   ]);
 });
 
-test("colours of 256 and of millions become the nearest of the sixteen that the page has", () => {
-  expect(looks("\x1b[38;5;196mx")).toEqual([["x", "fg-bright-red"]]);
+test("colours of 256 and of millions become the nearest that the page has", () => {
+  expect(looks("\x1b[38;5;196mx")).toEqual([["x", "fg-red"]]);
   expect(looks("\x1b[48;2;0;0;120mx")).toEqual([["x", "bg-blue"]]);
-  expect(looks("\x1b[38:2::0:255:255mx")).toEqual([["x", "fg-bright-cyan"]]);
+  expect(looks("\x1b[38:2::0:255:255mx")).toEqual([["x", "fg-cyan"]]);
   expect(looks("\x1b[38;5mx\x1b[38;2;;mx\x1b[99999999999999999999mx").map(([text]) => text)).toEqual(["x", "x", "x"]);
 });
 
 test("a pen goes over to the next line", () => {
   const { pen } = parse("\x1b[4;33mwarning");
-  expect(parse("next", pen).spans).toEqual([{ text: "next", classes: "underline fg-yellow" }]);
+  expect(parse("next", pen).spans).toEqual([{ text: "next", classes: "underline", fg: "yellow", bg: "" }]);
   expect(parse("\x1b[m", pen).pen).toEqual(PLAIN);
 });
 
 test("inverse swaps what is told, and is a class of its own without colours", () => {
   expect(looks("\x1b[7mx")).toEqual([["x", "inverse"]]);
-  expect(looks("\x1b[31;7mx")).toEqual([["x", "bg-red inverse"]]);
+  expect(looks("\x1b[31;7mx")).toEqual([["x", "inverse bg-red"]]);
 });
 
 test("other commands to a terminal leave nothing behind", () => {

@@ -1,14 +1,16 @@
-/* Terminal text as spans with class names. Colours and weights are understood (SGR); every other command to a terminal
+/* Terminal text as spans with names of looks and colours. Colours and weights are understood (SGR); every other command to a terminal
  * (cursor moves, titles, links, clearing) is left out, and control characters are shown as `\u0007`. What comes out is text
- * and class names of a fixed list: nothing of the input can become markup. Linear in the length of the text.
+ * and names of a fixed list: nothing of the input can become markup. Linear in the length of the text.
  */
 
 import { visible } from "../shared/format";
 
-/** A piece of text in one look. `classes` is "" or names such as "fg-red bold". */
+/** A piece of text in one look. `classes` is "" or names such as "bold italic"; `fg` and `bg` are "" or one of the eight colours. */
 export interface Span {
   text: string;
   classes: string;
+  fg: string;
+  bg: string;
 }
 
 /** What the next character looks like. Colours: 0 to 15 as terminals count them, -1 for the page's own. */
@@ -63,7 +65,7 @@ export function parse(line: string, pen: Pen = PLAIN): { spans: Span[]; pen: Pen
   const spans: Span[] = [];
   const put = (text: string) => {
     if (text) {
-      spans.push({ text: shown(text), classes: classesOf(pen) });
+      spans.push({ text: shown(text), ...looks(pen) });
     }
   };
   let from = 0;
@@ -79,18 +81,17 @@ export function parse(line: string, pen: Pen = PLAIN): { spans: Span[]; pen: Pen
   return { spans, pen };
 }
 
-function classesOf(pen: Pen): string {
+function looks(pen: Pen): Omit<Span, "text"> {
   const inverse = (pen.marks & INVERSE) !== 0;
   const [fg, bg] = inverse ? [pen.bg, pen.fg] : [pen.fg, pen.bg];
   const names = MARKS.filter(([bit]) => pen.marks & bit).map(([, name]) => name);
-  if (fg >= 0) names.push(`fg-${colour(fg)}`);
-  if (bg >= 0) names.push(`bg-${colour(bg)}`);
   if (inverse && (bg < 0 || fg < 0)) names.push("inverse");
-  return names.join(" ");
+  return { classes: names.join(" "), fg: colour(fg), bg: colour(bg) };
 }
 
+/** The bright ones are those that they are brighter than, which can be read on both grounds; but bright black is grey. */
 function colour(number: number): string {
-  return (number > 7 ? "bright-" : "") + COLOURS[number % 8];
+  return number < 0 ? "" : number === 8 ? "white" : (COLOURS[number % 8] ?? "");
 }
 
 /** The pen after an SGR command with these parameters ("1;31", "38;5;196", "38:2::255:0:0", ""). */

@@ -3,7 +3,7 @@
 import { useMemo } from "react";
 import type { Environment, Json, LockPage, RunPage, Source } from "../api";
 import { useAsk } from "../client";
-import { Asked, Bytes, type Column, Digest, Empty, Link, Table, Text, to, useSearch, visible } from "../shared";
+import { Asked, Bytes, type Column, Digest, Empty, Link, Pairs, Table, Text, to, useSearch, visible } from "../shared";
 import { address } from "./asking";
 import type { TabProps } from "./index";
 
@@ -13,16 +13,12 @@ export function EnvironmentTab({ run }: TabProps) {
       <Sources run={run} />
       <section>
         <h2>Interpreter</h2>
-        <dl className="facts">
-          <div className="pair">
-            <dt>Python</dt>
-            <dd>{visible(run.python) || "not known"}</dd>
-          </div>
-          <div className="pair">
-            <dt>platform</dt>
-            <dd>{visible(run.platform) || "not known"}</dd>
-          </div>
-        </dl>
+        <Pairs
+          pairs={[
+            ["Python", run.python || "not known"],
+            ["platform", run.platform || "not known"],
+          ]}
+        />
       </section>
       <Distributions run={run.run} />
     </>

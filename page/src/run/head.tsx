@@ -2,7 +2,7 @@
 
 import type { Num as Number_, RunPage } from "../api";
 import { useAsk } from "../client";
-import { Ago, Command, Copy, Counts, Delta, Duration, Link, Num, number, RunLink, StatusMark, Tag, Text, to, Value, visible } from "../shared";
+import { Ago, Command, Copy, Counts, Delta, Duration, Link, Num, number, RunLink, StatusMark, Tags, Text, to, Value, visible } from "../shared";
 import { address } from "./asking";
 
 /** Metrics that are shown above the tabs; all are in the tab of the metrics. */
@@ -10,8 +10,8 @@ const MOST = 8;
 
 export function Head({ run }: { run: RunPage }) {
   return (
-    <header className="run-head">
-      <div className="run-title">
+    <header className="page-head">
+      <div className="page-title">
         <h1>
           <span className="num">{visible(run.run)}</span> <Text>{run.pipeline}</Text>
         </h1>
@@ -47,11 +47,7 @@ export function Head({ run }: { run: RunPage }) {
               <Text>{name}</Text>=<Value value={value} />
             </span>
           ))}
-        {run.tags.map((tag) => (
-          <Tag key={tag}>
-            <Text>{tag}</Text>
-          </Tag>
-        ))}
+        <Tags tags={run.tags} />
         {run.argv.length > 0 && <Copy text={typed(run.argv)} label="copy the command" />}
       </div>
       {run.resume && (

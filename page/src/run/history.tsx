@@ -47,8 +47,8 @@ export function StepPage({ step }: { step: string }) {
     <Asked query={asked}>
       {(history) => (
         <>
-          <header className="run-head">
-            <div className="run-title">
+          <header className="page-head">
+            <div className="page-title">
               <h1>
                 <Text>{history.step}</Text>
               </h1>

@@ -1,11 +1,11 @@
 /* What the steps of a run wrote: only the lines that are seen exist, new ones come while the run goes on. */
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type CSSProperties, memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Logs } from "../api";
 import { ask, query, Refused } from "../client";
 import { Command, date, Empty, Link, many, Problem, RunLink, Text, to, useSearch, visible } from "../shared";
-import { parse } from "./ansi";
+import { parse, type Span } from "./ansi";
 import { address } from "./asking";
 import type { TabProps } from "./index";
 import { Book, chosen as wantedOf, type Line, marked } from "./lines";
@@ -200,6 +200,9 @@ function Lines({ lines, ids, single, text, wrap, at, mark, live }: LinesProps) {
   );
 }
 
+const coloured = ({ fg, bg }: Span): CSSProperties | undefined =>
+  fg || bg ? { color: fg && `var(--text-${fg})`, background: bg && `var(--wash-${bg})` } : undefined;
+
 const OneLine = memo(function OneLine({ line, id, text, here, mark }: { line: Line; id: string; text: string; here: boolean; mark: (line: number) => void }) {
   const { spans } = parse(line.text, line.pen);
   return (
@@ -214,19 +217,11 @@ const OneLine = memo(function OneLine({ line, id, text, here, mark }: { line: Li
         </span>
       )}
       <span className="log-text">
-        {spans.map((span, i) =>
-          text ? (
-            <span key={i} className={span.classes}>
-              {marked(span.text, text).map((piece, j) => (piece.hit ? <mark key={j}>{piece.text}</mark> : piece.text))}
-            </span>
-          ) : span.classes ? (
-            <span key={i} className={span.classes}>
-              {span.text}
-            </span>
-          ) : (
-            span.text
-          ),
-        )}
+        {spans.map((span, i) => (
+          <span key={i} className={span.classes || undefined} style={coloured(span)}>
+            {text ? marked(span.text, text).map((piece, j) => (piece.hit ? <mark key={j}>{piece.text}</mark> : piece.text)) : span.text}
+          </span>
+        ))}
         {line.cut > 0 && <span className="odd"> … {line.cut.toLocaleString("en-US")} more characters</span>}
       </span>
     </div>

@@ -2,7 +2,7 @@
 
 import { useMemo } from "react";
 import type { Recorded, RunPage, Step } from "../api";
-import { Bytes, Command, Digest, Duration, Link, Num, ProblemBox, RunLink, Said, StatusMark, Text, to, visible } from "../shared";
+import { Bytes, Command, Digest, Duration, Link, Num, Pairs, ProblemBox, RunLink, Said, StatusMark, Text, to, visible } from "../shared";
 import { Recordings } from "./artifacts";
 import { History } from "./history";
 import type { TabProps } from "./index";
@@ -127,30 +127,24 @@ function Inputs({ run, step, choose }: { run: RunPage; step: Step; choose: (id: 
   return (
     <section>
       <h3>Inputs</h3>
-      <dl className="facts">
-        {step.inputs.map((input, i) => {
-          const maker = input.from === null ? undefined : run.steps.find((one) => one.node === input.from);
-          const source = input.source === null ? undefined : run.sources[input.source];
-          return (
-            <div key={i} className="pair">
-              <dt>
-                <Text>{input.name}</Text>
-              </dt>
-              <dd>
-                {maker && <StepButton id={maker.id} choose={choose} />}
-                {source && (
-                  <Link to={to.data(source.name)}>
-                    <Text>{source.name}</Text>
-                  </Link>
-                )}
-                {!maker && !source && <Text>{input.text.slice(0, 300)}</Text>}{" "}
-                {input.digest && <Digest digest={input.digest} />}
-              </dd>
-            </div>
-          );
-        })}
-      </dl>
+      <Pairs pairs={step.inputs.map((input) => [input.name, <Given run={run} input={input} choose={choose} />])} />
     </section>
+  );
+}
+
+function Given({ run, input, choose }: { run: RunPage; input: Step["inputs"][number]; choose: (id: string) => void }) {
+  const maker = input.from === null ? undefined : run.steps.find((one) => one.node === input.from);
+  const source = input.source === null ? undefined : run.sources[input.source];
+  return (
+    <>
+      {maker && <StepButton id={maker.id} choose={choose} />}
+      {source && (
+        <Link to={to.data(source.name)}>
+          <Text>{source.name}</Text>
+        </Link>
+      )}
+      {!maker && !source && <Text>{input.text.slice(0, 300)}</Text>} {input.digest && <Digest digest={input.digest} />}
+    </>
   );
 }
 
@@ -159,24 +153,19 @@ function Outputs({ step }: { step: Step }) {
   return (
     <section>
       <h3>{step.status === "failed" ? "Outputs that were refused" : "Outputs"}</h3>
-      <dl className="facts">
-        {step.outputs.map((output, i) => (
-          <div key={i} className="pair">
-            <dt>
-              <Text>{output.name || "output"}</Text>
-            </dt>
-            <dd>
-              <Link to={to.artifact(output.digest, output.codec)}>
-                <Text>{output.codec}</Text>
-              </Link>{" "}
-              <Bytes size={output.size} /> <span className="faint">{visible(output.note)}</span>
-            </dd>
-          </div>
-        ))}
-      </dl>
+      <Pairs pairs={step.outputs.map((output) => [output.name || "output", <Kept output={output} />])} />
     </section>
   );
 }
+
+const Kept = ({ output }: { output: Step["outputs"][number] }) => (
+  <>
+    <Link to={to.artifact(output.digest, output.codec)}>
+      <Text>{output.codec}</Text>
+    </Link>{" "}
+    <Bytes size={output.size} /> <span className="faint">{visible(output.note)}</span>
+  </>
+);
 
 function StepMetrics({ step }: { step: Step }) {
   const names = Object.keys(step.metrics);
@@ -184,18 +173,7 @@ function StepMetrics({ step }: { step: Step }) {
   return (
     <section>
       <h3>Metrics</h3>
-      <dl className="facts">
-        {names.map((name) => (
-          <div key={name} className="pair">
-            <dt>
-              <Text>{name}</Text>
-            </dt>
-            <dd>
-              <Num value={step.metrics[name]} />
-            </dd>
-          </div>
-        ))}
-      </dl>
+      <Pairs pairs={names.map((name) => [name, <Num value={step.metrics[name]} />])} />
     </section>
   );
 }
@@ -206,18 +184,7 @@ function RoleFacts({ recorded }: { recorded: Recorded[] }) {
   return (
     <section>
       <h3>What its role found</h3>
-      <dl className="facts">
-        {found.map(([name, value], i) => (
-          <div key={i} className="pair">
-            <dt>
-              <Text>{name}</Text>
-            </dt>
-            <dd>
-              <Text>{value.slice(0, 2000)}</Text>
-            </dd>
-          </div>
-        ))}
-      </dl>
+      <Pairs pairs={found.map(([name, value]) => [name, value.slice(0, 2000)])} />
     </section>
   );
 }

@@ -2,7 +2,7 @@
 
 import { useMemo } from "react";
 import type { Step } from "../api";
-import { Bytes, type Column, Empty, Grid, many, Num, StatusMark, Table, Text, useSearch } from "../shared";
+import { Bytes, type Column, Empty, fitting, Grid, many, Num, StatusMark, Table, Text, useSearch, visible } from "../shared";
 import type { TabProps } from "./index";
 import { StepButton, Took, Why } from "./words";
 import { ATTENTION, matching } from "./boxes";
@@ -85,7 +85,7 @@ function columnsOf(steps: Step[], choose: (id: string) => void): Column<Step>[] 
     { id: "seconds", head: "time", sort: "seconds", width: "100px", align: "right", cell: (step) => <Took step={step} /> },
     { id: "memory", head: "memory", sort: "memory", width: "90px", align: "right", cell: (step) => <Bytes size={step.memory} /> },
     ...metrics.map(
-      (name): Column<Step> => ({ id: `m:${name}`, head: <Text>{name}</Text>, width: "110px", align: "right", cell: (step) => <Num value={step.metrics[name]} /> }),
+      (name): Column<Step> => ({ id: `m:${name}`, head: <span title={visible(name)}>{visible(name)}</span>, width: fitting(name, [], 12), align: "right", cell: (step) => <Num value={step.metrics[name]} /> }),
     ),
   ];
 }

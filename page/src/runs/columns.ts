@@ -13,7 +13,7 @@ export const possible = (list: Pick<RunList, "params" | "metrics"> | undefined):
   ...(list?.metrics ?? []).map((name) => `metrics.${name}`),
 ];
 
-/** What is shown to somebody who chose nothing: the fixed ones, parameters that vary, and the first metrics. */
+/** What is shown to somebody who chose nothing: the fixed ones, parameters that vary, the first metrics, and tags. */
 export function usual(list: RunList | undefined): string[] {
   const runs = (list?.runs ?? []).flatMap((run) => [run, ...(run.points ?? [])]);
   const vary = (list?.params ?? []).filter((name) => new Set(runs.map((run) => JSON.stringify(run.params[name]))).size > 1);
@@ -23,9 +23,9 @@ export function usual(list: RunList | undefined): string[] {
     ...(pipelines === 1 ? [] : ["pipeline"]),
     "started",
     "seconds",
-    ...(list?.tags.length ? ["tags"] : []),
     ...vary.slice(0, 4).map((name) => `params.${name}`),
     ...(list?.metrics ?? []).slice(0, 4).map((name) => `metrics.${name}`),
+    ...(list?.tags.length ? ["tags"] : []),
   ];
 }
 

@@ -22,7 +22,7 @@ import {
   Problem,
   RunLink,
   StatusMark,
-  Tag,
+  Tags,
   Text,
   to,
   useEvents,
@@ -112,6 +112,7 @@ export function RunsPage() {
   const open = new Set(search.get("open")?.split(",").filter(Boolean));
   const ticked = new Set(search.get("pick")?.split(",").filter(Boolean));
   const [cursor, setCursor] = useState(-1);
+  const [added, setAdded] = useState("");
   const box = useRef<HTMLInputElement>(null);
   const chosen = read(search.get("cols") ?? kept(KEY));
   const { list, error, count, row, seen, columns } = useRows(question, open, chosen);
@@ -122,6 +123,7 @@ export function RunsPage() {
   useEvents("/events", { change: renew });
 
   const choose = (next: string[] | null) => {
+    setAdded(next?.find((name) => !columns.includes(name)) ?? "");
     keep(KEY, next ? written(next) : "");
     set({ cols: next ? written(next) : null });
   };
@@ -198,6 +200,7 @@ export function RunsPage() {
           onOrder={(sort) => set({ sort: sort === "-started" ? null : sort })}
           seen={seen}
           cursor={cursor}
+          show={added}
           rowClass={(one) => `${one.kind} ${one.kind !== "group" && ticked.has(one.run.run) ? "ticked" : ""}`}
         />
       )}
@@ -248,7 +251,7 @@ function Typed({ name, label, placeholder, search, set, box, invalid, wide }: { 
   );
 }
 
-const STATUS = ["succeeded", "failed", "interrupted", "running"];
+const STATUS = ["succeeded", "failed", "interrupted", "running", "damaged"];
 
 function Filters({ search, set, list, error, box }: { search: URLSearchParams; set: (change: Record<string, string | null>) => void; list: RunList | undefined; error: unknown; box: React.RefObject<HTMLInputElement | null> }) {
   const wrong = error instanceof Refused && Boolean(search.get("where"));
@@ -299,7 +302,7 @@ interface Acts {
 function drawn(names: string[], runs: RunSummary[], acts: Acts): Column<Row>[] {
   return [
     { id: "tick", head: null, label: "ticked", width: "34px", cell: (row) => <Tick row={row} acts={acts} /> },
-    { id: "run", head: "run", width: runs.some((run) => run.points) ? "200px" : "110px", stay: true, sort: "run", cell: (row) => <Name row={row} turn={acts.turn} /> },
+    { id: "run", head: "run", width: runs.some((run) => run.points) ? "190px" : "110px", stay: true, sort: "run", cell: (row) => <Name row={row} turn={acts.turn} /> },
     ...names.map((name) => column(name, runs)),
     { id: "rest", head: null, label: "more", width: "minmax(0, 1fr)", cell: () => null },
   ];
@@ -324,14 +327,18 @@ function Name({ row, turn }: { row: Row; turn: (group: string) => void }) {
   );
 }
 
-const WIDTHS: Record<string, string> = { status: "124px", started: "134px", seconds: "104px", steps: "150px", commit: "96px" };
+const WIDTHS: Record<string, string> = { status: "116px", started: "134px", seconds: "96px", steps: "150px", commit: "96px" };
 const HEADS: Record<string, string> = { seconds: "took" };
+
+/** Tags of a run that are shown in the list; how many more it has stands behind them. */
+const TAGS = 3;
 
 /** The width that fits what the first runs have in a column. */
 function width(kind: string, label: string, runs: RunSummary[]): string {
   const each = runs.flatMap((run) => run.points ?? [run]);
   if (kind === "metric") return fitting(label, [...each.map((run) => even(run.metrics[label])), ...(runs.some((run) => run.points) ? ["0.000 … 0.000"] : [])]);
-  if (label === "tags") return fitting(label, runs.map((run) => `${run.tags.slice(0, 4).join("   ")}  `));
+  // A tag is drawn smaller than the text, with a frame around it.
+  if (label === "tags") return fitting(label, runs.map((run) => run.tags.slice(0, TAGS).map((tag) => `${tag.slice(0, 19)}    `).join("")), 8, 48);
   return fitting(label, kind === "param" ? each.map((run) => plain(run.params[label])) : each.map((run) => run.pipeline));
 }
 
@@ -355,17 +362,11 @@ function cell(kind: string, name: string, { run, kind: row }: Row) {
     case "started":
       return <Ago time={run.started} />;
     case "seconds":
-      return <Duration seconds={run.seconds} since={run.started} />;
+      return <Duration seconds={run.seconds} since={run.status === "running" ? run.started : null} />;
     case "steps":
       return <Counts counts={run.counts} />;
     case "tags":
-      return (
-        <>
-          {run.tags.slice(0, 4).map((tag) => (
-            <Tag key={tag}>{visible(tag)}</Tag>
-          ))}
-        </>
-      );
+      return <Tags tags={run.tags} most={TAGS} />;
     case "commit":
       return run.commit ? (
         <code title={run.dirty ? `${run.commit} and changes` : run.commit}>

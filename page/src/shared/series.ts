@@ -8,6 +8,14 @@ export interface PlotSeries {
   thick?: boolean;
 }
 
+/** What to divide numbers by before they are drawn: 1, but for the very large and very small a power of ten, since the
+ * difference of 1e308 and -1e308 is no number, and a plot finds no marks between numbers of 1e-300. */
+export function unit(values: Iterable<number>): number {
+  let size = 0;
+  for (const value of values) if (Number.isFinite(value)) size = Math.max(size, Math.abs(value));
+  return size === 0 || (size > 1e-12 && size < 1e15) ? 1 : 10 ** Math.max(-300, Math.floor(Math.log10(size)));
+}
+
 /** What several curves are over one axis: all places of x in order, and each curve's value there, null where it has none. */
 export function joined(series: PlotSeries[]): [number[], ...(number | null)[][]] {
   const all = new Set<number>();

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { diffLines } from "./diff";
-import { joined, smoothed } from "./series";
+import { joined, smoothed, unit } from "./series";
 import { pathParts, to } from "./router";
 import { fitting, turned } from "./table";
 import { query } from "../client";
@@ -24,6 +24,15 @@ it("curves over one axis: no point is drawn through, what is not a number is a g
   expect(xs).toEqual([0, 1, 2]);
   expect(one).toEqual([1, undefined, null]);
   expect(two).toEqual([undefined, 5, 6]);
+});
+
+it("numbers at the ends of what there is are drawn as some of our size", () => {
+  for (const values of [[1e308, -1e308], [Number.MAX_VALUE], [5e-324, 0], [1e-20, Number.NaN]]) {
+    const drawn = values.map((value) => value / unit(values)).filter((value) => value && !Number.isNaN(value));
+    for (const value of drawn) expect(Math.abs(value) >= 1e-24 && Math.abs(value) < 10).toBe(true);
+    expect(drawn.length).toBeGreaterThan(0);
+  }
+  expect([unit([]), unit([0]), unit([0.001, 12]), unit([Number.POSITIVE_INFINITY, 3])]).toEqual([1, 1, 1, 1]);
 });
 
 it("smoothing keeps a constant, the start and the gaps", () => {

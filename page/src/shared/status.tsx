@@ -10,6 +10,7 @@ const SHAPES: Record<Status, string> = {
   skipped: "M3.5 8h9",
   blocked: "M3.8 12.2l8.4-8.4M8 2.6a5.4 5.4 0 100 10.8A5.4 5.4 0 008 2.6z",
   interrupted: "M5.5 3.5v9M10.5 3.5v9",
+  damaged: "M8 2.8l5.6 10H2.4zM8 6.4v3M8 11v.6",
   running: "M8 2.6a5.4 5.4 0 11-5.4 5.4",
   waiting: "M8 2.6a5.4 5.4 0 100 10.8A5.4 5.4 0 008 2.6z",
 };
@@ -20,7 +21,7 @@ export const STATUSES = Object.keys(SHAPES) as Status[];
 export function StatusMark({ status, word = false, title }: { status: Status; word?: boolean; title?: string }) {
   const known = status in SHAPES ? status : "waiting";
   return (
-    <span className={`status status-${known}`} title={title ?? (word ? undefined : status)}>
+    <span className={`status status-${known}`} title={title ?? (status === "damaged" ? "its record cannot be read: stepwell verify takes it out" : word ? undefined : status)}>
       <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" className={known === "running" ? "turning" : undefined}>
         <path d={SHAPES[known]} />
       </svg>

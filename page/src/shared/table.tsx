@@ -102,6 +102,7 @@ export function Grid<Row>({
   height = 30,
   className = "",
   remember = "",
+  show = "",
 }: {
   columns: Column<Row>[];
   count: number;
@@ -115,6 +116,7 @@ export function Grid<Row>({
   rowClass?: (row: Row) => string;
   height?: number;
   className?: string;
+  show?: string; // the column that the view is moved to
   remember?: string; // under which its place is kept for who comes back
 }) {
   const box = useRef<HTMLDivElement>(null);
@@ -146,13 +148,15 @@ export function Grid<Row>({
     mark?.focus({ preventScroll: true });
     // Only when the cursor moves: whoever types elsewhere keeps the keyboard.
   }, [cursor]);
+  useEffect(() => {
+    if (show) box.current?.querySelector(`[data-column="${CSS.escape(show)}"]`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [show]);
   const template: CSSProperties = { gridTemplateColumns: columns.map((column) => column.width ?? "minmax(90px, 1fr)").join(" ") };
-  const stays = columns.findLastIndex((column) => column.stay);
   return (
     <div className={`grid ${className}`} ref={box} tabIndex={0} role="table" aria-label={caption} aria-rowcount={count + 1}>
       <div className="grid-row grid-head" role="row" aria-rowindex={1} style={template}>
         {columns.map((column) => (
-          <div key={column.id} role="columnheader" className={css(column)} aria-sort={sorted(order, column.sort)}>
+          <div key={column.id} data-column={column.id} role="columnheader" className={css(column)} aria-sort={sorted(order, column.sort)}>
             <Head column={column} order={order} onOrder={onOrder} />
           </div>
         ))}
@@ -165,7 +169,7 @@ export function Grid<Row>({
           return (
             <div key={value ? rowKey(value) : `wait-${item.index}`} className={`grid-row ${state}`} role="row" aria-rowindex={item.index + 2} data-index={item.index} style={place}>
               {columns.map((column, at) => (
-                <div key={column.id} role="cell" className={`${css(column)}${at === stays ? " edge" : ""}`}>
+                <div key={column.id} role="cell" className={css(column)}>
                   {value ? column.cell(value, item.index) : at === 1 ? <span className="faint">…</span> : null}
                 </div>
               ))}

@@ -1,5 +1,5 @@
 /* Tabs of which one is shown; which, is in the address. */
-import { useRef, type KeyboardEvent, type ReactNode } from "react";
+import { useEffect, useRef, type KeyboardEvent, type ReactNode } from "react";
 
 export interface TabDef {
   id: string;
@@ -9,6 +9,10 @@ export interface TabDef {
 /** The row of tabs. What it shows has `role="tabpanel"` and `id={panel}`. */
 export function Tabs({ tabs, value, onChange, label, panel = "panel" }: { tabs: TabDef[]; value: string; onChange: (id: string) => void; label: string; panel?: string }) {
   const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // On a narrow screen the row is longer than what is seen of it.
+    box.current?.querySelector<HTMLElement>('[aria-selected="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [value]);
   const move = (event: KeyboardEvent) => {
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!step) return;

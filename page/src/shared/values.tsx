@@ -110,4 +110,37 @@ export const RunLink = ({ run, search = "" }: { run: string; search?: string }) 
   </Link>
 );
 
+/** Names and values, a line each. */
+export const Pairs = ({ pairs }: { pairs: readonly (readonly [string, ReactNode])[] }) => (
+  <dl className="facts">
+    {pairs.map(([name, value], i) => (
+      <div key={i} className="fact">
+        <dt>
+          <Text>{name}</Text>
+        </dt>
+        <dd>{typeof value === "string" ? <Text>{value}</Text> : value}</dd>
+      </div>
+    ))}
+  </dl>
+);
+
+/** Short words on things; the first `most` of them, and how many more there are. */
+export function Tags({ tags, most = tags.length }: { tags: string[]; most?: number }) {
+  if (tags.length === 0) return null;
+  return (
+    <span className="tags">
+      {tags.slice(0, most).map((tag) => (
+        <Tag key={tag}>
+          <Text>{tag}</Text>
+        </Tag>
+      ))}
+      {tags.length > most && (
+        <span className="faint" title={tags.slice(most).map(visible).join(", ")}>
+          +{tags.length - most}
+        </span>
+      )}
+    </span>
+  );
+}
+
 export const Tag = ({ children }: { children: ReactNode }) => <span className="tag">{children}</span>;
