@@ -50,6 +50,9 @@ LOUD = """
     def quiet():
         return 1
 
+    def number(n) -> int:
+        return n
+
     def word(text):
         print(text)
 
@@ -148,6 +151,14 @@ def test_nothing_comes_after_the_end(loud, engine):
             over.add(report.node)
     for i, task in enumerate(tasks):
         assert loud.said(reports, task.node) == f"t{i}\n"
+
+
+def test_what_is_printed_between_steps_that_cannot_print(loud):
+    engine = loud.engine(jobs=1)
+    tasks = [loud.task("word", text=f"t{i}") if i % 3 else loud.task("number", n=i) for i in range(120)]
+    reports = loud.reports(engine, *tasks)
+    for i, task in enumerate(tasks):
+        assert loud.said(reports, task.node) == (f"t{i}\n" if i % 3 else "")
 
 
 @pytest.mark.parametrize("step", ["closes", "redirects"])

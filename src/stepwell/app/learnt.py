@@ -16,11 +16,13 @@ from json import dumps, loads
 from typing import TYPE_CHECKING, NamedTuple
 
 from stepwell.errors import StepOutOfMemory
-from stepwell.kernel.graph import Pack, StepDef
+from stepwell.kernel.graph import Pack
 from stepwell.kernel.ports import Outside, Stored
+from stepwell.worker.bysteps import BySteps
 
 if TYPE_CHECKING:
     from stepwell.kernel.events import Event
+    from stepwell.kernel.graph import StepDef
     from stepwell.kernel.ports import Artifact, Task
     from stepwell.stores.memo import Memo
 
@@ -132,8 +134,10 @@ class Learnt:
         }
         self._estimates: dict[str, Estimate | None] = {}
         self._added: dict[str, list[Sample]] = {}
-        self._given: dict[int, tuple[str, int]] = {}
-        self._steps: dict[int, tuple[StepDef, str, dict[int, int]]] = {}
+        self._given: dict[int, tuple[str, Task]] = {}
+        """What was started and has not ended: the full name of its step, and the task."""
+        self._steps = BySteps[tuple[str, dict[int, int] | None]]()
+        """Full names, each with what is expected by size; None where the step has not been seen to run."""
 
     def estimate(self, name: str) -> Estimate | None:
         """The estimate for a step, by its full name; None where it has not been seen to run."""
@@ -156,18 +160,20 @@ class Learnt:
 
     def need(self, task: Task) -> int:
         """Bytes of memory that a task is expected to need, 0 where nobody knows; it is being started."""
-        step = task.step
-        held = self._steps.get(id(step))  # its name is made anew each time that it is asked for
-        if held is None or held[0] is not step:
-            held = self._steps[id(step)] = (step, step.full_name, {})
-        _, name, needs = held
+        name, needs = self._steps.of(task.step, self._known)
+        self._given[task.node] = (name, task)
+        if needs is None:
+            return 0
         size = self._taken(task.inputs)
-        self._given[task.node] = (name, size)
         need = needs.get(size)
         if need is None:
             found = self.estimate(name)
             need = needs[size] = found.memory(size) if found is not None else 0
         return need
+
+    def _known(self, step: StepDef) -> tuple[str, dict[int, int] | None]:
+        name = step.full_name
+        return name, None if self.estimate(name) is None else {}
 
     def _taken(self, inputs: Sequence[tuple[str, object]]) -> int:
         """Bytes of a task's inputs, each once."""
@@ -193,22 +199,22 @@ class Learnt:
 
         Of executions too short to be measured (`worker.meter`) a few say all.
         """
-        from stepwell.kernel.events import StepFailed, StepFinished
-
-        kind = type(event)
-        if kind is StepFinished:
-            memory, seconds = event.result.memory, event.result.seconds  # type: ignore[union-attr]
-        elif kind is StepFailed and event.failure.code == StepOutOfMemory.code:  # type: ignore[union-attr]
+        name, task = self._given.pop(getattr(event, "node", -1), ("", None))
+        if task is None:
+            return
+        result, failure = getattr(event, "result", None), getattr(event, "failure", None)
+        if result is not None:
+            memory, seconds = result.memory, result.seconds
+        elif failure is not None and failure.code == StepOutOfMemory.code:
             memory, seconds = int(event.memory * MARGIN), event.seconds  # type: ignore[union-attr]
         else:
             return
-        name, size = self._given.pop(event.node, ("", 0))  # type: ignore[union-attr]
         added = self._added.get(name, _NONE)
-        if not name or not memory or (seconds < SHORT and len(added) >= FEW):
+        if not memory or (seconds < SHORT and len(added) >= FEW):
             return
         if added is _NONE:
             added = self._added[name] = []
-        added.append(Sample(size, memory, seconds))
+        added.append(Sample(self._taken(task.inputs), memory, seconds))
         if len(added) > 2 * KEPT:
             del added[:KEPT]
 

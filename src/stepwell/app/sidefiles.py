@@ -33,9 +33,8 @@ class SideFiles:
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """What happened."""
         reports = self._engine.wait(timeout)
-        if not any(
-            isinstance(one, Done) and (one.wrote or (self._writers and one.observed)) for one in reports
-        ):
+        saw = [one for one in reports if type(one) is Done and (one.wrote or one.observed)]
+        if not saw or not (self._writers or any(one.wrote for one in saw)):
             return reports
         return [self._noted(report) if isinstance(report, Done) else report for report in reports]
 

@@ -57,7 +57,8 @@ class Unmoved:
         reports = self._engine.wait(timeout)
         if any(isinstance(report, Done) for report in reports):
             self._look()
-            return [self._judged(report) if isinstance(report, Done) else report for report in reports]
+            if self._moved:
+                return [self._judged(report) if isinstance(report, Done) else report for report in reports]
         return reports
 
     def interrupt(self, why: str = "interrupted") -> None:

@@ -141,9 +141,10 @@ class Lines:
             self._retried(event)
         elif isinstance(event, StepGrew):
             self._grew(event)
+            self.total = progress.total
         elif isinstance(event, Recorded) and self.beat is not None:
             self._far(event)
-        self.done, self.total = len(progress.outcomes), progress.total
+        self.done = len(progress.outcomes)
 
     def end(self, run: str, progress: Progress, result: Any) -> None:
         """Print the summary."""
@@ -265,7 +266,10 @@ class Lines:
 def unchanged_lines(plan: Plan, run: str, progress: Progress, result: Any, stream: StringIO) -> list[str]:
     """What a run in which everything was reused shows between its first and its last line."""
     lines = Lines(plan, stream)
-    for node in sorted(progress.outcomes):
+    if progress.total > MANY:
+        lines.crowd = Crowd(plan)
+        lines.crowd.reused = len(progress.outcomes)
+    for node in sorted(progress.outcomes) if lines.crowd is None else ():
         lines._ended(node, progress.outcomes[node], progress)
     lines.end(run, progress, result)
     return stream.getvalue().splitlines()[:-1]

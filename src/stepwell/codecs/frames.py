@@ -22,6 +22,7 @@ from stepwell.codecs import cells, plain
 from stepwell.codecs.batches import masked, read, tidy, write_named
 from stepwell.codecs.cells import Described
 from stepwell.codecs.classes import full_name
+from stepwell.codecs.memory import MemorySink
 from stepwell.errors import CannotEncode
 
 if TYPE_CHECKING:
@@ -135,29 +136,9 @@ def _labels(labels: Any) -> dict[str, Any]:
 
 
 def _table_bytes(columns: list[pa.Array], meta: dict[str, Any]) -> bytes:
-    sink = _Memory()
+    sink = MemorySink()
     write_named(columns, [str(i) for i in range(len(columns))], meta, sink)
-    return bytes(sink.held)
-
-
-class _Memory:
-    """A sink in memory, for the labels of columns."""
-
-    def __init__(self) -> None:
-        self.held = bytearray()
-
-    def write(self, data: Any, /) -> int:
-        self.held += data
-        return memoryview(data).nbytes
-
-    def tell(self) -> int:
-        return len(self.held)
-
-    def flush(self) -> None:
-        pass
-
-    def take(self, path: Any) -> tuple[str, int]:
-        raise CannotEncode(f"`{path}` cannot be a label")
+    return bytes(sink.data)
 
 
 def to_arrow(array: Any) -> Described:

@@ -164,9 +164,9 @@ class Link:
 
     def _take(self, body: tuple[Any, ...], now: float, reports: list[Report], ends: list[Done]) -> None:
         kind = body[0]
-        if kind == wire.DONE:
+        if kind in (wire.DONE, wire.SILENT):
             done, then = wire.done_of(body)
-            self._end(done, reports)
+            self._end(done, reports, silent=kind == wire.SILENT)
             ends.append(done)
             if then >= 0:
                 self._begin(then, now, reports)
@@ -185,8 +185,8 @@ class Link:
             messages[0].tasks.popleft()
         reports.append(Started(node, self.pid))
 
-    def _end(self, done: Done, reports: list[Report]) -> None:
-        for speech in (self.out, self.err):
+    def _end(self, done: Done, reports: list[Report], *, silent: bool) -> None:
+        for speech in () if silent else (self.out, self.err):
             if not speech.was_silent():
                 reports.extend([Said(done.node, speech.stream, text) for text in speech.finish()])
         self.current = None

@@ -36,6 +36,7 @@ from stepwell.engines.supervisor import Exit, Supervisor
 from stepwell.kernel.graph import StepDef
 from stepwell.kernel.ports import Done, Interrupt, Report, Task
 from stepwell.worker import family, sandbox
+from stepwell.worker.bysteps import BySteps
 from stepwell.worker.capture import END
 from stepwell.worker.modules import Snapshot
 from stepwell.worker.wire import MESSAGE, pack_step, pack_tasks
@@ -63,7 +64,6 @@ class _Kind:
     """A step as it is sent: its packed definition, and how many of its tasks fit in one message (as found so far)."""
 
     def __init__(self, step: StepDef) -> None:
-        self.step = step
         self.packed = pack_step(step)
         self.most = MOST
 
@@ -130,7 +130,7 @@ class LocalEngine:
         self._admission = Admission(self.jobs, memory or self._memory, expect)
         self._plain: deque[Task] = deque()
         self._special: deque[Task] = deque()
-        self._kinds: dict[int, _Kind] = {}
+        self._kinds = BySteps[_Kind]()
         self._links: dict[int, Link] = {}
         self._numbers = 0
         self._supervisor: Supervisor | None = None
@@ -271,7 +271,7 @@ class LocalEngine:
         """The plain tasks that are sent next, in one message: as many as each of them allows."""
         tasks: list[Task] = []
         for task in self._plain:
-            most = min(most, self._kind(task.step).most)
+            most = min(most, self._kinds.of(task.step, _Kind).most)
             if len(tasks) >= most:
                 break
             tasks.append(task)
@@ -324,18 +324,12 @@ class LocalEngine:
 
     def _send(self, link: Link, tasks: Sequence[Task]) -> int:
         """Send tasks to a worker; how many it got: all, the first where they are too large together, or none."""
-        message = pack_tasks([(task, self._kind(task.step).packed) for task in tasks])
+        message = pack_tasks([(task, self._kinds.of(task.step, _Kind).packed) for task in tasks])
         if len(message) > MESSAGE and len(tasks) > 1:
-            kind = self._kind(tasks[0].step)
+            kind = self._kinds.of(tasks[0].step, _Kind)
             kind.most = len(tasks) // 2
             return self._send(link, tasks[:1])
         return len(tasks) if link.send(tasks, message) else 0
-
-    def _kind(self, step: StepDef) -> _Kind:
-        kind = self._kinds.get(id(step))  # comparing definitions costs more than a lookup of what is known
-        if kind is None or kind.step is not step:
-            kind = self._kinds[id(step)] = _Kind(step)
-        return kind
 
     def _start(self) -> Supervisor:
         self._starts += 1

@@ -633,8 +633,8 @@ class _Drive:
 
     def _leave_the_rest(self) -> None:
         """Say of every node that was not reached, or not made again, what became of it."""
-        every = bool(self.stopped) or self.last or not self._unsettled(always=True)
-        rest = self._unsettled() + (self._unsettled(always=True) if every else [])
+        always = self._unsettled(always=True)
+        rest = self._unsettled() + (always if self.stopped or self.last else [])
         for decision in [*self.queue, *self.flying.values(), *[self.decisions[node] for node in self.later]]:
             if decision.node in rest:
                 self._unclaim(decision)

@@ -3,6 +3,7 @@
     modules    first-party code, from exactly the bytes that were fingerprinted
     inputs     a task's inputs as values
     execute    `execute(task, context) -> Done`
+    reckons    the proof that a step touches nothing but numbers, and needs nothing of what follows
     observe    what a step is seen to read and to write; hooks, zones and seen belong to it
     world      what an observed thing comes to now
     failures   what a person is told when a step fails

@@ -25,6 +25,7 @@ from stepwell.kernel.ports import Artifact, Done, Failure, Made, Task
 from stepwell.plugins.registry import registry
 from stepwell.stores.blobs import Blobs, digest_of
 from stepwell.worker import failures, judges, secrets
+from stepwell.worker.bysteps import BySteps
 from stepwell.worker.failures import secret_returned
 from stepwell.worker.inputs import SHORT, Inputs
 from stepwell.worker.kinds import is_made, spec_of
@@ -34,6 +35,7 @@ from stepwell.worker.observe import Observed, is_zoned
 from stepwell.worker.outputs import Declared, claimed, keep, published
 from stepwell.worker.patches import LONG, Core
 from stepwell.worker.places import runs_command_in_image
+from stepwell.worker.reckons import ATOMS, Proof, proof_of
 from stepwell.worker.recording import Recording, Report
 from stepwell.worker.seen import NOTHING
 from stepwell.worker.state import Restorer
@@ -98,12 +100,15 @@ class Context:
         """What judges the current task, of a step with a role."""
         self.keep = keep
         """What encodes the outputs of a step."""
+        self.silent = False
+        """Whether the current task surely printed nothing: then its end need not be marked in the streams."""
+        self._live = live
         self.peak = 0
         """Bytes that the process of a step with a place of its own (`worker.places`) had at its peak; 0 of others."""
         self.modules = 0
         """How many first-party modules there were when it was called."""
         importer.observer.settle(blobs.folder, lent)
-        self._calls: dict[int, Call] = {}
+        self._calls = BySteps[Call]()
         for module in importer.modules.values():
             self.watch.meet(module)
         importer.on_load = self.watch.meet
@@ -115,9 +120,9 @@ class Context:
 
     def call_of(self, step: StepDef) -> Call:
         """The loaded code of a step. Raises whatever importing its module raises."""
-        call = self._calls.get(id(step))  # comparing definitions costs more than a lookup of what is known
-        if call is None or call.step is not step:
-            call = self._calls[id(step)] = Call(step, self.importer, self.root)
+        call = self._calls.get(step)
+        if call is None:
+            call = self._calls.of(step, lambda step: Call(step, self.importer, self.root))
             call.changes = self.changes_libraries(step)
             call.promises = _promises(call, self)
             files = self.covered.get(f"{step.module}:{step.qualname}")
@@ -126,6 +131,7 @@ class Context:
                 call.covered = frozenset([os.path.join(root, file) for file in files])
                 snapshot = self.importer.snapshot
                 call.zoned = is_zoned(snapshot[file] for file in call.covered if file in snapshot)
+            call.proof = call.proven() if self._live else None
             # What modules do when they are imported is meant to stay.
             self.state.settle()
             self.watch.settle()
@@ -133,9 +139,17 @@ class Context:
             self.recording.settle()
         return call
 
+    def proven(self, task: Task) -> Call | None:
+        """The loaded code of a task's step, where it surely only reckons (`reckons`) and nobody has to look at what it gives."""
+        call = self._calls.get(task.step)
+        if call is None or call.proof is None:
+            return None
+        free = not (task.out or secrets.forms or self.importer.moved) and self.keep is keep
+        return call if free and call.proof.holds() else None
+
     def finished(self, step: StepDef) -> tuple[str, ...]:
         """Let a step that is no Python function remove what it worked in; notes of it for people."""
-        call = self._calls.get(id(step))
+        call = self._calls.get(step)
         finish = getattr(call.function, "finish", None) if call is not None else None
         return tuple(f"step `{step.name}`: {note}" for note in finish()) if finish is not None else ()
 
@@ -158,6 +172,8 @@ class Call:
         """What its arguments and outputs must keep."""
         self.zoned = False
         """Whether one of them may reckon with local time."""
+        self.proof: Proof | None = None
+        """That it only reckons (`reckons`), where that was shown and nothing else is to be done around it."""
         function: Any
         if runs_command_in_image(step):
             from stepwell.worker.places.boxes import Command  # most steps are executed here
@@ -188,6 +204,15 @@ class Call:
         self._positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
         self._before_stars = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
 
+    def proven(self) -> Proof | None:
+        """The proof that it only reckons, looked for where it gives one number and asks for nothing around its call."""
+        step = self.step
+        asks = step.place or step.services or step.role or step.validate or step.done
+        judged = self.is_made or self.changes or self.promises is not None or self.zoned
+        if asks or judged or self._has_places or self._run is not None or not self.scalars:
+            return None
+        return proof_of(self.function)
+
     def __call__(self, values: dict[str, Any]) -> Any:
         """Call the function with its arguments by name; `*rest` and `**options` come under these names."""
         args: list[Any] = []
@@ -210,6 +235,11 @@ class Call:
 
 def execute(task: Task, context: Context) -> Done:
     """Carry one task out. Raises nothing but what `context.stops`."""
+    call = context.proven(task)
+    if call is not None and (done := _reckoned(task, call, context)) is not None:
+        context.silent = True
+        return done
+    context.silent = False
     outputs: tuple[Made, ...] = ()
     failed: Failure | None = None
     context.seen, context.patched, context.peak = NOTHING, [], 0
@@ -240,6 +270,44 @@ def execute(task: Task, context: Context) -> Done:
         notes, wrote = tuple(map(secrets.masked, notes)), tuple(map(secrets.masked, wrote))
         observed = secrets.masked_pairs(observed)
     return Done(task.node, outputs, failed, *cost_of, notes, observed, wrote)
+
+
+def _reckoned(task: Task, call: Call, context: Context) -> Done | None:
+    """Carry out a task whose step only reckons: nothing is observed, recorded, seeded or put back, since there is nothing.
+
+    None where something turns up that is more than atoms: the task is then carried out as others are, which does no harm.
+    """
+    context.meter.start()
+    made: tuple[Made, ...] = ()
+    failed: Failure | None = None
+    try:
+        values = _atoms(task, context)
+        if values is None:
+            return None
+        value = call.function(**values)
+    except context.stops:
+        raise
+    except BaseException as error:  # whatever a step raises is its failure  # noqa: BLE001
+        failed = _raised(task.step, error, context)
+    else:
+        made = _scalar(task.step, value, context) if type(value) in call.scalars else ()
+        if not made:
+            call.proof = None  # it gives something else, perhaps after long reckoning: not twice again
+            return None
+    finally:
+        context.inputs.forget()
+    return Done(task.node, made, failed, *context.meter.stop())
+
+
+def _atoms(task: Task, context: Context) -> dict[str, Any] | None:
+    """The arguments of a task, where all are atoms; what cannot be read is told by those who carry it out as others are."""
+    try:
+        values = {name: context.inputs.value(source) for name, source in task.inputs}
+    except context.stops:
+        raise
+    except BaseException:  # decoding runs libraries  # noqa: BLE001
+        return None
+    return values if ATOMS.issuperset(map(type, values.values())) else None
 
 
 def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | None]:

@@ -37,6 +37,9 @@ LONGEST_TRACEBACK = 20_000
 
 _LEFT_OUT = re.compile(r'^  File "(\d+ frames of libraries)", line 0, in …\n', re.MULTILINE)
 
+_IN_CELL = re.compile(r"[^\n]+\.(ipynb|py) cell \d+:")
+"""How a place in a notebook is told, Jupyter's or marimo's."""
+
 _OURS = str(Path(__file__).parents[1])
 
 IsOwn = Callable[[str], bool]
@@ -70,12 +73,19 @@ def of_step(name: str, error: BaseException, root: Path, is_own: IsOwn) -> Failu
     raised = StepRaised(
         f"step `{name}` raised {say(error)}",
         why=line or "the error was raised outside the project's own files",
-        fixes=[
-            *_remedies(error, is_own),
-            f"stepwell debug {name}   opens a debugger at this line, with the same inputs",
-        ],
+        fixes=[*_remedies(error, is_own), _looked_into(name, line)],
     )
     return failure(raised, text)
+
+
+def _looked_into(name: str, line: str) -> str:
+    """How to look into a step that raised: commands cannot load the cells of a notebook."""
+    cell = _IN_CELL.match(line)
+    if cell is None:
+        return f"stepwell debug {name}   opens a debugger at this line, with the same inputs"
+    called = name.rpartition("/")[2].partition("[")[0]
+    after = ", then %debug" if cell[1] == "ipynb" else ""
+    return f'call `{called}` in a cell, with what other steps gave: run["STEP"].load(){after}'
 
 
 def not_loaded(name: str, module: str, error: BaseException, root: Path, is_own: IsOwn) -> Failure:

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,6 +31,7 @@ from typing import Any
 from stepwell.errors import StrictUnavailable, UndeclaredRead
 from stepwell.kernel.ports import Done, Task
 from stepwell.worker import namespaces
+from stepwell.worker.copying import put
 from stepwell.worker.failures import failure, wrong_output
 from stepwell.worker.modules import FirstParty
 from stepwell.worker.namespaces import World
@@ -229,7 +229,7 @@ class Sandbox:
         name = self._task.step.name
         try:
             if self._out and os.path.lexists(self._out):
-                _copy(self._out, self._world.at(self._out))
+                put(self._out, self._world.at(self._out))
         except OSError as error:
             clause = f"wrote `{self._task.out}`, which could not be put into the project: {error.strerror}"
             return done._replace(failure=failure(wrong_output(name, clause)))
@@ -246,18 +246,6 @@ class Sandbox:
         whole = os.path.abspath(os.path.join(self._root, path))
         inside = whole.startswith(f"{self._root}/") and os.path.isfile(whole)
         return inside and not f"{whole}/".startswith(f"{self._out}/")
-
-
-def _copy(here: str, there: str) -> None:
-    """Copy a file, replacing what is there at once; or a folder, after removing what is there."""
-    os.makedirs(os.path.dirname(there), exist_ok=True)
-    if os.path.isdir(here):
-        shutil.rmtree(there, ignore_errors=True)
-        shutil.copytree(here, there, symlinks=True)
-        return
-    aside = f"{there}.{os.getpid()}.new"
-    shutil.copy2(here, aside)
-    os.replace(aside, there)
 
 
 def _messages(traceback: str) -> str:

@@ -116,13 +116,14 @@ def _loop(inbox: Inbox, write: Callable[[bytes], None], context: Context, captur
             task = inbox.next()
             write(wire.started_frame(task.node, pid))
         done = execute(task, context)
-        if capture.finish():
+        silent = context.silent
+        if not silent and capture.finish():
             context.state.settle()
         if context.spoiled:
             write(wire.done_frame(done))
             return
         task = inbox.now()
-        write(wire.done_frame(done) if task is None else wire.done_frame(done, task.node))
+        write(wire.done_frame(done, -1 if task is None else task.node, silent=silent))
 
 
 def _only_task(

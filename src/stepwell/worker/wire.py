@@ -36,8 +36,10 @@ _pack_header, _unpack_header = _header.pack, _header.unpack_from
 _DISGUISE = 0xB5E9D3A7
 """What the second number of a header differs in from the first. No byte of it is below 128: text is no header."""
 
-STARTED, DONE, LOGGED, RECORDED = 0, 1, 2, 3
-"""Kinds of frames that a worker sends."""
+STARTED, DONE, LOGGED, RECORDED, SILENT = 0, 1, 2, 3, 4
+"""Kinds of frames that a worker sends; SILENT is a DONE of a task whose end is not marked in the streams (`worker.capture`)."""
+
+_KINDS = (STARTED, DONE, LOGGED, RECORDED, SILENT)
 
 IN_A_FILE = b"@"
 """How a message begins that names a file instead (`marshal` never begins so)."""
@@ -134,17 +136,18 @@ def report_frame(report: Logged | Recorded) -> bytes:
     )
 
 
-def done_frame(done: Done, then: int = -1) -> bytes:
+def done_frame(done: Done, then: int = -1, *, silent: bool = False) -> bytes:
     """The frame that says that a task ended, and that the one of node `then` begins (-1: none is there yet)."""
     node, outputs, failure, seconds, cpu, memory, notes, observed, wrote = done
     made = tuple([((*artifact,), data) for artifact, data in outputs])
     failed = None if failure is None else (*failure,)
     seen = tuple([(*pair,) for pair in observed])
-    return frame((DONE, node, then, made, failed, seconds, cpu, memory, notes, seen, wrote))
+    kind = SILENT if silent else DONE
+    return frame((kind, node, then, made, failed, seconds, cpu, memory, notes, seen, wrote))
 
 
 def done_of(body: tuple[Any, ...]) -> tuple[Done, int]:
-    """The report of a DONE frame, and the node of the task that begins now (or -1)."""
+    """The report of a DONE or SILENT frame, and the node of the task that begins now (or -1)."""
     _, node, then, outputs, failed, seconds, cpu, memory, notes, observed, wrote = body
     made = tuple([_new(Made, (_artifact(plain), data)) for plain, data in outputs])
     failure = None if failed is None else Failure(*failed)
@@ -196,6 +199,6 @@ def _body(data: bytes) -> tuple[Any, ...]:
         body = loads(data)  # noqa: S302
     except (EOFError, ValueError, TypeError) as error:
         raise Garbled from error
-    if not isinstance(body, tuple) or not body or body[0] not in (STARTED, DONE, LOGGED, RECORDED):
+    if not isinstance(body, tuple) or not body or body[0] not in _KINDS:
         raise Garbled
     return body

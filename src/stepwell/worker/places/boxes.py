@@ -8,7 +8,6 @@ its own; the sources that it reads are mounted in there. A command has its folde
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from stepwell.kernel.graph import Pack, StepDef
 from stepwell.kernel.ports import Stored
 from stepwell.plugins.registry import registry
 from stepwell.worker import family
+from stepwell.worker.copying import put
 from stepwell.worker.inputs import Inputs
 from stepwell.worker.kinds import process, spec_of
 from stepwell.worker.places import RESOLVED, exchange, images, place
@@ -149,14 +149,7 @@ def bring_home(work: Path, out: str, root: Path) -> None:
     """
     here, there = os.path.join(work, out), os.path.join(root, out)
     _refuse_links(Path(here), str(work))
-    os.makedirs(os.path.dirname(there), exist_ok=True)
-    if os.path.isdir(here):
-        shutil.rmtree(there, ignore_errors=True)
-        shutil.copytree(here, there, symlinks=True)
-        return
-    aside = f"{there}.{os.getpid()}.new"
-    shutil.copy2(here, aside)
-    os.replace(aside, there)
+    put(here, there)
 
 
 def _refuse_links(path: Path, base: str) -> None:

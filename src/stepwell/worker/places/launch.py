@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stepwell.codecs import choose
+from stepwell.codecs.memory import MemorySink
 from stepwell.errors import InputChanged, NotByPickle, PlaceDied, StepExited, StepKilled, StepwellError
 from stepwell.kernel.graph import Pack
 from stepwell.kernel.ports import Artifact, Failure, Logged, Made, Outside, Recorded, Stored, Task
@@ -212,34 +213,11 @@ def _leaves(task: Task) -> Iterator[object]:
 
 def _encoded(value: object, is_own: IsOwn) -> tuple[str, bytes]:
     """The codec and the bytes of a value that is in the pipeline's own text. Raises `NotByPickle`, `CodecError`."""
-    sink = _Memory()
+    sink = MemorySink()
     codec, _ = choose.dump(value, "", sink)
     data = bytes(sink.data)
     _refuse_pickle(codec, data, "a constant", is_own)
     return codec, data
-
-
-class _Memory:
-    """A sink that keeps everything. Implements `plugins.hookspecs.Sink`, for values that refer to no files."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, data: Any, /) -> int:
-        """Append bytes."""
-        self.data += data
-        return memoryview(data).nbytes
-
-    def tell(self) -> int:
-        """Bytes so far."""
-        return len(self.data)
-
-    def flush(self) -> None:
-        """Nothing to do."""
-
-    def take(self, path: Path) -> tuple[str, int]:
-        """Never: constants hold the text of a path."""
-        raise TypeError(f"a constant refers to the file {path}")
 
 
 def _link(stored: Stored, blobs: Blobs, folder: Path, is_own: IsOwn) -> None:

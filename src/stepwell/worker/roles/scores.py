@@ -101,8 +101,7 @@ def _has_names(value: Any) -> bool:
 
 def _metric(step: str, name: str, value: Any) -> Iterator[tuple[str, float]]:
     """One metric, or those of its slices. Raises `EvaluatorBroken`."""
-    if not name.strip():
-        raise _broken(step, "gave a number without a name", "name each metric")
+    _check_name(step, name)
     if not isinstance(value, Mapping):
         yield name, _number(step, name, value)
         return
@@ -110,11 +109,24 @@ def _metric(step: str, name: str, value: Any) -> Iterator[tuple[str, float]]:
         where = spoken(key)
         if isinstance(one, Mapping):
             for metric, number in one.items():
+                _check_name(step, str(metric))
                 full = f"{metric}[{name}={where}]"
                 yield full, _number(step, full, number)
         else:
             full = f"{name}[{where}]"
             yield full, _number(step, full, one)
+
+
+def _check_name(step: str, name: str) -> None:
+    """Raises `EvaluatorBroken` for what cannot be the name of a metric."""
+    if not name.strip():
+        raise _broken(step, "gave a number without a name", "name each metric")
+    if log.CONTROL.search(name):
+        raise _broken(
+            step,
+            f"gave a number whose name has a control character: {name!r:.80}",
+            "give it a name on one line",
+        )
 
 
 def _number(step: str, name: str, value: Any) -> float:
