@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -107,7 +108,7 @@ class Project:
         return Answer(mark == "recalled", "\n".join(text).rstrip(), done.stderr, done.returncode)
 
     def settle(self, *words: str) -> Answer:
-        """Ask until it is recalled: the run that works, the one that finds nothing to do, the one that knows it."""
+        """Ask until it is recalled: the run that works, one that finds nothing to do where that left no answer, one that knows it."""
         for _ in range(3):
             time.sleep(0.05)  # what was written just now is not older than the process
             answer = self.ask(*words)
@@ -127,9 +128,67 @@ def project(tmp_path: Path) -> Project:
     """A project whose unchanged run is recalled."""
     made = Project(tmp_path)
     assert not made.ask("run").recalled
-    assert not made.ask("run").recalled
-    assert made.ask("run").recalled
+    assert made.settle("run").recalled
     return made
+
+
+def aged(root: Path) -> Project:
+    """A project whose files are older than the first command."""
+    made = Project(root)
+    time.sleep(0.05)
+    return made
+
+
+def recorded(project: Project, run: str) -> dict[str, object]:
+    """What a run's record says, without moments, durations and paths."""
+    shown = json.loads(project.ask("show", run, "--json").text)
+    listed = next(row for row in project.runs() if row["run"] == run)
+    text = json.dumps({**shown, "listed": listed}).replace(str(project.root), "")
+    passing = re.compile(r'"(started|seconds|cpu|memory|made|at)": [^,}]*')
+    return dict(json.loads(passing.sub(r'"\1": 0', text)))
+
+
+def test_the_command_after_a_run_that_worked_is_recalled(tmp_path: Path) -> None:
+    """It says and records what it would if it went the whole way, which the other project has it do."""
+    recalled, planned = aged(tmp_path / "one"), aged(tmp_path / "two")
+    planned.extra["STEPWELL_RECALL"] = "0"
+    first = [one.ask("run") for one in (recalled, planned)]
+    assert [one.recalled for one in first] == [False, False]
+    for project in (recalled, planned):  # part of what there is was made before, part of it is made now
+        project.write("helpers.py", "def times(a, b):\n    return b * a\n")
+    time.sleep(0.05)
+    assert [one.ask("run").text.splitlines()[-1][-14:] for one in (recalled, planned)] == [
+        "1 ran, 2 cached"[-14:]
+    ] * 2
+    second = [one.ask("run") for one in (recalled, planned)]
+    assert [one.recalled for one in second] == [True, False]
+    said = [one.text.splitlines()[:-1] for one in second]
+    assert said[0] == said[1]
+    assert recorded(recalled, "r3") == recorded(planned, "r3")
+    again = recalled.ask("run")
+    assert again.recalled
+    assert recorded(recalled, "r4")["steps"] == recorded(recalled, "r3")["steps"]
+    for run in ("r1", "r2"):  # of which nothing is used any more
+        recalled.ask("gc", "--run", run, "--yes")
+
+
+WRITES = {
+    "a file that may be imported": 'Path("json.py").write_text("import os")',
+    "a file that the body lists": 'Path("parts/new.txt").write_text("")',
+    "the pipeline": 'Path("pipeline.py").write_text(Path("pipeline.py").read_text() + "#")',
+    "what it has read": 'Path("seen.txt").write_text("other")',
+}
+
+
+@pytest.mark.parametrize("written", WRITES)
+def test_a_run_that_changes_what_counts_leaves_no_answer(tmp_path: Path, written: str) -> None:
+    made = Project(tmp_path)
+    made.write(
+        "pipeline.py", PIPELINE.replace("    return helpers", f"    {WRITES[written]}\n    return helpers")
+    )
+    time.sleep(0.05)
+    assert made.ask("run").code == 0
+    assert not made.ask("run").recalled
 
 
 def test_a_recalled_run_says_and_records_what_the_one_before_did(project: Project) -> None:
@@ -315,5 +374,24 @@ def test_runs_at_once_have_numbers_of_their_own(project: Project) -> None:
         for _ in range(6)
     ]
     said = [process.communicate()[0] for process in many]
-    assert all(text.rstrip().endswith("recalled") for text in said)
+    assert all(text.rstrip().endswith("recalled") for text in said), said
     assert len({text.split()[2] for text in said}) == 6
+
+
+def test_a_run_that_is_recalled_has_the_changes_of_the_tree(project: Project) -> None:
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *who, *words], cwd=project.root, check=True, capture_output=True)
+
+    project.write(".gitignore", ".stepwell\n__pycache__\n")
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "first")):
+        git(*words)
+    project.write("helpers.py", "def times(a, b):\n    return b * a\n")
+    project.settle("run")
+    texts = [project.ask("export", "yaml", row["run"]).text for row in project.runs()[:2]]
+    assert "+    return b * a" in texts[0]
+    assert texts[0] == texts[1]
+    git("commit", "-qam", "second")
+    project.write("note.txt", "no code")
+    assert not project.ask("run").recalled  # the changes are others, of another commit
+    assert "diff:" not in project.ask("export", "yaml").text

@@ -20,7 +20,7 @@ from stepwell.kernel.plan import Decision, Identity, Known, Reason, Wanted, deci
 from stepwell.kernel.ports import Failure, Logged, Said
 from stepwell.stores import record as module
 from stepwell.stores.local import open_store
-from stepwell.stores.record import Facts, facts_of, merged
+from stepwell.stores.record import Facts, facts_of
 from stepwell.testing.contracts import made, result_of
 
 STEPS = ("load", "clean", "train", "score", "plot", "extra")
@@ -94,7 +94,7 @@ def test_a_run_of_every_status_is_shown_whole(folder, store):
         assert row == (
             "r2", "delays", "failed", 2000.0, 4.5, {"depth": 6, "name": "é"}, {"rows": 336776.0, "auc": 0.9},
             "9f3c1e", True, ("run", "depth=6"),
-            {"cached": 1, "succeeded": 1, "failed": 1, "blocked": 1, "interrupted": 1, "skipped": 1}, "", {}, {}, (),
+            {"cached": 1, "succeeded": 1, "failed": 1, "blocked": 1, "interrupted": 1, "skipped": 1}, "", {}, {}, (), None,
         )  # fmt: skip
         steps = reader.runs.steps("r2")
         assert [step.id for step in steps] == [f"inner/{name}" for name in STEPS]
@@ -129,10 +129,6 @@ def test_a_run_of_every_status_is_shown_whole(folder, store):
         assert reader.runs.step("r2", "train").node == 2
         assert reader.runs.step("r2", "inner/train").node == 2
         assert reader.runs.history("pipeline:load") == [1.5]
-        assert reader.runs.expected(["pipeline:load", "pipeline:clean", "pipeline:never"]) == {
-            "pipeline:load": 1.5,
-            "pipeline:clean": 0.25,
-        }
 
 
 def test_runs_are_listed_newest_first_and_by_pipeline(store):
@@ -207,14 +203,6 @@ def test_a_result_found_lost_was_reused_and_then_made(store):
     record.add(RunFinished("succeeded", 0.0))
     step = store.runs.step("last", "load")
     assert (step.status, step.made_by) == ("succeeded", "r2")
-
-
-def test_metrics_of_one_name_are_told_apart():
-    assert merged([("a", [("auc", 1.0)]), ("b", [("auc", 2.0), ("rows", 3.0)])]) == {
-        "a.auc": 1.0,
-        "b.auc": 2.0,
-        "rows": 3.0,
-    }
 
 
 # ---------------------------------------------------------------------- logs and points

@@ -9,6 +9,7 @@ from stepwell.stores import schema
 from stepwell.stores.collect import Policy, RunFact, judged_runs
 from stepwell.stores.local import open_store
 from stepwell.stores.record import Facts
+from stepwell.stores.runrow import took_together
 from stepwell.testing.contracts import made, result_of
 
 NEW = (Reason("new", "no earlier result"),)
@@ -81,6 +82,22 @@ def test_a_group_goes_on_under_its_number(store):
     first.end()
     store.begin_group([facts(6)], first.number).end()
     assert [row.point for row in store.runs.runs(group="g1")] == [{"depth": 6}, {"depth": 4}]
+
+
+def test_a_sweep_took_what_the_commands_took_that_ran_its_points(store):
+    """Its points count from their own first step, so that they say nothing of what came before it."""
+    first = store.begin_group([facts(4), facts(6)])
+    first.settle(0, RunFinished("succeeded", 2.0))
+    assert took_together(store.runs.runs(group="g1")) is None
+    first.settle(1, RunFinished("succeeded", 3.0))
+    first.end(20.0)
+    store.begin_group([facts(8)._replace(started=5000.0)], first.number).end(1.5)
+    for rows in (store.runs.runs(group="g1"), store.runs.briefs(group="g1")):
+        assert [row.lasted for row in rows] == [1.5, 20.0, 20.0]
+        assert took_together(rows) == 21.5
+    before = [row._replace(lasted=None) for row in store.runs.runs(group="g1")]
+    assert took_together(before) == 4001.5  # an older Stepwell ran it: from the first to the end of the last
+    assert took_together([row._replace(status="damaged") for row in before]) is None
 
 
 def test_a_store_without_groups_gets_them(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Whether an answer lasts: everything that an unchanged plan rested on, for `app.standing` to prove it again.
+"""Whether an answer lasts: everything that an up-to-date plan rests on, for `app.standing` to prove it again.
 
 None is left where something that counts cannot be proven: a clock or chance in the pipeline's body, a
 program or the network asked while tracing, steps with a test of their own (`done=`) or in another
@@ -15,30 +15,71 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from stepwell.app.latest import Latest
+from stepwell.app.outfiles import OutFiles
+from stepwell.app.progress import Progress
 from stepwell.app.session import Settings, Work
 from stepwell.app.standing import Standing, bytes_token
 from stepwell.author.settings import settings_of
 from stepwell.author.steady import unsteady
 from stepwell.author.written import written_of
+from stepwell.kernel.events import RunFinished, StepReused
 from stepwell.kernel.graph import FromStep, leaves
 from stepwell.kernel.identity import MOVING
-from stepwell.kernel.plan import Decision
+from stepwell.kernel.plan import Decision, Reason
 from stepwell.kernel.ports import Result
 from stepwell.sources.address import parse
 from stepwell.stores.blobs import INLINE
 from stepwell.stores.standing import footing
 from stepwell.worker.kinds import PYTHON
 from stepwell.worker.secrets import any_made
-from stepwell.worker.world import World
+from stepwell.worker.world import UNLISTED, World
 
 LEAST_AGE = 20_000_000
 """Nanoseconds that a file or folder must be older than this process: about what a time stamp is exact to."""
 
 PLAIN = Settings()
 
+_UP_TO_DATE = (Reason("cached", "up to date"),)
+
 
 class _Open(Exception):
     """Something that the answer rests on cannot be proven; the text says what."""
+
+
+def settled(work: Work, progress: Progress) -> tuple[Work, Progress] | None:
+    """What the same command will find after a run that succeeded, and what it will come to: everything up to date.
+
+    None where that is not known, or where this run has told what that one will not tell: what changed, say.
+    """
+    plan, store = work.plan, work.store
+    if progress.plan is not plan or (work.notes and _told_once(work)):
+        return None
+    decisions = []
+    for node in range(len(plan.decisions)):
+        before = progress.outcomes[node].decision if node in progress.outcomes else None
+        if before is None or before.key is None or before.reasons[0].kind == "kept":
+            return None
+        result = store.results.result(before.key)
+        if result is None or result.lost:
+            return None
+        decisions.append(
+            Decision(node, "cached", _UP_TO_DATE, before.key, result, result.inputs, before.site)
+        )
+    after = plan._replace(decisions=tuple(decisions))
+    world = World(work.root, work.store.memo)  # type: ignore[arg-type]
+    if any(OutFiles(Latest(after), store, work.root).notes(world)):
+        return None
+    reused = Progress(after)
+    for decision in decisions:
+        reused.see(StepReused(decision.node, decision, decision.result))  # type: ignore[arg-type]
+    reused.see(RunFinished("succeeded", 0.0))
+    return work._replace(plan=after), reused
+
+
+def _told_once(work: Work) -> bool:
+    """Whether notes may be about what is otherwise now, which is not said a second time."""
+    return any(one.changed for one in work.pinned) or any(one.verb != "cached" for one in work.plan.decisions)
 
 
 def standing_of(
@@ -47,7 +88,7 @@ def standing_of(
     """What to keep of a plan in which nothing was to be done; None where that would prove nothing.
 
     `began` is when this process began, in nanoseconds since 1970; `shown` the answer, `run` the number of
-    the run that reused everything.
+    the run after which all was up to date (0: there was none, only a plan).
     """
     try:
         if settings._replace(jobs=0, keep_going=False, memory=0) != PLAIN:
@@ -63,7 +104,7 @@ def standing_of(
         return Standing(
             os.fspath(work.root),
             tuple(facts.items()),
-            tuple(_sources(work)),
+            tuple(_sources(work, used=run > 0)),
             _until(work, results),
             footing(work.store.database),
             tuple(files),
@@ -132,14 +173,26 @@ def _provable(what: str, token: str) -> tuple[str, str]:
 
 
 def _settled(what: str, folder: str, began: int, world: World) -> tuple[str, str]:
-    """A folder as it is now, if it was not touched since this process began: what was read may else be older."""
+    """A folder as it is now, if nothing came into it since this process began: what was read may else be older.
+
+    Where only names count, what has gone since does not: nothing of it was imported, or its bytes are missed.
+    """
+    since = began - LEAST_AGE
     try:
-        status = os.stat(folder)
+        touched = _touched(os.stat(folder), since)
+        if touched and what.startswith("list "):
+            with os.scandir(folder) as entries:
+                others = [entry for entry in entries if entry.name not in UNLISTED]
+                touched = any(_touched(entry.stat(follow_symlinks=False), since) for entry in others)
     except OSError:
         return what, world.token(what)
-    if max(status.st_mtime_ns, status.st_ctime_ns) > began - LEAST_AGE:
+    if touched:
         raise _Open(what)
     return what, world.token(what)
+
+
+def _touched(status: os.stat_result, since: int) -> bool:
+    return max(status.st_mtime_ns, status.st_ctime_ns) > since
 
 
 def _settings(work: Work) -> Iterator[tuple[str, str]]:
@@ -147,10 +200,11 @@ def _settings(work: Work) -> Iterator[tuple[str, str]]:
     file = work.loaded.target.file
     here = file.parent if file is not None else Path.cwd().resolve()
     if file is not None:
-        own = os.fspath(file.with_name(f"{file.stem}.stepwell.lock"))
-        yield f"bytes {own}", bytes_token(own)
+        for name in (f"{file.stem}.stepwell.lock", f"pylock.{file.stem}.toml"):
+            own = os.fspath(file.with_name(name))
+            yield f"bytes {own}", bytes_token(own)
     for folder in (here, *here.parents):
-        for name in ("stepwell.toml", "pyproject.toml", "stepwell.lock"):
+        for name in ("stepwell.toml", "pyproject.toml", "stepwell.lock", "pylock.toml"):
             path = os.path.join(folder, name)
             yield f"bytes {path}", bytes_token(path)
         if folder == work.root and _is_marked(folder):
@@ -188,10 +242,12 @@ def _observed(results: list[Result]) -> Iterator[tuple[str, str]]:
                     yield _provable(what, token)
 
 
-def _sources(work: Work) -> Iterator[tuple[str, str, str]]:
+def _sources(work: Work, *, used: bool) -> Iterator[tuple[str, str, str]]:
+    """The sources, as they were pinned. A plan says of one that it changed, until a run has `used` it."""
     for source, pinned in zip(work.graph.sources, work.pinned, strict=True):
         copied = pinned.kept or bool(pinned.position)
-        if parse(source.uri).kind in ("web", "release") or pinned.changed or copied:
+        changed = pinned.changed and not used
+        if parse(source.uri).kind in ("web", "release") or changed or copied:
             raise _Open(f"source `{source.name}`")
         yield source.uri, pinned.digest, pinned.facts.hex()
 

@@ -1,9 +1,9 @@
 """A plan in which everything was up to date, recalled instead of made again: proven by digest, not assumed.
 
 Planning an unchanged project means importing its libraries, tracing, and asking for every result, to
-hear that nothing changed. So such a plan leaves a `Standing` in the store's memo: what was asked,
-everything that the answer rested on with what each thing came to, and the answer. As long as all of it
-comes to the same, the answer is the same.
+hear that nothing changed. So such a plan, and a run that has brought all up to date, leave a `Standing` in the
+store's memo: what was asked, everything that the answer rested on with what each thing came to, and the answer. As
+long as all of it comes to the same, the answer is the same.
 
     what it rests on                               how that is proven
     the command's words, the folder, all of the    part of the question, under which it is kept
@@ -178,8 +178,13 @@ def _held(database: Database, digests: Sequence[str]) -> bool:
 
 def keep(key: str, standing: Standing, keys: Iterable[str], memo: Memo) -> None:
     """Put a standing into the memo, with the keys of the results that it rests on."""
-    memo.put(KIND, key, dumps([FORMAT, *standing]))
+    renew(key, standing, memo)
     memo.put(KEYS, key, "\n".join(keys))
+
+
+def renew(key: str, standing: Standing, memo: Memo) -> None:
+    """Put a standing that holds as it did in place of the one before."""
+    memo.put(KIND, key, dumps([FORMAT, *standing]))
 
 
 def _unpacked(text: str | bytes) -> Standing | None:

@@ -8,6 +8,7 @@ module only what a hit needs is imported at the top.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.app.places import store_folder
-from stepwell.app.standing import Standing, keep, question, recall
+from stepwell.app.standing import Standing, keep, question, recall, renew
 from stepwell.author.root import root_of
 from stepwell.cli.text import coloured, columns, first_line, last_line
 from stepwell.errors import StepwellError
@@ -25,7 +26,9 @@ from stepwell.errors import StepwellError
 if TYPE_CHECKING:
     from stepwell.app.progress import Progress
     from stepwell.app.session import Settings, Work
+    from stepwell.stores.database import Database
     from stepwell.stores.local import LocalStore
+    from stepwell.stores.memo import Memo
 
 VERBS = ("plan", "run")
 BEGAN = time.time_ns()
@@ -71,13 +74,14 @@ def answered(asking: Asked, words: Sequence[str]) -> int | None:
     except StepwellError:  # which the whole way tells
         return None
     try:
-        found = recall(asking.key, root, database, Memo(database), Blobs(folder, readonly=database.readonly))
+        memo = Memo(database)
+        found = recall(asking.key, root, database, memo, Blobs(folder, readonly=database.readonly))
         if found is None or database.notes or (asking.verb == "run" and database.readonly):
             return None
         if asking.verb == "plan":
             print(found.shown["text"])
             return 0
-        return _run_again(root, found, database)
+        return _run_again(asking, root, found, database, memo)
     except (StepwellError, KeyError, IndexError, TypeError):  # a memo may hold anything
         return None
     finally:
@@ -100,16 +104,17 @@ def _root(words: Sequence[str]) -> Path | None:
     return root_of(file) if file.is_file() else None
 
 
-def _run_again(root: Path, found: Standing, database: Any) -> int | None:
+def _run_again(asking: Asked, root: Path, found: Standing, database: Database, memo: Memo) -> int | None:
     """Record one more run in which nothing was to be done, and say so."""
     from stepwell.app.git import Question
     from stepwell.stores.standing import repeat
 
+    database.writers.append(memo)
     question = Question(root)
     shown, painted = found.shown, coloured(sys.stdout)
     title, body, tail = shown["title"][painted], shown["body"][painted], shown["tail"]
     commit, took = question.answer(), time.monotonic() - ASKED
-    run = repeat(
+    run, made = repeat(
         database,
         found.run,
         started=BEGAN / 1e9,
@@ -120,6 +125,9 @@ def _run_again(root: Path, found: Standing, database: Any) -> int | None:
     )
     if not run:
         return None
+    if made:  # the next one repeats this run, which is simpler
+        renew(asking.key, found._replace(run=int(run.removeprefix("r"))), memo)
+        database.commit(now=True)
     for note in shown["notes"]:
         print(note, file=sys.stderr)
     lines = [first_line(title, run, sys.stdout), *body, last_line(run, "succeeded", took, tail, sys.stdout)]
@@ -145,18 +153,23 @@ def keep_run(
     result: Any,
     notes: Sequence[str],
 ) -> None:
-    """Keep what a run in which nothing was to be done has shown. Nothing of one that tells hooks."""
-    if asking is None or progress.status != "succeeded" or not _all_cached(work):
+    """Keep what the same command will show now that nothing is to be done any more. Nothing of one that tells hooks."""
+    if asking is None or progress.status != "succeeded":
         return
     from stepwell.app.hooks import NONE, hooks_for
+    from stepwell.app.lasting import settled
     from stepwell.cli.screen import title, unchanged_lines
 
     if hooks_for(work, settings)._replace(allowed=frozenset()) != NONE:
         return
+    found = settled(work, progress)
+    if found is None:
+        return
+    work, reused = found
     streams = (io.StringIO(), _Terminal())
     shown = {
         "title": [title(work.plan, stream) for stream in streams],
-        "body": [unchanged_lines(work.plan, run, progress, result, stream) for stream in streams],
+        "body": [unchanged_lines(work.plan, run, reused, result, stream) for stream in streams],
         "tail": f"0 ran, {len(work.plan.decisions):,} cached",
         "notes": list(notes),
     }
@@ -179,7 +192,8 @@ def _keep(asking: Asked, work: Work, settings: Settings, shown: dict[str, Any], 
     from stepwell.app.lasting import keys_of, standing_of
 
     store: LocalStore = work.store
-    standing = standing_of(work, settings, BEGAN, shown, run)
-    if standing is not None:
-        keep(asking.key, standing, keys_of(work), store.memo)
-        store.commit(now=True)
+    with contextlib.suppress(StepwellError):  # a full disk, say: what was asked for is done
+        standing = standing_of(work, settings, BEGAN, shown, run)
+        if standing is not None:
+            keep(asking.key, standing, keys_of(work), store.memo)
+            store.commit(now=True)

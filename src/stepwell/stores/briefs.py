@@ -8,101 +8,103 @@ The metrics of a run are one text. Of it only the names that are asked for are d
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from json import loads
 from typing import Any, NamedTuple
 
 from stepwell.stores.database import Database
+from stepwell.stores.metrics import Metrics, Names
+from stepwell.stores.rows import encode
+from stepwell.stores.runrow import NO_METRICS, UNREADABLE, RunRow, checked, damaged, texts
 
-_EMPTY: Mapping[str, Any] = {}
-
-_COLUMNS = 'id, pipeline, status, started, seconds, params, "commit", dirty, driver, "group", tags'
-
-
-class Brief(NamedTuple):
-    """A run, as `stores.history.RunRow` has it, with only those of its metrics that were asked for."""
-
-    run: str
-    pipeline: str
-    status: str
-    started: float
-    seconds: float | None
-    params: Mapping[str, object]
-    metrics: Mapping[str, float]
-    commit: str
-    dirty: bool
-    group: str
-    tags: tuple[str, ...]
+_COLUMNS = (
+    'id, pipeline, status, started, seconds, params, "commit", dirty, driver, "group", tags, lasted, named'
+)
 
 
 class Asking(NamedTuple):
-    """What `briefs` asks back: whether a run's driver lives, by its number; the metrics and tags that a run has so far."""
+    """What `briefs` asks back: whether a run's driver lives, by its number; the metrics and tags that a run has so far.
+
+    `named` gives what runs call their metrics, by the digest of that.
+    """
 
     driven: Callable[[int], bool]
-    metrics: Callable[[int], Mapping[str, float]]
+    metrics: Callable[[int], Metrics]
     tags: Callable[[int], Iterable[str]]
-
-
-class Unreadable(Exception):
-    """The record of a run, by its number, is no record; the cause says why."""
-
-    def __init__(self, run: int) -> None:
-        super().__init__(run)
-        self.run = run
+    named: Callable[[str], Names]
 
 
 def briefs(
     database: Database, names: Collection[str], asking: Asking, where: Mapping[str, object]
-) -> list[Brief]:
-    """Runs, newest first; `names` are those of metrics, `where` columns with the values that they are to have.
-
-    Raises `Unreadable`.
-    """
+) -> list[RunRow]:
+    """Runs, newest first; `names` are those of metrics, `where` columns with the values that they are to have."""
     clause = " AND ".join(f'"{column}" = ?' for column in where)
     sql = f"SELECT {_COLUMNS}, {'metrics' if names else 'NULL'} FROM runs{' WHERE ' if clause else ''}{clause} ORDER BY id DESC"  # noqa: S608 - our own
-    make = _maker(names, asking)
-    out = []
-    for row in database.rows(sql, tuple(where.values())):
+    rows = database.rows(sql, tuple(where.values()))
+    make = _maker(names, asking, {row[-2] for row in rows} if names else ())
+    return [make(row) for row in rows]
+
+
+def _maker(
+    names: Collection[str], asking: Asking, shapes: Iterable[str]
+) -> Callable[[tuple[Any, ...]], RunRow]:
+    """What makes a run of a row. `shapes` are the digests of what the runs call their metrics."""
+    named: dict[str, Names] = {}
+    for digest in shapes:
+        with suppress(ValueError, TypeError):  # told of the runs that it is of
+            named[digest] = asking.named(digest) if digest else Names([("", name) for name in names])
+    taken = _taker(
+        dict.fromkeys(key for shape in named.values() for name in names for key in shape.meant(name))
+    )
+    plain = _decoder()
+    driven, tagged = cache(asking.driven), cache(lambda text: texts(plain(text)))
+
+    def make(row: tuple[Any, ...]) -> RunRow:
+        number, pipeline, status, started, seconds, params, commit, dirty, driver, group, tags, *more = row
+        lasted, shape, text = more
         try:
-            out.append(make(row))
-        except (ValueError, TypeError, KeyError) as error:
-            raise Unreadable(row[0]) from error
-    return out
-
-
-def _maker(names: Collection[str], asking: Asking) -> Callable[[tuple[Any, ...]], Brief]:
-    """What makes a run of a row."""
-    plain, taken = _decoders(names)
-    driven, tagged = cache(asking.driven), cache(lambda text: tuple(plain(text)))
-
-    def make(row: tuple[Any, ...]) -> Brief:
-        number, pipeline, status, started, seconds, params, commit, dirty, driver, group, tags, text = row
-        found = taken(text) if text else _EMPTY
-        if status == "running":
-            status = "running" if driven(driver) else "interrupted"
-            found = _some(asking.metrics(number), names) if names else _EMPTY
-        return Brief(
-            f"r{number}", pipeline, status, started, seconds, plain(params), found, commit, bool(dirty),
-            f"g{group}" if group else "", tuple(asking.tags(number)) if tags is None else tagged(tags),
-        )  # fmt: skip
+            found = Metrics(taken(text), named[shape]) if text else NO_METRICS
+            if status == "running":
+                status = "running" if driven(driver) else "interrupted"
+                found = asking.metrics(number) if names else NO_METRICS
+            told = tuple(asking.tags(number)) if tags is None else tagged(tags)
+            return checked(RunRow(
+                f"r{number}", pipeline, status, started, seconds, plain(params), found, commit, bool(dirty),
+                group=f"g{group}" if group else "", tags=told, lasted=lasted,
+            ))  # fmt: skip
+        except UNREADABLE:
+            return damaged(number, pipeline, started, group)
 
     return make
 
 
-def _some(found: Mapping[str, float], names: Collection[str]) -> Mapping[str, float]:
-    return {name: found[name] for name in names if name in found}
+def _taker(names: Iterable[str]) -> Callable[[str], Mapping[str, float]]:
+    """What takes metrics of these names out of the text of a run's, and looks at nothing else.
 
-
-def _decoders(names: Collection[str]) -> tuple[Callable[[str], Any], Callable[[str], Mapping[str, float]]]:
-    """What reads a text of JSON, and what takes these names out of one and looks at nothing else.
-
-    Both take the long way for NaN and infinities, which Python writes and JSON does not have.
+    In compact JSON a name behind `{` or `,` is one: in another name, its quotes have a backslash.
     """
+    marks = [(name, f"{{{mark}", f",{mark}") for name in names for mark in (f"{encode(name)}:",)]
+
+    def taken(text: str) -> Mapping[str, float]:
+        if text[0] != "{" or text[-1] != "}":
+            raise ValueError("these are no metrics")
+        found = {}
+        for name, first, later in marks:
+            at = 0 if text.startswith(first) else text.find(later)
+            if at >= 0:
+                end = text.find(",", at + len(later))
+                found[name] = float(text[at + len(later) : end if end >= 0 else -1])
+        return found
+
+    return taken
+
+
+def _decoder() -> Callable[[str], Any]:
+    """What reads a text of JSON; the long way for NaN and infinities, which Python writes and JSON does not have."""
     import msgspec  # a fifth of the time that `json` takes; few commands need it
 
-    fields = {f"f{at}": name for at, name in enumerate(names)}
-    kind = msgspec.defstruct("Metrics", [(field, float | None, None) for field in fields], rename=fields)
-    read, decode, pairs = msgspec.json.decode, msgspec.json.Decoder(kind).decode, list(fields.items())
+    read = msgspec.json.decode
 
     def plain(text: str) -> Any:
         try:
@@ -110,11 +112,4 @@ def _decoders(names: Collection[str]) -> tuple[Callable[[str], Any], Callable[[s
         except msgspec.DecodeError:
             return loads(text)
 
-    def taken(text: str) -> Mapping[str, float]:
-        try:
-            found = decode(text)
-        except msgspec.DecodeError:
-            return _some(loads(text), names)
-        return {name: value for field, name in pairs if (value := getattr(found, field)) is not None}
-
-    return plain, taken
+    return plain

@@ -98,15 +98,25 @@ class Database:
     # ------------------------------------------------------------------ reading
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
+        """All rows of a query. A text that is damaged so that it is no UTF-8 comes as bytes: whoever reads it finds it is no text."""
         if os.getpid() != self._pid:
             raise _forked()
-        try:
+
+        def asked() -> list[tuple[Any, ...]]:
             return self._connection.execute(sql, parameters).fetchall()
+
+        try:
+            return asked()
         except sqlite3.Error as error:
-            if not _busy(error):
+            if _busy(error):
+                return self._retrying(asked)
+            if not _is_no_text(error):
                 raise self._explained(error) from error
-            return self._retrying(lambda: self._connection.execute(sql, parameters).fetchall())
+        self._connection.text_factory = _text
+        try:
+            return self._retrying(asked)
+        finally:
+            self._connection.text_factory = str
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
@@ -461,6 +471,10 @@ def _migrate(database: Database, version: int) -> None:
         for script in schema.MIGRATIONS[version:]:
             for statement in statements(script):
                 connection.execute(statement)
+        if 0 < version < schema.NAMED <= schema.VERSION:
+            from stepwell.stores.upgrade import name_metrics  # once in the life of an old store
+
+            name_metrics(connection)
         connection.execute(f"PRAGMA application_id={schema.APPLICATION}")
         connection.execute(f"PRAGMA user_version={schema.VERSION}")
         database._retrying(lambda: connection.execute("COMMIT"))
@@ -571,6 +585,17 @@ def _try_lock(fd: int, folder: Path) -> bool:
             fixes=["STEPWELL_STORE=/a/local/folder stepwell run"],
         ) from error
     return True
+
+
+def _is_no_text(error: sqlite3.Error) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and str(error).startswith("Could not decode to UTF-8")
+
+
+def _text(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _busy(error: sqlite3.Error) -> bool:

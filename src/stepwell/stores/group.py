@@ -36,6 +36,7 @@ class GroupRecord:
         self._settled: set[int] = set()
         self._touched: set[int] = set()
         self._ended = False
+        self._seconds: float | None = None
 
     @staticmethod
     def begin(
@@ -80,13 +81,17 @@ class GroupRecord:
         self._touched.add(place)
         self._records[place].settle(event)
 
-    def end(self, seconds: float = 0.0) -> None:
-        """Write everything, end the records, and give up all leases; runs that were not settled were interrupted."""
+    def end(self, seconds: float | None = None) -> None:
+        """Write everything, end the records, and give up all leases; runs that were not settled were interrupted.
+
+        `seconds` are those that all of it took, None where nobody counted them.
+        """
         if self._ended:
             return
         for place in range(len(self._records)):
             if place not in self._settled:
-                self.settle(place, RunFinished("interrupted", seconds))
+                self.settle(place, RunFinished("interrupted", seconds or 0.0))
+        self._seconds = seconds
         self._database.write(self._leave, durable=False)
         self._leases.left()
         self._ended = True
@@ -94,6 +99,9 @@ class GroupRecord:
 
     def _leave(self, connection: sqlite3.Connection) -> None:
         settle(connection)
+        connection.executemany(
+            "UPDATE runs SET lasted = ? WHERE id = ?", [(self._seconds, int(run[1:])) for run in self.runs]
+        )
         self._leases.leave(connection)
 
     def write(self, connection: sqlite3.Connection) -> None:

@@ -7,134 +7,51 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from json import loads
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stepwell.errors import StoreDamaged, UnknownRun, UnknownStep, nearest
-from stepwell.kernel.ports import Artifact, Failure, Result
 from stepwell.stores.database import Database
-from stepwell.stores.leases import Origin, here, is_alive
-from stepwell.stores.results import Results
-from stepwell.stores.rows import unpack_outputs, unpack_pairs
+from stepwell.stores.metrics import Metrics, Names, gathered
+from stepwell.stores.runrow import UNREADABLE, RunRow, checked, damaged, numbers, texts
 
 if TYPE_CHECKING:
-    from stepwell.kernel.plan import Reason
-    from stepwell.stores.briefs import Brief
+    from collections.abc import Callable
+
+    from stepwell.kernel.ports import Failure
     from stepwell.stores.recordings import Curve, Read, RecordedRow
-
-
-class RunRow(NamedTuple):
-    """A run. `status`: succeeded, failed, interrupted or running. Times in seconds (`started` since 1970).
-
-    `seconds` is None while it runs and where it was killed. `metrics`: names to last values, `id.name`
-    where several steps used one name. `counts`: how many steps had which status, where it ended.
-    """
-
-    run: str
-    pipeline: str
-    status: str
-    started: float
-    seconds: float | None
-    params: Mapping[str, object]
-    metrics: Mapping[str, float]
-    commit: str
-    dirty: bool
-    argv: tuple[str, ...]
-    counts: Mapping[str, int]
-    group: str = ""
-    """The sweep that it is a point of ("g3"), and `point`, the values that vary in that."""
-    point: Mapping[str, object] = {}
-    origins: Mapping[str, Mapping[str, str]] = {}
-    """Where each parameter came from: its `layer`, and `where` in it."""
-    tags: tuple[str, ...] = ()
-    """What its steps tagged it with, "baseline" or "dataset=v2", sorted; those of reused results too."""
-
-
-class StepRow(NamedTuple):
-    """What a run did with one node of its graph.
-
-    `status`: succeeded, failed, cached, skipped, blocked, interrupted or running; `decision`: the verb
-    of the plan ("" where the run did not come to it). `name` is the step's bare name, `step` its full one.
-    `seconds`, `cpu`, `memory` (bytes) are those of the execution that made the result, also of a reused
-    one; `made_by` is the run that made it. `outputs` of a failed step are what its judges refused.
-    """
-
-    node: int
-    id: str
-    name: str
-    step: str
-    status: str
-    decision: str
-    reasons: tuple[Reason, ...]
-    key: str | None
-    inputs: tuple[tuple[str, str], ...]
-    outputs: tuple[Artifact, ...]
-    metrics: Mapping[str, float]
-    seconds: float | None
-    cpu: float | None
-    memory: int | None
-    error: Failure | None
-    notes: tuple[str, ...]
-    made_by: str
-    result: Result | None
-
-
-class SourceRow(NamedTuple):
-    """A source that a run read: its name, its address without secrets, the digest that it was pinned to, its size in bytes."""
-
-    name: str
-    uri: str
-    digest: str
-    size: int
-
-
-class About(NamedTuple):
-    """What a run is linked to beyond its steps; empty where an older Stepwell recorded it.
-
-    `edges`: for each node (by number, as in `StepRow.node`) the nodes that it waits for; `reads`: for each node the
-    sources that it reads, as places in `sources`. `python`: "3.11.7"; `platform`: "linux x86_64"; `file`: the pipeline
-    file, relative to the project's root; `diff`: what the tree had beyond its commit; `variable`: what holds the pipeline
-    in that file, where it is not called as the pipeline is.
-    """
-
-    edges: tuple[tuple[int, ...], ...] = ()
-    reads: tuple[tuple[int, ...], ...] = ()
-    sources: tuple[SourceRow, ...] = ()
-    python: str = ""
-    platform: str = ""
-    file: str = ""
-    diff: str = ""
-    variable: str = ""
-
-
-class LogLine(NamedTuple):
-    """A piece of text that a step wrote. `time` in seconds since 1970; `stream`: stdout or stderr."""
-
-    node: int
-    time: float
-    stream: str
-    text: str
+    from stepwell.stores.results import Results
+    from stepwell.stores.steprow import About, LogLine, StepRow
 
 
 _RUN = (
     'SELECT id, pipeline, status, started, seconds, params, metrics, "commit", dirty, argv, driver, counts,'
-    ' "group", point, origins, tags FROM runs'
+    ' "group", point, origins, tags, named, lasted FROM runs'
 )
+
+
+TOLD = 6
+"""Runs that an error names."""
 
 
 class Runs:
     """The runs of one store."""
 
-    def __init__(self, database: Database, results: Results) -> None:
+    def __init__(self, database: Database, results: Callable[[], Results]) -> None:
         self._database, self._results = database, results
+        self._names: dict[str, Names] = {}
+        """What runs call their metrics, by digest: a pipeline's runs mostly share one."""
 
     # ------------------------------------------------------------------ runs
 
     def runs(
         self, limit: int | None = None, pipeline: str | None = None, group: str | None = None
     ) -> list[RunRow]:
-        """The newest runs, at most `limit`, of one pipeline or of all, of one group ("g3") or of all. Raises `UnknownRun`."""
+        """The newest runs, at most `limit`, of one pipeline or of all, of one group ("g3") or of all. Raises `UnknownRun`.
+
+        Here as in every list a run whose record cannot be read is a row of the status `runrow.DAMAGED`.
+        """
         asked = [("pipeline", pipeline)] if pipeline is not None else []
         if group is not None:
             asked.append(('"group"', self._group(group)))  # type: ignore[arg-type]
@@ -143,15 +60,15 @@ class Runs:
         found = self._database.rows(
             f"{_RUN}{clause} ORDER BY id DESC LIMIT ?", (*parameters, -1 if limit is None else limit)
         )
-        return [self._run(row) for row in found]
+        return [self._listed(row) for row in found]
 
     def run(self, name: str = "last", pipeline: str | None = None) -> RunRow:
-        """The run of an id ("r12", or "12"), or the newest ("last", of `pipeline` if given). Raises `UnknownRun`."""
+        """The run of an id ("r12", or "12"), or the newest ("last", of `pipeline` if given). Raises `UnknownRun`, `StoreDamaged`."""
         if name == "last":
-            newest = self.runs(1, pipeline)
+            newest = self.ids(pipeline, limit=1)
             if not newest:
                 raise UnknownRun("there is no run yet", fixes=["stepwell run"])
-            return newest[0]
+            name = newest[0]
         digits = name.removeprefix("r")
         row = None
         number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else 0
@@ -200,32 +117,58 @@ class Runs:
         why = f"the newest is {known[0]}" if known else "the store has no run yet"
         return UnknownRun(f"there is no run `{name}`", why=why, fixes=[*fixes, "stepwell runs"])
 
+    def _listed(self, row: tuple[Any, ...]) -> RunRow:
+        """A run of a list, by its columns in `_RUN`."""
+        try:
+            return self._run(row)
+        except StoreDamaged:
+            number, pipeline, _, started = row[:4]
+            return damaged(number, pipeline, started, row[12])
+
     def _run(self, row: tuple[Any, ...]) -> RunRow:
+        """A run by its columns in `_RUN`. Raises `StoreDamaged`."""
         number, pipeline, status, started, seconds, params, metrics, commit, dirty, argv, driver, counts = (
             row[:12]
         )
-        group, point, origins, tags = row[12:]
-        if status == "running" and not self._driven(driver):
-            status = "interrupted"
+        group, point, origins, tags, named, lasted = row[12:]
         with _readable(number):
-            shown = self._metrics_so_far(number) if metrics is None else loads(metrics)
-            tagged = self._recorded.tags(number) if tags is None else loads(tags)
-            return RunRow(
-                f"r{number}", pipeline, status, started, seconds, dict(loads(params)), dict(shown),
+            if status == "running" and not self._driven(driver):
+                status = "interrupted"
+            shown = (
+                self._metrics_so_far(number)
+                if metrics is None
+                else self._named(named, numbers(loads(metrics)))
+            )
+            tagged = self._recorded.tags(number) if tags is None else texts(loads(tags))
+            found = RunRow(
+                f"r{number}", pipeline, status, started, seconds, dict(loads(params)), shown,
                 commit, bool(dirty), tuple(loads(argv)), dict(loads(counts)) if counts else {},
-                f"g{group}" if group else "", dict(loads(point)) if point else {}, dict(loads(origins)), tuple(tagged),
+                f"g{group}" if group else "", dict(loads(point)) if point else {}, dict(loads(origins)), tuple(tagged), lasted,
             )  # fmt: skip
+            return checked(found)
 
     def _driven(self, driver: int) -> bool:
         """Whether a run's driver still lives; one on another machine is believed."""
+        from stepwell.stores.leases import Origin, here, is_alive  # few runs are still going on
+
         row = self._database.row("SELECT host, boot, pid, born FROM drivers WHERE id = ?", (driver,))
         return row is not None and is_alive(Origin(*row), here()) is not False
 
-    def _metrics_so_far(self, number: int) -> dict[str, float]:
-        from stepwell.stores.record import merged
+    def _named(self, digest: str, shown: Mapping[str, float]) -> Metrics:
+        """Metrics of a run that has ended, with the steps that logged them."""
+        return Metrics(shown, self._names_of(digest) if digest else Names([("", name) for name in shown]))
 
+    def _names_of(self, digest: str) -> Names:
+        """The names of metrics whose text has this digest."""
+        found = self._names.get(digest)
+        if found is None:
+            (text,) = self._database.row("SELECT text FROM texts WHERE digest = ?", (digest,)) or ("",)
+            found = self._names[digest] = Names([(step, bare) for step, bare in loads(text)])
+        return found
+
+    def _metrics_so_far(self, number: int) -> Metrics:
         ids = [node[0] for node in self._nodes(number)]
-        return merged((ids[node], pairs.items()) for node, pairs in self._metrics_of_own(number).items())
+        return gathered((ids[node], pairs.items()) for node, pairs in self._metrics_of_own(number).items())
 
     def _metrics_of_own(self, number: int) -> dict[int, dict[str, float]]:
         """The last values that the steps which a run executed have recorded, by node, also of those without a result."""
@@ -241,6 +184,9 @@ class Runs:
 
     def about(self, run: str) -> About:
         """What a run is linked to: edges, sources, interpreter, diff. Raises `UnknownRun`."""
+        from stepwell.stores.steprow import About, SourceRow
+        from stepwell.stores.wiring import sources_read  # lists of runs do without
+
         number = int(self.run(run).run[1:])
         texts = self._database.row(
             "SELECT (SELECT text FROM texts WHERE digest = wiring), (SELECT text FROM texts WHERE digest = about),"
@@ -253,9 +199,10 @@ class Runs:
             return About(
                 tuple(map(tuple, wired.get("edges", ()))),
                 tuple(map(tuple, wired.get("reads", ()))),
-                tuple(SourceRow(*source) for source in told.get("sources", ())),
+                tuple(SourceRow(*source) for source in sources_read(wired, told)),
                 told.get("python", ""), told.get("platform", ""), told.get("file", ""), diff or "",
-                told.get("variable", ""),
+                told.get("variable", ""), told.get("pylock", ""),
+                {node: spec for spec, nodes in wired.get("specs", ()) for node in nodes},
             )  # fmt: skip
 
     # ------------------------------------------------------------------ steps
@@ -268,6 +215,7 @@ class Runs:
 
     def _steps(self, found: RunRow, only: str) -> list[StepRow]:
         from stepwell.kernel.plan import Reason  # lists of runs do without
+        from stepwell.stores import steprow as rows
         from stepwell.stores.record import GONE
 
         number = int(found.run[1:])
@@ -277,7 +225,7 @@ class Runs:
         stopped = {row[0]: row[1:] for row in self._database.rows(_STOPPED, (number,))}
         numbers = {**reused, **{node: seq for node, (seq, _, _) in made.items()}}
         wanted = [node for node, named in enumerate(nodes) if tuple(named) != GONE and only in ("", named[2])]
-        results = self._results.by_number({numbers[node] for node in wanted if node in numbers})
+        results = self._results().by_number({numbers[node] for node in wanted if node in numbers})
         left = set(loads(skipped))
         unreached = "running" if found.status == "running" else "interrupted"
         logged = self._metrics_of_own(number) if stopped or not found.counts else {}
@@ -288,16 +236,16 @@ class Runs:
                 seq, reasons, notes = made[node]
                 told = tuple(Reason(*reason) for reason in reasons)
                 ways = ("cached", "cached") if told and told[0].kind == "kept" else ("succeeded", "run")
-                out.append(_of_result(node, named, *ways, told, results.get(seq), tuple(notes)))
+                out.append(rows.of_result(node, named, *ways, told, results.get(seq), tuple(notes)))
             elif node in stopped:
-                out.append(_stopped(node, named, stopped[node])._replace(metrics=logged.get(node, {})))
+                out.append(rows.stopped(node, named, stopped[node])._replace(metrics=logged.get(node, {})))
             elif node in reused:
                 result = results.get(reused[node])
                 since = f" since run {result.run}" if result is not None and result.run else ""
                 told = (Reason("cached", f"up to date{since}"),)
-                out.append(_of_result(node, named, "cached", "cached", told, result))
+                out.append(rows.of_result(node, named, "cached", "cached", told, result))
             else:
-                row = _unreached(node, named, "skipped" if node in left else unreached)
+                row = rows.unreached(node, named, "skipped" if node in left else unreached)
                 out.append(row._replace(metrics=logged[node]) if node in logged else row)
         return out
 
@@ -310,10 +258,12 @@ class Runs:
         )
         if not rows:
             return {}
+        from stepwell.stores.steprow import failure  # most runs have none
+
         number = rows[0][0]
         with _readable(number):
             ids = self._nodes(number)
-            return {ids[node][0]: (f"r{number}", _failure(error)) for _, node, error in rows}
+            return {ids[node][0]: (f"r{number}", failure(error)) for _, node, error in rows}
 
     def step(self, run: str, name: str) -> StepRow:
         """The step of an id, or of a bare name that only one node has. Raises `UnknownRun`, `UnknownStep`."""
@@ -453,6 +403,8 @@ class Runs:
 
     def logs(self, run: str, node: int | None = None) -> list[LogLine]:
         """What a run's steps wrote, or one of them, in the order in which it came. Raises `UnknownRun`."""
+        from stepwell.stores.steprow import LogLine
+
         sql = (
             "SELECT node, time, stream, text FROM logs WHERE run = ? AND (? IS NULL OR node = ?) ORDER BY seq"
         )
@@ -460,14 +412,7 @@ class Runs:
 
     def history(self, step: str, limit: int = 5) -> list[float]:
         """Seconds that the newest executions of a step took, by its full name; at most 32."""
-        return [result.seconds for result in self._results.recent(step)[:limit]]
-
-    def expected(self, steps: Iterable[str]) -> dict[str, float]:
-        """Seconds that steps can be expected to take, by full name: the median of the last five; not those never run."""
-        found = {step: self.history(step) for step in dict.fromkeys(steps)}
-        from statistics import median  # other questions do without
-
-        return {step: median(seconds) for step, seconds in found.items() if seconds}
+        return [result.seconds for result in self._results().recent(step)[:limit]]
 
     def complete(self, kind: str, prefix: str = "", run: str = "last") -> list[str]:
         """Names that begin with `prefix`, for a shell: kind "run", "step" or "metric" (of a run), or "pipeline"."""
@@ -500,23 +445,18 @@ class Runs:
 
     def briefs(
         self, metrics: Collection[str] = (), pipeline: str | None = None, group: str | None = None
-    ) -> list[Brief]:
-        """All runs, newest first, each with only these of its metrics: for conditions and orders. Raises `UnknownRun`."""
-        from stepwell.stores.briefs import Asking, Unreadable, briefs
+    ) -> list[RunRow]:
+        """All runs, newest first, each with only these of its metrics: for conditions and orders. Raises `UnknownRun`.
+
+        They have no `argv`, `counts`, `point` and `origins`.
+        """
+        from stepwell.stores.briefs import Asking, briefs
 
         where: dict[str, object] = {} if pipeline is None else {"pipeline": pipeline}
         if group is not None:
             where["group"] = self._group(group)
-        try:
-            return briefs(
-                self._database,
-                metrics,
-                Asking(self._driven, self._metrics_so_far, self._recorded.tags),
-                where,
-            )
-        except Unreadable as error:
-            with _readable(error.run):
-                raise ValueError(str(error.__cause__)) from error
+        asking = Asking(self._driven, self._metrics_so_far, self._recorded.tags, self._names_of)
+        return briefs(self._database, metrics, asking, where)
 
     def some(self, runs: Sequence[str]) -> list[RunRow]:
         """Runs by their ids ("r12"), in this order; those that are gone are left out."""
@@ -524,7 +464,7 @@ class Runs:
             row[0]: row
             for row in self._database.many(f"{_RUN} WHERE id IN (???)", [int(run[1:]) for run in runs])
         }
-        return [self._run(found[int(run[1:])]) for run in runs if int(run[1:]) in found]
+        return [self._listed(found[int(run[1:])]) for run in runs if int(run[1:]) in found]
 
     def tops(self, limit: int | None = None, pipeline: str | None = None) -> list[RunRow]:
         """The newest runs, at most `limit`, of each sweep only the newest point; of one pipeline or of all."""
@@ -561,68 +501,24 @@ def _readable(run: int) -> Iterator[None]:
     """Raise `StoreDamaged` where the record of a run turns out to be no record."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise StoreDamaged(
-            f"the record of r{run} is damaged in the store",
-            why=f"its rows cannot be read: {type(error).__name__}: {error}",
-            fixes=["stepwell verify    takes it out", "stepwell run"],
-        ) from error
+    except UNREADABLE as error:
+        raise runs_damaged([f"r{run}"], f": {type(error).__name__}: {error}") from error
+
+
+def runs_damaged(runs: Sequence[str], cause: str = "") -> StoreDamaged:
+    """What is said of runs whose records cannot be read."""
+    some = ", ".join(runs[:TOLD]) + (f" and {len(runs) - TOLD:,} more" if len(runs) > TOLD else "")
+    one = len(runs) == 1
+    return StoreDamaged(
+        f"the record of {some} is damaged in the store"
+        if one
+        else f"the records of {some} are damaged in the store",
+        why=f"{'its' if one else 'their'} rows cannot be read{cause}",
+        fixes=[f"stepwell verify    takes {'it' if one else 'them'} out", "stepwell run"],
+    )
 
 
 _STOPPED = (
     "SELECT node, status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused, notes FROM stopped"
     " WHERE run = ?"
 )
-
-
-def _failure(text: str) -> Failure:
-    code, what, why, fixes, docs, traceback = loads(text)
-    return Failure(code, what, why, tuple(fixes), docs, traceback)
-
-
-def _stopped(node: int, named: list[str], row: tuple[Any, ...]) -> StepRow:
-    status, verb, reasons, key, inputs, seconds, cpu, memory, error, refused, notes = row
-    from stepwell.kernel.plan import Reason
-
-    failure = _failure(error) if error else None
-    told = tuple(Reason(*reason) for reason in loads(reasons))
-    return StepRow(
-        node, named[0], named[1], named[2], status, verb, told, key, unpack_pairs(inputs),
-        unpack_outputs(refused), {}, seconds, cpu, memory, failure, tuple(loads(notes)), "", None,
-    )  # fmt: skip
-
-
-def _of_result(
-    node: int, named: list[str], status: str, verb: str, reasons: tuple[Reason, ...], result: Result | None,
-    notes: tuple[str, ...] = (),
-) -> StepRow:  # fmt: skip
-    if result is None:  # removed since
-        return _unreached(node, named, status)._replace(decision=verb, reasons=reasons, notes=notes)
-    return StepRow(
-        node, named[0], named[1], named[2], status, verb, reasons, result.key, result.inputs, result.outputs,
-        dict(result.metrics), result.seconds, result.cpu, result.memory, None, notes, result.run, result,
-    )  # fmt: skip
-
-
-def _unreached(node: int, named: list[str], status: str) -> StepRow:
-    verb = "skip" if status == "skipped" else ""
-    return StepRow(
-        node,
-        named[0],
-        named[1],
-        named[2],
-        status,
-        verb,
-        (),
-        None,
-        (),
-        (),
-        {},
-        None,
-        None,
-        None,
-        None,
-        (),
-        "",
-        None,
-    )

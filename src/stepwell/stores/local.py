@@ -3,37 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stepwell.errors import StoreDamaged
-from stepwell.stores.accepted import Accepted
-from stepwell.stores.blobs import Blobs
 from stepwell.stores.database import Database, connect
 from stepwell.stores.history import Runs
-from stepwell.stores.leases import Leases
-from stepwell.stores.memo import Memo
-from stepwell.stores.results import Results
 
 if TYPE_CHECKING:
     from stepwell.kernel.plan import Plan
+    from stepwell.stores.accepted import Accepted
+    from stepwell.stores.blobs import Blobs
     from stepwell.stores.group import GroupRecord
+    from stepwell.stores.leases import Leases
+    from stepwell.stores.memo import Memo
     from stepwell.stores.record import Facts, Record
+    from stepwell.stores.results import Results
 
 
 class LocalStore:
-    """An open store. Closes with the `with` block, dropping what was not committed."""
+    """An open store. Closes with the `with` block, dropping what was not committed.
+
+    Its parts are loaded when they are used: a list of runs needs none of what results are made of.
+    """
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.database = database
-        self.blobs = Blobs(folder, readonly=database.readonly)
-        self.leases = Leases(database)
-        self.results = Results(database, self.blobs, self.leases)
-        self.memo = Memo(database)
-        self.runs = Runs(database, self.results)
-        self.accepted = Accepted(database)
-        database.writers += [self.results, self.leases, self.memo]
+        self.runs = Runs(database, lambda: self.results)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """The bytes of artifacts."""
+        from stepwell.stores.blobs import Blobs
+
+        return Blobs(self.folder, readonly=self.database.readonly)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Who computes what just now."""
+        from stepwell.stores.leases import Leases
+
+        leases = Leases(self.database)
+        self.database.writers.append(leases)
+        return leases
+
+    @cached_property
+    def results(self) -> Results:
+        """What steps gave."""
+        from stepwell.stores.results import Results
+
+        results = Results(self.database, self.blobs, self.leases)
+        self.database.writers.insert(0, results)  # a record asks for the numbers that it gives
+        return results
+
+    @cached_property
+    def memo(self) -> Memo:
+        """Small caches."""
+        from stepwell.stores.memo import Memo
+
+        memo = Memo(self.database)
+        self.database.writers.append(memo)
+        return memo
+
+    @cached_property
+    def accepted(self) -> Accepted:
+        """Edits that somebody accepted."""
+        from stepwell.stores.accepted import Accepted
+
+        return Accepted(self.database)
 
     @property
     def readonly(self) -> bool:

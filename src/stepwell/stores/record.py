@@ -28,16 +28,17 @@ from stepwell.kernel.events import (
     StepReused,
     StepStarted,
 )
-from stepwell.kernel.identity import digest
 from stepwell.kernel.plan import Decision, Plan, Reason
 from stepwell.kernel.ports import Logged, Made, Recorded, Result, Said
 from stepwell.stores.database import Database
 from stepwell.stores.filesystem import read_only
 from stepwell.stores.index import settle
 from stepwell.stores.leases import Leases
+from stepwell.stores.metrics import gathered
 from stepwell.stores.recordings import Recordings, Thing, tags_of
 from stepwell.stores.results import Results
 from stepwell.stores.rows import encode, pack_outputs, pack_pairs
+from stepwell.stores.texts import put_text
 from stepwell.stores.wiring import wiring_of
 
 LONGEST_LOG = 16 << 20
@@ -47,6 +48,10 @@ GONE = ("", "", "")
 """In place of the names of a dynamic call that has become steps."""
 
 Metrics = dict[int, tuple[tuple[str, float], ...]]
+
+
+def _nothing(_: Plan) -> Mapping[str, object]:
+    return MappingProxyType({})
 
 
 class Facts(NamedTuple):
@@ -73,10 +78,18 @@ class Facts(NamedTuple):
     """What waits for what, and reads which source, as JSON (`stores.wiring`)."""
     about: Mapping[str, object] = MappingProxyType({})
     """What the run is linked to beyond its steps, as plain JSON; see `schema`."""
+    described: Callable[[Plan], Mapping[str, object]] = _nothing
+    """What is kept with the wiring of a plan, as plain JSON: its sources, what its steps are. Asked again when it has grown."""
 
 
 def facts_of(
-    plan: Plan, *, started: float, commit: str = "", dirty: bool = False, argv: Sequence[str] = ()
+    plan: Plan,
+    *,
+    started: float,
+    commit: str = "",
+    dirty: bool = False,
+    argv: Sequence[str] = (),
+    described: Callable[[Plan], Mapping[str, object]] = _nothing,
 ) -> Facts:
     """The facts of a plan that is about to be driven."""
     graph = plan.graph
@@ -90,7 +103,8 @@ def facts_of(
         commit=commit,
         dirty=dirty,
         argv=argv,
-        wiring=wiring_of(graph),
+        wiring=wiring_of(graph, described(plan)),
+        described=described,
     )
 
 
@@ -213,7 +227,7 @@ class Record:
         steps = [graph.steps[node.step] for node in new]
         names = [(node.id, step.name, step.full_name) for node, step in zip(new, steps, strict=True)]
         skipped = [d.node for d in event.plan.decisions[event.first :] if d.verb == "skip"]
-        self._facts = self._facts._replace(wiring=wiring_of(graph))
+        self._facts = self._facts._replace(wiring=wiring_of(graph, self._facts.described(event.plan)))
         self.grow(event.node, names, skipped)
 
     def _reuse(self, event: StepReused) -> None:
@@ -358,15 +372,17 @@ class Record:
             counts[status] = counts.get(status, 0) + 1
         if self._facts.skipped:
             counts["skipped"] = len(self._facts.skipped)
-        metrics = merged(
+        metrics = gathered(
             [(self._facts.nodes[node][0], pairs) for node, pairs in sorted(self._metrics.items())]
         )
+        named = put_text(connection, encode(metrics.names.pairs)) if metrics else ""
         connection.execute(
-            "UPDATE runs SET status = ?, seconds = ?, metrics = ?, counts = ?, tags = ? WHERE id = ?",
+            "UPDATE runs SET status = ?, seconds = ?, metrics = ?, named = ?, counts = ?, tags = ? WHERE id = ?",
             (
                 ending.status,
                 ending.seconds,
-                encode(metrics),
+                encode(metrics.shown),
+                named,
                 encode(counts),
                 encode(self._tags(connection)),
                 self._number,
@@ -391,21 +407,6 @@ class Record:
         self._stopped.clear()
         self._logs.clear()
         self._recordings.written()
-
-
-def merged(steps: Iterable[tuple[str, Iterable[tuple[str, float]]]]) -> dict[str, float]:
-    """The metrics of a run: by their names, or `id.name` where several steps logged one name."""
-    by_name: dict[str, list[tuple[str, float]]] = {}
-    for step, pairs in steps:
-        for name, value in pairs:
-            by_name.setdefault(name, []).append((step, value))
-    out: dict[str, float] = {}
-    for name, found in by_name.items():
-        if len(found) == 1:
-            out[name] = found[0][1]
-        else:
-            out.update((f"{step}.{name}", value) for step, value in found)
-    return out
 
 
 def take_number(connection: sqlite3.Connection, counter: str, count: int = 1) -> int:
@@ -437,10 +438,3 @@ def insert_run(
             put_text(connection, encode(dict(facts.about))) if facts.about else "",
         ),
     )  # fmt: skip
-
-
-def put_text(connection: sqlite3.Connection, text: str) -> str:
-    """Keep a long text that other runs may share; its digest."""
-    name = digest(text)
-    connection.execute("INSERT OR IGNORE INTO texts (digest, text) VALUES (?, ?)", (name, text))
-    return name

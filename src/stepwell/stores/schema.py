@@ -155,8 +155,9 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     """
     -- What a run is linked to: digests in `texts`, "" where nothing was kept. `wiring`: JSON {"edges": [[nodes that a
-    -- node waits for], ...], "reads": [[sources that it reads], ...]}; `about`: JSON {"sources": [[name, address, digest,
-    -- size], ...], "python": ..., "platform": ..., "file": ...}; `diff`: what the tree had beyond its commit.
+    -- node waits for], ...], "reads": [[sources that it reads], ...], "sources": [[name, address, digest, size], ...],
+    -- "specs": [[what a step is, [nodes that call it]], ...]}; `about`: JSON {"python": ..., "platform": ..., "file": ...,
+    -- "pylock": ...}; `diff`: what the tree had beyond its commit.
     ALTER TABLE runs ADD COLUMN wiring TEXT NOT NULL DEFAULT '';
     ALTER TABLE runs ADD COLUMN about TEXT NOT NULL DEFAULT '';
     ALTER TABLE runs ADD COLUMN diff TEXT NOT NULL DEFAULT '';
@@ -187,8 +188,19 @@ MIGRATIONS: tuple[str, ...] = (
         time REAL NOT NULL, artifact TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (recording, seq)) WITHOUT ROWID;
     CREATE INDEX recorded_tags ON recorded (recording) WHERE kind = 'tag';
     """,
+    """
+    -- Which steps logged the metrics of a run, in their order: the digest in `texts` of JSON [[id of a step, bare name],
+    -- ...]; "" where nobody knows any more (`upgrade.name_metrics` looks), and until the run ends.
+    ALTER TABLE runs ADD COLUMN named TEXT NOT NULL DEFAULT '';
+
+    -- Of a point of a sweep: seconds that the command took which ran it, from the first of its points to the last.
+    ALTER TABLE runs ADD COLUMN lasted REAL;
+    """,
 )
 """Migration number n brings a store from version n-1 to n."""
 
 VERSION = len(MIGRATIONS)
 """The version that this Stepwell reads and writes."""
+
+NAMED = 9
+"""The version from which on runs say which steps logged their metrics."""

@@ -49,7 +49,7 @@ TABLES = (*(name for name, _ in OF_RUNS), *(name for name, _ in OF_RECORDINGS), 
 
 SHARED = (
     "SELECT nodes FROM runs UNION SELECT wiring FROM runs UNION SELECT about FROM runs UNION SELECT diff FROM runs"
-    " UNION SELECT text FROM reused"
+    " UNION SELECT named FROM runs UNION SELECT text FROM reused"
 )
 """The digests of the texts that are in use."""
 
@@ -237,6 +237,7 @@ def undo(store: LocalStore) -> list[Batch]:
             connection.execute(
                 "UPDATE counters SET value = max(value, (SELECT coalesce(max(id), 0) FROM blobs)) WHERE name = 'blob'"
             )
+            connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'gc'")
             renew(connection)
         _forget(connection, found)
         connection.execute("DELETE FROM trash WHERE emptied = 0")

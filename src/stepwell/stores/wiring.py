@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 from stepwell.kernel.graph import FromSource, Graph, Node, Pack, dependencies, leaves
 from stepwell.stores.rows import encode
 
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
-def wiring_of(graph: Graph) -> str:
-    """The edges of a graph as JSON: for each node the nodes that it waits for, and the sources that it reads."""
+
+def wiring_of(graph: Graph, more: Mapping[str, object] = NOTHING) -> str:
+    """The edges of a graph as JSON: for each node the nodes that it waits for, and the sources that it reads; and `more` of it."""
     edges = [dependencies(node) for node in graph.nodes]
-    if not graph.sources:
-        return encode({"edges": edges, "reads": []})
-    return encode({"edges": edges, "reads": [sources_of(node) for node in graph.nodes]})
+    reads = [sources_of(node) for node in graph.nodes] if graph.sources else []
+    return encode({"edges": edges, "reads": reads, **more})
+
+
+def sources_read(wiring: Mapping[str, Any], about: Mapping[str, Any]) -> list[list[Any]]:
+    """The sources that a run read: name, address, digest, size of each; an older Stepwell kept them in the other text."""
+    found: list[list[Any]] = wiring["sources"] if "sources" in wiring else about.get("sources", [])
+    return found
 
 
 def sources_of(node: Node) -> list[int]:
