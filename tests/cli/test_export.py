@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
+from pathlib import Path
 
 import pytest
-from cli_projects import Project
+from cli_projects import STEPWELL, Project, kept, wait_for
 
 SUMS = """
     from stepwell import log, pipeline, source, step
@@ -50,7 +54,7 @@ def test_a_file_is_written_run_and_written_again(sums: Project) -> None:
     shutil.rmtree(sums.root / ".stepwell")
     done = sums("run", "r1.yaml", "--json")
     assert (done.json["result"], done.json["run"]) == (12.0, "r1")
-    assert "gave what r1.yaml says: 1 steps, the same bytes" in done.err
+    assert "gave what r1.yaml says: 1 step, the same bytes" in done.err
     assert sums("export", "yaml").out == text
     assert sums("export", "yaml", "r1", "--json").json["text"] == text
     assert (sums.root / "numbers.txt").read_text() == "4\n"
@@ -81,7 +85,76 @@ def test_what_is_gone_is_named_before_anything_runs(sums: Project) -> None:
     assert "run from the files that are here" in sums("run", "code.yaml").err  # they are the same
     sums.edit("* k", "* k * 100")
     error = sums("run", "code.yaml", "--json", code=4).json["error"]
-    assert (error["code"], error["why"]) == ("E572", "other definitions: pipeline.total")
+    assert (error["code"], error["why"]) == (
+        "E572",
+        "the file has no commit; other definitions: pipeline.total",
+    )
+    (sums.root / "code.yaml").write_text(text.replace(commit, '"' + "12" * 20 + '"'))
+    error = sums("run", "code.yaml", "--json", code=4).json["error"]
+    assert error["why"] == "the commit 121212121212 is not in this clone; other definitions: pipeline.total"
+    (sums.root / "pipeline.py").unlink()
+    error = sums("run", "code.yaml", "--json", code=4).json["error"]
+    assert "neither the commit of the file nor its pipeline" in error["what"]
+
+
+def test_options_are_code_although_no_result_rests_on_them(sums: Project) -> None:
+    text = sums("export", "yaml").out
+    (sums.root / "r1.yaml").write_text(
+        text.replace("    takes:", "    options:\n      retries: 3\n    takes:")
+    )
+    error = sums("run", "r1.yaml", "--json", code=4).json["error"]
+    assert error["code"] == "E572"
+    assert error["what"].endswith("`total` has `retries`: 3 in the file, the default here")
+
+
+SLOW = """
+    import time
+    from pathlib import Path
+    from stepwell import pipeline, step
+
+    @step
+    def first() -> int:
+        return 1
+
+    @step
+    def second(n: int) -> int:
+        if not Path("go").exists():
+            Path("started").touch()
+            time.sleep(100)
+        return n + 1
+
+    @pipeline
+    def slow() -> int:
+        return second(first())
+"""
+
+
+def test_a_run_that_was_killed_is_ended_by_its_file(project: Project) -> None:
+    project.write(SLOW)
+    with subprocess.Popen(
+        [STEPWELL, "run"], cwd=project.root, env=project.env, start_new_session=True, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        wait_for(lambda: (project.root / "started").exists() and kept(project)[0]["results"])
+        workers = children(process.pid)
+        os.killpg(process.pid, signal.SIGKILL)
+    for worker in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+    text = project("export", "yaml", "-o", "r1.yaml", "--json").json["text"]
+    assert "status: interrupted\n" in text
+    (project.root / "go").touch()
+    said = project("run", "r1.yaml").err
+    assert (
+        "r2 gave what r1.yaml says: 1 step, the same bytes; it was interrupted then, before 1 step of it"
+        in said
+    )
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    found = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*found, *(each for one in found for each in children(one))]
 
 
 def test_what_the_file_says_is_not_said_beside_it(sums: Project) -> None:

@@ -62,9 +62,17 @@ class Generated:
         self.git("init", "-q")
         self.git("add", "-A")
         self.git("commit", "-qm", "first")
+        helpers = self.root / "helpers.py"
         if self.random.random() < 0.4:  # what nobody committed
-            helpers = self.root / "helpers.py"
             helpers.write_text(helpers.read_text("utf-8").replace("worked:", "worked anew, ключ:"), "utf-8")
+        if self.random.random() < 0.3:  # nor even told git of
+            (self.root / "more.py").write_text("SIGN = 'ß'\n", "utf-8")
+            text = (
+                helpers.read_text("utf-8")
+                .replace("worked", "worked{more.SIGN}", 2)
+                .replace("{more.SIGN}", "", 1)
+            )
+            helpers.write_text(f"import more\n{text}", "utf-8")
 
     def git(self, *words: str) -> None:
         """A git command in the project."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
+import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +29,10 @@ from stepwell.app.selecting import Choice
 from stepwell.app.session import Settings, prepare
 from stepwell.app.sweeps import run_points
 from stepwell.author.project import find, load
+from stepwell.errors import RunDataGone
 from stepwell.export.runfile import text_of
+
+PEM = Path(__file__).parents[1] / "sources" / "localhost.pem"
 
 BEGIN = """
 from dataclasses import dataclass
@@ -142,6 +150,44 @@ MADE = {
         def made(名前: str = "\\x1b[31m\\u202e"):
             return größe(名前)
     """,
+    "options and roles": """
+        from stepwell.ml import evaluator
+
+        @step(retries=2, backoff=0, cpus=2, memory="200MB", env=["EXPORT_TEST_NOTHING"], tags=["slow"], version="7")
+        def tried(n: int) -> int:
+            return n
+
+        @evaluator
+        def score(n: int) -> dict[str, float]:
+            return {"auc": n / 10}
+
+        @step(out="reports/all.txt", cache=False, timeout="5min", optional=True)
+        def report(values: list[int], score: dict[str, float]) -> Path:
+            Path("reports").mkdir(exist_ok=True)
+            Path("reports/all.txt").write_text(repr((values, score)))
+            return Path("reports/all.txt")
+
+        @pipeline
+        def made():
+            found = tried(7)
+            return report([found, tried(8)], score(found))
+    """,
+    "source in a loop": """
+        words = source("words.txt", str)
+        table = source("table.csv", str)
+
+        @step
+        def both(texts: list[str], n: float) -> str:
+            return " ".join(texts) + str(n)
+
+        @pipeline(dynamic=True)
+        def inner(n: float):
+            return both([words(), table()], n)
+
+        @pipeline
+        def made():
+            return inner(total(numbers()))
+    """,
     "several outputs": """
         from typing import NamedTuple
 
@@ -159,6 +205,50 @@ MADE = {
             return total(parts.train), total(parts.test)
     """,
 }  # fmt: skip
+
+
+TOLD = {
+    "shell": ["""
+        kind: shell
+        """],
+    "sql": ["""
+        kind: sql
+        """],
+    "options and roles": ["""
+        options:
+          backoff: 0.0
+          cpus: 2.0
+          env:
+            - EXPORT_TEST_NOTHING
+          memory: 200000000
+          retries: 2
+          tags:
+            - slow
+          version: "7"
+        """, """
+        options:
+          cache: false
+          optional: true
+          out: reports/all.txt
+          timeout: 300.0
+        """, """
+        after:
+          - step tried
+          - step tried[2]
+        gives:
+        """, """
+        step: pipeline:score
+        role: evaluator
+        """],
+    "source in a loop": ["""
+        after:
+          - source table
+          - source words
+        """, """
+        address: table.csv
+        """],
+}  # fmt: skip
+"""What a person reads of it in the file."""
 
 
 @pytest.fixture
@@ -188,6 +278,8 @@ def test_a_run_of_each_kind_comes_back(kind: str, root: Path) -> None:
     text = first(root)
     assert "hunter2" not in text
     assert "steps:\n  - id: " in text
+    for told in TOLD.get(kind, ()):
+        assert textwrap.indent(textwrap.dedent(told), "    ").lstrip("\n") in text, text
     cached = again(text, root)
     (root / ".stepwell").rename(root / ".earlier")
     really = again(text, root)
@@ -212,6 +304,153 @@ def test_points_of_a_sweep_are_files_like_others(root: Path) -> None:
     assert len(set(texts)) == 4
     for text in texts:
         assert again(text, root)[1:] == (text, [])
+
+
+def test_points_of_a_sweep_name_the_sources_that_they_read(root: Path) -> None:
+    write(
+        root,
+        """
+        @step
+        def size(text: str) -> int:
+            return len(text)
+
+        @pipeline
+        def made(name: str = "words.txt"):
+            return size(source(name, str)())
+        """,
+    )
+    loaded = load(find("pipeline.py:made", root))
+    with stored(root) as store:
+        points = points_of_words(loaded, Asked(("name=words.txt,table.csv",)))
+        ended = run_points(loaded, points, store, HOW, quiet)
+        files = [exported(store, one.run) for one in ended.points]
+    assert [[one.address for one in file.sources] for file in files] == [["words.txt"], ["table.csv"]]
+
+
+def test_the_locked_environment_is_told(root: Path) -> None:
+    write(root, "@pipeline\ndef made():\n    return numbers()\n")
+    (root / ".gitignore").write_text(".stepwell\npylock.toml\n")  # it is in no commit, and is here
+    commit(root)
+    (root / "pylock.toml").write_text("lock-version = '1.0'\n")
+    text = first(root)
+    digest = sha256(b"lock-version = '1.0'\n").hexdigest()
+    assert f"  pylock: sha256:{digest}\n" in text
+    assert again(text, root)[1:] == (text, [])
+    (root / "pylock.toml").write_text("lock-version = '1.0'  # another\n")
+    (difference,) = again(text, root)[2]
+    assert difference.startswith("pylock: sha256:")
+
+
+def test_what_nobody_added_to_git_is_in_the_file(tmp_path: Path) -> None:
+    """Code in a folder of a larger repository, with names that git quotes, and a link that leads out of it."""
+    root = tmp_path / "repository" / "s b"
+    root.mkdir(parents=True)
+    (root / "pipeline.py").write_text("")
+    (root / "stepwell.toml").write_text("")
+    (root / ".gitignore").write_text(".stepwell\n")
+    (tmp_path / "table.csv").write_text("n\n4\n")
+    (root / "table.csv").symlink_to(tmp_path / "table.csv")
+    commit(root.parent)
+    write(
+        root,
+        """
+        from stepwell import script
+        from pk.hö import worked
+
+        top = sql(Path("q/the q.sql"), int)
+        seven = script("run.sh", stdout=int)
+        table = source("table.csv")
+
+        @step
+        def all_of(n: int, m: int) -> int:
+            return worked(n, m)
+
+        @pipeline
+        def made():
+            return all_of(top(table=table()), seven())
+        """,
+    )
+    for name, said in {"pk/__init__.py": "", "pk/hö.py": "def worked(n, m): return n * m\n# no end of line",
+                       "q/the q.sql": "select max(n) from {table}\n", "run.sh": "#!/bin/sh\necho 7\n"}.items():  # fmt: skip
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(said, "utf-8")
+    (root / "run.sh").chmod(0o755)
+    (root / "secret.py").write_text("PASSWORD = 'hunter2'\n")  # which no step reaches
+    text = first(root)
+    assert "hunter2" not in text
+    git(tmp_path, "clone", "-q", str(root.parent), "clone")
+    assert again(text, tmp_path / "clone" / "s b")[1:] == (text, [])
+    assert (tmp_path / "table.csv").read_text() == "n\n4\n"
+
+
+def commit(folder: Path) -> None:
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "first")):
+        git(folder, *words)
+
+
+def git(folder: Path, *words: str) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def site(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """A web server with a certificate: what it gives, by path, under the address "at"."""
+    pages: dict[str, bytes] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            data = pages.get(self.path, b"")
+            self.send_response(200 if data else 404)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(PEM)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    pages["at"] = f"https://localhost:{server.server_address[1]}".encode()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield pages
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_is_on_the_web_is_fetched_again_where_nobody_kept_it(root: Path, site: dict[str, bytes]) -> None:
+    site["/plain.txt"] = b"some rows"
+    at = site["at"].decode()
+    write(
+        root,
+        f"""
+        plain = source("{at}/plain.txt", str)
+
+        @step
+        def size(text: str) -> int:
+            return len(text)
+
+        @pipeline
+        def made():
+            return size(plain())
+        """,
+    )
+    commit(root)
+    text = first(root)
+    assert f"address: {at}/plain.txt\n" in text
+    (root / ".stepwell").rename(root / ".earlier")
+    assert again(text, root)[1:] == (text, [])
+    site["/plain.txt"] = b"others"
+    assert again(text, root)[1:] == (text, [])  # from the store
+    (root / ".stepwell").rename(root / ".later")
+    with pytest.raises(RunDataGone, match=r"`plain` \(https://localhost:.*its digest is b3:"):
+        again(text, root)
+    del site["/plain.txt"]
+    with pytest.raises(RunDataGone, match="404"):
+        again(text, root)
 
 
 @contextlib.contextmanager

@@ -5,9 +5,12 @@ Only asks: optional locks, hooks and file-system monitors of a repository that s
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ _ALIKE = ("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "-c", 
 """What makes diffs look alike, whatever a person has configured."""
 
 
+NO_CODE: Mapping[str, bytes] = MappingProxyType({})
+
+
 class Commit(NamedTuple):
     """A commit's id, "" where there is none; `dirty` if tracked or new files differ from it."""
 
@@ -39,7 +45,7 @@ class Question:
 
     def __init__(self, root: Path) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        if not _in_repository(root):
+        if not in_repository(root):
             return
         import subprocess  # a tenth of what an unchanged run costs
 
@@ -68,20 +74,25 @@ class Question:
 class Difference:
     """`git diff HEAD` of the files below a folder, going on beside a run; asked for now and then until it is there.
 
-    No program runs that the repository names (external diffs, converters of text), and nothing is written to it.
+    `code` are files of code by their names below the folder; those that git neither knows nor ignores are in the
+    difference as new ones. No program runs that the repository names (external diffs, converters of text), and nothing is written to it.
     """
 
     PAUSE = 0.05
     """Seconds between two looks."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, code: Mapping[str, bytes] = NO_CODE) -> None:
         import tempfile
 
+        self._root, self._code = root, code
         self._file: IO[bytes] = tempfile.TemporaryFile()  # a pipe would fill up  # noqa: SIM115
         words = ["diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "-U3"]
         self._process = _started(
             [*_QUIET, *_ALIKE, *words, "--ignore-submodules=dirty", "--", "."], root, self._file
         )
+        names = ["--literal-pathspecs", "ls-files", "--others", "--exclude-standard", "-z", "--", *code]
+        self._names = tempfile.TemporaryFile()  # noqa: SIM115
+        self._asked = _started([*_QUIET, *names], root, self._names) if code else None
         self._next = 0.0
         self._over = self._process is None
 
@@ -93,20 +104,67 @@ class Difference:
 
         try:
             self._process.wait(patience)
+            if self._asked is not None:
+                self._asked.wait(patience)
         except subprocess.TimeoutExpired:
             self._next = time.monotonic() + self.PAUSE
             return ""
         self._over = True
         self._file.seek(0)
-        return _diff_text(self._file.read(LONGEST + 1)) if self._process.returncode == 0 else ""
+        self._names.seek(0)
+        known = self._file.read(LONGEST + 1) if self._process.returncode == 0 else b""
+        return _diff_text(
+            known + self._new(self._names.read().decode("utf-8", "surrogateescape").split("\0"))
+        )
+
+    def _new(self, names: list[str]) -> bytes:
+        """The files of code among these, as a diff has files that are new."""
+        top = next(
+            (folder for folder in (self._root, *self._root.parents) if os.path.lexists(folder / ".git")),
+            self._root,
+        )
+        found = [(name, self._code[name]) for name in sorted(names) if name in self._code]
+        return b"".join(
+            _as_new(self._root / name, os.fspath((self._root / name).relative_to(top)), data)
+            for name, data in found
+        )
 
     def close(self) -> None:
         """End it, whether or not it was done."""
         self._over = True
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        for process in (self._process, self._asked):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
         self._file.close()
+        self._names.close()
+
+
+def _as_new(path: Path, name: str, data: bytes) -> bytes:
+    """A file as `git diff` has one that is new, by its name in the repository; b"" of one that is no text."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return b""
+    if "\0" in text:
+        return b""
+    lines = text.split("\n")
+    rest = ["\\ No newline at end of file"] if lines[-1] else []
+    lines = lines if lines[-1] else lines[:-1]
+    a, b = _spelled(f"a/{name}"), _spelled(f"b/{name}")
+    blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    mode = "100755" if os.access(path, os.X_OK) else "100644"
+    head = [f"diff --git {a} {b}", f"new file mode {mode}", f"index 0000000..{blob[:7]}"]
+    if lines:
+        head += ["--- /dev/null", f"+++ {b}", f"@@ -0,0 +{'1' if len(lines) == 1 else f'1,{len(lines)}'} @@"]
+    return "\n".join([*head, *(f"+{line}" for line in lines), *rest, ""]).encode()
+
+
+def _spelled(name: str) -> str:
+    """A name as git writes it in a diff: in quotes where it has characters that are not plain."""
+    data = os.fsencode(name)
+    text = "".join(chr(one) if 32 < one < 127 and one not in b'"\\' else f"\\{one:03o}" for one in data)
+    return name if text == name else f'"{text}"'
 
 
 def _diff_text(data: bytes) -> str:
@@ -135,7 +193,7 @@ def _started(words: list[str], root: Path, out: int | IO[bytes]) -> subprocess.P
         return None
 
 
-def _in_repository(root: Path) -> bool:
+def in_repository(root: Path) -> bool:
     """Whether git could find one: asking it costs a process."""
     folders = (root, *root.parents)
     return "GIT_DIR" in os.environ or any(os.path.lexists(folder / ".git") for folder in folders)
@@ -161,7 +219,7 @@ def has_commit(root: Path, commit: str) -> bool:
 
 def _answer(root: Path, kind: str, what: str) -> bytes | None:
     """An object of git's, None where git cannot tell within a few seconds."""
-    if not _in_repository(root):
+    if not in_repository(root):
         return None
     import subprocess
 

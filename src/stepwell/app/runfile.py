@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from base64 import b64decode
@@ -23,7 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stepwell.app.git import CUT, Commit
+from stepwell.app.git import CUT, Commit, in_repository
 from stepwell.app.selecting import Choice
 from stepwell.app.session import Settings, Work, prepare
 from stepwell.errors import (
@@ -37,9 +38,12 @@ from stepwell.errors import (
     RunDataGone,
     StepwellError,
 )
-from stepwell.export.runfile import RunFile, Source, Step, ordered, parsed
-from stepwell.stores.history import About, StepRow
+from stepwell.export.runfile import RunFile, Source, Step, ordered, parsed, said_apart
 from stepwell.stores.local import LocalStore
+from stepwell.stores.steprow import About, StepRow
+
+COMMIT = ["commit before runs that are to be made again"]
+CLONE = ["git fetch   in a clone of its project", "stepwell run   runs what is here"]
 
 STATUSES = {"succeeded": "", "cached": ""}
 """What is said of a step by its status in the record: nothing where it gave what it should."""
@@ -72,11 +76,14 @@ def exported(store: LocalStore, run: str) -> RunFile:
     edges = [[nodes[n] for n in _of(about.edges, one.node) if n in nodes] for one in meant]
     order = ordered([one.id for one in meant], edges)
     packages: dict[str, str] = {}
+    places: dict[str, dict[str, str]] = {}
     code: dict[str, str] = {}
     for one in meant:
+        spec = about.specs.get(one.node, {})
+        there = places.setdefault(spec["place"], dict(spec["versions"])) if "place" in spec else packages
         if one.result is not None:
-            _add(packages, store.results.parts(one.result.environment))
-            _add(code, store.results.parts(one.result.code))
+            _add(there, store.results.parts(one.result.environment))
+            _add(code, _parts(one.step, store.results.parts(one.result.code)))
     packages.pop("python", None)
     return RunFile(
         f"{about.file}:{about.variable or row.pipeline}",
@@ -94,6 +101,8 @@ def exported(store: LocalStore, run: str) -> RunFile:
         about.platform,
         packages,
         len(meant) == len(rows),
+        places,
+        about.pylock,
     )
 
 
@@ -101,6 +110,11 @@ def _add(found: dict[str, str], more: Mapping[str, str]) -> None:
     """Take in what is not there yet; where two say something else of a name, the first in alphabetical order counts."""
     for name, text in more.items():
         found[name] = min(text, found.get(name, text))
+
+
+def _parts(step: str, parts: Mapping[str, str]) -> dict[str, str]:
+    """The digests of what a step's code is, by names that no other step has for something else ("command" of a shell)."""
+    return {name if "." in name else f"{step} {name}": digest for name, digest in parts.items()}
 
 
 def _of(table: Sequence[Sequence[int]], node: int) -> Sequence[int]:
@@ -126,30 +140,44 @@ def _sources(about: About, rows: Sequence[StepRow]) -> Iterator[Source]:
 
 def _step(row: StepRow, before: Sequence[StepRow], about: About) -> Step:
     made = {
-        artifact.token: f"step {one.id}.{artifact.name} {artifact.token}"
+        artifact.token: (one.id, f"step {one.id}.{artifact.name} {artifact.token}")
         for one in sorted(before, key=lambda one: one.id, reverse=True)
         for artifact in one.outputs
     }
-    digests = {
-        about.sources[n].digest: about.sources[n].name
-        for n in _of(about.reads, row.node)
-        if n < len(about.sources)
-    }
+    read = [about.sources[n] for n in _of(about.reads, row.node) if n < len(about.sources)]
+    digests = {one.digest: one.name for one in read}
     gives = {one.name: f"{one.codec} {one.digest} {one.size}" for one in row.outputs}
+    takes = {name: _taken(token, made, digests) for name, token in row.inputs}
+    named = {made[token][0] for _, token in row.inputs if token in made}
+    told = " ".join(text for text in takes.values() if text.startswith("source "))
+    rest = [
+        *(f"step {one.id}" for one in before if one.id not in named),
+        *(f"source {one.name}" for one in read if f"source {one.name} " not in told),
+    ]
     return Step(
         row.id,
         row.step,
         row.result.code if row.result is not None else "",
-        {name: _taken(token, made, digests) for name, token in row.inputs},
+        takes,
         gives if row.status in STATUSES else {},
         STATUSES.get(row.status, row.status),
+        after=tuple(rest),
+        **_said(about.specs.get(row.node, {})),
     )
 
 
-def _taken(token: str, made: Mapping[str, str], sources: Mapping[str, str]) -> str:
+def _said(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `Step` for what is known of it (`app.linked.spec_of`)."""
+    return {
+        **{name: spec.get(name, "") for name in ("kind", "role", "place")},
+        "options": spec.get("options", {}),
+    }
+
+
+def _taken(token: str, made: Mapping[str, tuple[str, str]], sources: Mapping[str, str]) -> str:
     """What an argument took, with the name of the step or source that it came from."""
     if token in made:
-        return made[token]
+        return made[token][1]
     kind, _, rest = token.partition(":")
     digest = ":".join(rest.split(":")[:2])
     if kind == "source" and digest in sources:
@@ -172,30 +200,30 @@ class Taken(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a run file is run: the folder of its project, what is known of its commit, whether its data is read from a lock, what is worth a look."""
+    """Where a run file is run: the folder of its project, what is known of its commit, whether its data is read from a lock.
+
+    `lost` says why the files of the commit cannot be had, where the folder is the project itself.
+    """
 
     root: Path
     taken: Taken | None = None
     frozen: bool = False
-    notes: tuple[str, ...] = ()
+    lost: str = ""
 
 
 def read_file(path: Path) -> RunFile:
     """The run of a file. Raises `BadRunFile`."""
+    fixes = ["stepwell export yaml RUN -o FILE   writes one"]
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BadRunFile(f"`{path}` is no file", why="it is a folder, a pipe or a device", fixes=fixes)
         with path.open("rb") as file:
-            data = file.read((16 << 20) + 1)
-        text = data.decode("utf-8")
+            text = file.read((16 << 20) + 1).decode("utf-8-sig")
     except OSError as error:
-        raise BadRunFile(
-            f"`{path}` cannot be read",
-            why=error.strerror or str(error),
-            fixes=["stepwell export yaml -o FILE"],
-        ) from None
+        why = error.strerror or str(error)
+        raise BadRunFile(f"`{path}` cannot be read", why=why, fixes=fixes) from None
     except UnicodeDecodeError as error:
-        raise BadRunFile(
-            f"`{path}` is no text in UTF-8", why=str(error), fixes=["stepwell export yaml -o FILE"]
-        ) from None
+        raise BadRunFile(f"`{path}` is no text in UTF-8", why=str(error), fixes=fixes) from None
     return parsed(text, str(path))
 
 
@@ -208,8 +236,9 @@ def staged(file: RunFile, root: Path, store: LocalStore) -> Iterator[Place]:
         project.mkdir()
         lost = _code(file, root, project)
         if lost:
-            yield Place(root, notes=(f"{lost}; run from the files that are here",))
+            yield Place(root, lost=lost)
             return
+        _pylock(file, root, project)
         taken = Taken(Commit(file.commit, file.dirty), file.diff)
         yield Place(project, taken, frozen=_data(file, root, store, folder))
     finally:
@@ -220,6 +249,12 @@ def prepared(file: RunFile, place: Place, store: LocalStore, settings: Settings)
     """The plan of a file. Raises `RunCodeGone`, `RunDataGone`, `BadParameter`, and what loading and planning raise."""
     from stepwell.author.project import find, load
 
+    if place.taken is None and not (place.root / file.pipeline.rpartition(":")[0]).is_file():
+        raise RunCodeGone(
+            f"neither the commit of the file nor its pipeline `{file.pipeline}` is here",
+            why=place.lost,
+            fixes=CLONE,
+        )
     loaded = load(find(file.pipeline, place.root))
     ids = [
         one.id if one.id.endswith("]") else f"{one.id}[1]" for one in file.steps
@@ -244,10 +279,29 @@ def _code(file: RunFile, root: Path, project: Path) -> str:
     try:
         take_out(file.commit, root, project)
     except NoSuchCommit as error:
-        return error.what if not error.why else f"{error.what} ({error.why})"
+        if not in_repository(root):
+            return f"there is no git repository here, to take the commit {file.commit[:12]} from"
+        return (
+            error.what
+            if error.what.startswith("git ")
+            else f"the commit {file.commit[:12]} is not in this clone"
+        )
     if file.diff:
         _apply(file, root, project)
     return ""
+
+
+def _pylock(file: RunFile, root: Path, project: Path) -> None:
+    """Put the `pylock.toml` of the project beside the code, where no commit has it and it is that of the file."""
+    if not file.pylock:
+        return
+    from stepwell.dist.pins import lock_of_project
+    from stepwell.dist.pylock import digest_of_pylock, pylock_path
+
+    lock = lock_of_project(project, project / file.pipeline.rpartition(":")[0])
+    there, here = pylock_path(lock), root / lock.relative_to(project)
+    if not there.exists() and digest_of_pylock(here) == file.pylock:
+        shutil.copyfile(pylock_path(here), there)
 
 
 def _apply(file: RunFile, root: Path, project: Path) -> None:
@@ -255,7 +309,7 @@ def _apply(file: RunFile, root: Path, project: Path) -> None:
     if file.diff.endswith(CUT):
         raise RunCodeGone(
             "the changes beyond the commit are not whole", why="only the first 1 MB of them was kept",
-            fixes=["commit before runs that are to be made again"],
+            fixes=COMMIT,
         )  # fmt: skip
     around = {**os.environ, "GIT_CEILING_DIRECTORIES": str(project.parent), "LC_ALL": "C"}
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
@@ -277,7 +331,7 @@ def _apply(file: RunFile, root: Path, project: Path) -> None:
         raise RunCodeGone(
             f"the changes of the file cannot be made to the commit {file.commit[:12]}",
             why=said[0][:300] if said else "",
-            fixes=["commit before runs that are to be made again"],
+            fixes=COMMIT,
         )
 
 
@@ -289,31 +343,44 @@ def _refuse_other_code(file: RunFile, work: Work, place: Place) -> None:
     grows = any(step.kind == "dynamic" for step in work.graph.steps)
     gone = [] if grows else [s.id for s in file.steps if s.id not in nodes]
     new = [] if grows or not file.whole else [name for name in nodes if name not in there]
-    if not (other or gone or new):
-        return
     kinds = (("is something else", other), ("is not there", gone), ("is not in the file", new))
-    told = [f"`{name}` {word}" for word, names in kinds for name in names]
+    told = [f"`{name}` {word}" for word, names in kinds for name in names] or list(
+        _said_otherwise(file, work)
+    )
+    if not told:
+        return
     more = f" and {len(told) - 5} more" if len(told) > 5 else ""
     where = f"at commit {file.commit[:12]}" if place.taken is not None else "here"
     raise RunCodeGone(
         f"the code {where} is not that of the file: {', '.join(told[:5])}{more}",
         why=_cause(file, work, place),
-        fixes=["commit before runs that are to be made again"]
-        if place.taken is not None
-        else ["run it in a clone of its project, with git", "stepwell run   runs what is here"],
+        fixes=COMMIT if place.taken is not None else CLONE,
     )
 
 
+def _said_otherwise(file: RunFile, work: Work) -> Iterator[str]:
+    """In what the steps of a file, whose code is the same, are declared otherwise: their options count in no digest."""
+    from stepwell.app.linked import specs_of
+
+    specs = specs_of(work.graph)
+    for step in file.steps:
+        if step.id in specs:
+            now = step._replace(**_said(specs[step.id]))
+            yield from (f"`{step.id}` has {text}" for text in said_apart(step, now))
+
+
 def _cause(file: RunFile, work: Work, place: Place) -> str:
-    parts: dict[str, str] = {}
-    for identity in work.plan.known.identities:
-        parts |= identity.parts
-    moved = [name for name, digest in file.code.items() if parts.get(name, digest) != digest]
-    if moved:
-        return f"other definitions: {', '.join(moved[:5])}"
-    if file.dirty and not file.diff:
-        return "the tree had files that git did not know"
-    return place.notes[0] if place.notes else ""
+    parts: dict[str, set[str]] = {}
+    for step, identity in zip(work.graph.steps, work.plan.known.identities, strict=True):
+        for name, digest in _parts(step.full_name, identity.parts).items():
+            parts.setdefault(name, set()).add(digest)
+    unknown = file.dirty and not file.diff
+    known = place.lost or ("the tree had files that are in no commit" if unknown else "")
+    gone = [name for name in file.code if name not in parts]
+    moved = [name for name, digest in file.code.items() if digest not in parts.get(name, {digest})]
+    told = [("definitions that are not there", gone), ("other definitions", moved)]
+    causes = [known, *(f"{what}: {', '.join(names[:5])}" for what, names in told if names)]
+    return "; ".join(filter(None, causes)) or "the file was edited, or another Stepwell wrote it"
 
 
 # --------------------------------------------------------------------------- parameters
@@ -412,15 +479,19 @@ def _lacks(name: str, data: Any, root: Path, store: LocalStore, folder: Path) ->
         return ""
     try:
         provide(Lock(data={name: data}), [name], Stage(folder), Around(root, store, places_of(root)))
-    except (InputGone, InputErased) as error:
-        why = str(error.why).partition(". ")[0].removeprefix(f"`{name}`: ")
+    except InputErased as error:
+        return str(error.why).partition(". ")[0].removeprefix(f"`{name}`: ")
+    except InputGone:
+        pass
     else:
         return ""
-    with contextlib.suppress(StepwellError):  # asked last: the network may not be there
-        if parse(data.source).kind not in ("path", "package"):
-            now = pin(data.source, root=root, memo=memo, shelf=shelf, refresh=True)
-            return "" if now.digest == data.bytes else f"it is {now.digest[:15]}… now"
-    return why
+    kind = parse(data.source).kind
+    try:  # asked last: the network may not be there
+        now = pin(data.source, root=root, memo=memo, shelf=shelf, refresh=kind != "path")
+    except StepwellError as error:
+        return error.what
+    found = now.digest == data.bytes and kind not in ("path", "package")
+    return "" if found else f"its digest is {now.digest[:15]}… now, and was {data.bytes[:15]}…"
 
 
 def _refuse_other_data(file: RunFile, work: Work) -> None:

@@ -15,7 +15,7 @@ from stepwell.cli.text import clean, print_json
 from stepwell.cli.unchanged import ASKED
 from stepwell.cli.view import view
 from stepwell.errors import RunDiffers, UsageError
-from stepwell.export.runfile import RunFile, differences
+from stepwell.export.runfile import INTERRUPTED, RunFile, differences
 
 MOST_TOLD = 8
 """Differences that are told on the terminal."""
@@ -32,7 +32,8 @@ def rerun(options: Namespace, given: Words) -> str:
     file = read_file(path)
     with stored(root) as store, staged(file, root, store) as place:
         work = prepared(file, place, store, how)
-        for note in (*place.notes, *store.notes, *work.notes):
+        taken = f"{place.lost}; run from the files that are here" if place.lost else ""
+        for note in filter(None, (taken, *store.notes, *work.notes)):
             print(f"note: {clean(note)}", file=sys.stderr)
         with view(work.plan, json=options.json, plain=how.in_process) as shown:
             run, progress, result = finish(work, how, shown, since=ASKED)
@@ -49,7 +50,12 @@ def rerun(options: Namespace, given: Words) -> str:
 def _tell(path: Path, file: RunFile, run: str, told: list[str]) -> None:
     """Say how the run compares with its file. Raises `RunDiffers`."""
     if not told:
-        print(clean(f"{run} gave what {path} says: {len(file.steps)} steps, the same bytes"), file=sys.stderr)
+        unended = [one.id for one in file.steps if one.status == INTERRUPTED]
+        said = f"{_steps(len(file.steps) - len(unended))}, the same bytes"
+        if file.status == INTERRUPTED:
+            said += f"; it was interrupted then, before {_steps(len(unended))} of it"
+        how = "failed as" if file.status == "failed" else "gave what"
+        print(clean(f"{run} {how} {path} says: {said}"), file=sys.stderr)
         return
     more = [f"and {len(told) - MOST_TOLD} more"] if len(told) > MOST_TOLD else []
     raise RunDiffers(
@@ -60,6 +66,10 @@ def _tell(path: Path, file: RunFile, run: str, told: list[str]) -> None:
             "stepwell reproduce   compares values, not bytes",
         ],
     )
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
 
 
 def _refuse(options: Namespace, given: Words) -> None:
@@ -74,5 +84,5 @@ def _refuse(options: Namespace, given: Words) -> None:
         raise UsageError(
             f"`{given.plain[0]}` says what runs, and so does `{beside[0]}`",
             why="a run file is run as it is: its code, its data, its parameters",
-            fixes=[f"stepwell run {given.plain[0]}", "edit the file"],
+            fixes=[f"stepwell run {given.plain[0]}", "without the file, what is here is run"],
         )

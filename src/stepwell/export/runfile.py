@@ -22,11 +22,19 @@ from stepwell.export.yaml import NotRead, read, written
 FORMAT = 1
 """The version of the format; a higher one is not read."""
 
+ALWAYS = ("pipeline", "commit", "params", "sources", "steps", "metrics", "environment", "code")
+"""What every run file says, `code` behind all others but the diff: so a file that was cut off is noticed."""
+
+INTERRUPTED = "interrupted"
+
 HEAD = "# A run, as Stepwell wrote it down. `stepwell run FILE` runs it again.\n"
 
 Texts = Mapping[str, str]
 
 NOTHING: Texts = MappingProxyType({})
+
+WORDS = ("kind", "role", "place", "status", "code")
+"""What is said of a step in a word, where there is anything to say."""
 
 
 class Source(NamedTuple):
@@ -41,8 +49,9 @@ class Source(NamedTuple):
 class Step(NamedTuple):
     """A call of a step: its id, the function ("module:name"), the digest of its code, what it took and gave.
 
-    `takes` by argument: "source rows b3:…", "step load.result json:b3:…", or what the value came to in the key. `gives` by
-    output: "json b3:… 12". `status` is empty where it succeeded (or was up to date).
+    `kind` is what it is if no function, `role` what it is to a model, `place` where it is executed if not with the
+    libraries of the project, `options` those that are not the default, as plain data. `takes` by argument: "source rows b3:…", "step load.result json:b3:…", or what the value came to in the key. `gives` by
+    output: "json b3:… 12". `after`: what else it waits for or reads, "step load", "source rows". `status` is empty where it succeeded (or was up to date).
     """
 
     id: str
@@ -51,13 +60,19 @@ class Step(NamedTuple):
     takes: Texts = NOTHING
     gives: Texts = NOTHING
     status: str = ""
+    kind: str = ""
+    role: str = ""
+    place: str = ""
+    options: Mapping[str, Any] = NOTHING
+    after: Sequence[str] = ()
 
 
 class RunFile(NamedTuple):
     """A run. `pipeline` is as commands take it; `dirty` whether the tree had more than its `commit`, `diff` what of that is known.
 
     `whole` is false where steps were left out on purpose; these are not listed. `code` has the digest of each
-    definition that the steps rest on. `packages` are versions by distribution.
+    definition that the steps rest on. `packages` are versions by distribution; `places` by the place of a step what is
+    there instead. `pylock` is the digest of the `pylock.toml` beside the lock ("": none).
     """
 
     pipeline: str
@@ -75,6 +90,8 @@ class RunFile(NamedTuple):
     platform: str
     packages: Texts
     whole: bool = True
+    places: Mapping[str, Texts] = MappingProxyType({})
+    pylock: str = ""
 
 
 # --------------------------------------------------------------------------- writing
@@ -102,7 +119,13 @@ def text_of(file: RunFile) -> str:
         "environment": {
             "python": file.python,
             "platform": file.platform,
+            **({"pylock": file.pylock} if file.pylock else {}),
             "packages": dict(sorted(file.packages.items())),
+            **(
+                {"places": {name: dict(sorted(file.places[name].items())) for name in sorted(file.places)}}
+                if file.places
+                else {}
+            ),
         },
         "code": dict(sorted(file.code.items())),
         **({"diff": file.diff} if file.diff else {}),
@@ -112,16 +135,26 @@ def text_of(file: RunFile) -> str:
 
 def _step(one: Step) -> dict[str, Any]:
     found: dict[str, Any] = {"id": one.id, "step": one.step}
-    if one.status:
-        found["status"] = one.status
-    if one.code:
-        found["code"] = one.code
-    return found | {
-        name: dict(value) for name, value in (("takes", one.takes), ("gives", one.gives)) if value
-    }
+    for name in WORDS:
+        if getattr(one, name):
+            found[name] = getattr(one, name)
+    if one.options:
+        found["options"] = {name: one.options[name] for name in sorted(one.options)}
+    if one.takes:
+        found["takes"] = dict(one.takes)
+    if one.after:
+        found["after"] = sorted(one.after, key=_natural)
+    if one.gives:
+        found["gives"] = dict(one.gives)
+    return found
 
 
 _DIGITS = re.compile(r"[0-9]+")
+
+
+def _natural(name: str) -> tuple[str, str]:
+    """What names are sorted by: with numbers in them as numbers."""
+    return _DIGITS.sub(lambda number: number[0].zfill(20), name), name
 
 
 def ordered(ids: Sequence[str], edges: Sequence[Sequence[int]]) -> list[int]:
@@ -129,8 +162,7 @@ def ordered(ids: Sequence[str], edges: Sequence[Sequence[int]]) -> list[int]:
 
     `edges` has for each step the places of those that it waits for; places that are not there do not count.
     """
-    names = [(_DIGITS.sub(lambda number: number[0].zfill(20), name), name) for name in ids]
-    rank = {place: i for i, place in enumerate(sorted(range(len(ids)), key=names.__getitem__))}
+    rank = {place: i for i, place in enumerate(sorted(range(len(ids)), key=lambda i: _natural(ids[i])))}
     open_edges = [
         {one for one in edges[i] if one < len(ids)} if i < len(edges) else set() for i in range(len(ids))
     ]
@@ -183,11 +215,17 @@ class _Shape:
 
     def run(self, found: Mapping[str, Any]) -> RunFile:
         """The run. Raises `BadRunFile`."""
-        known = {"stepwell", "pipeline", "status", "whole", "commit", "dirty", "params", "sources", "steps", "metrics",
-                 "tags", "environment", "code", "diff"}  # fmt: skip
-        self._only(found, known, "")
+        self._only(found, {"stepwell", *ALWAYS, "status", "whole", "dirty", "tags", "diff"}, "")
+        for name in ALWAYS:
+            if name not in found:
+                raise BadRunFile(
+                    f"`{self._name}` does not say `{name}`",
+                    why="every run file does: this one was cut off, or something was taken out",
+                    fixes=["stepwell export yaml RUN -o FILE   writes one"],
+                )
         around = self._table(found, "environment")
-        self._only(around, {"python", "platform", "packages"}, "environment.")
+        self._only(around, {"python", "platform", "pylock", "packages", "places"}, "environment.")
+        places = self._table(around, "places", "environment.")
         file = RunFile(
             self._text(found, "pipeline"),
             self._text(found, "status", "succeeded"),
@@ -198,16 +236,19 @@ class _Shape:
             tuple(self._source(name, one) for name, one in self._table(found, "sources").items()),
             tuple(self._steps(found)),
             self._numbers(found),
-            self._tags(found),
+            self._list(found, "tags"),
             self._texts(found, "code"),
             self._text(around, "python", ""),
             self._text(around, "platform", ""),
             self._texts(around, "packages"),
             self._flag(found, "whole", True),
+            {name: self._texts(places, name, "environment.places.") for name in places},
+            self._text(around, "pylock", ""),
         )
         place, _, function = file.pipeline.rpartition(":")
-        if not place or not function or "\0" in place:
-            raise self._wrong("pipeline", "FILE:NAME")
+        parts = place.split("/")
+        if not place or not function or "\0" in place or parts[0] == "" or ".." in parts:
+            raise self._wrong("pipeline", "FILE:NAME, the file below the project's root")
         if file.commit and not re.fullmatch("[0-9a-f]{7,64}", file.commit):
             raise self._wrong("commit", "the id of a commit, in hexadecimal")
         return file
@@ -257,10 +298,10 @@ class _Shape:
                 raise self._wrong(f"metrics.{key}", "a number")
         return {key: float(one) for key, one in value.items()}
 
-    def _tags(self, found: Mapping[str, Any]) -> tuple[str, ...]:
-        value = found.get("tags", [])
+    def _list(self, found: Mapping[str, Any], name: str, place: str = "") -> tuple[str, ...]:
+        value = found.get(name, [])
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise self._wrong("tags", "a list of texts")
+            raise self._wrong(place + name, "a list of texts")
         return tuple(value)
 
     def _source(self, name: str, found: Any) -> Source:
@@ -285,14 +326,15 @@ class _Shape:
             place = f"steps[{number}]"
             if not isinstance(one, dict):
                 raise self._wrong(place, "a mapping")
-            self._only(one, {"id", "step", "status", "code", "takes", "gives"}, f"{place}.")
+            self._only(one, set(Step._fields), f"{place}.")
             step = Step(
                 self._text(one, "id", None, f"{place}."),
                 self._text(one, "step", None, f"{place}."),
-                self._text(one, "code", "", f"{place}."),
-                self._texts(one, "takes", f"{place}."),
-                self._texts(one, "gives", f"{place}."),
-                self._text(one, "status", "", f"{place}."),
+                takes=self._texts(one, "takes", f"{place}."),
+                gives=self._texts(one, "gives", f"{place}."),
+                options=self._table(one, "options", f"{place}."),
+                after=self._list(one, "after", f"{place}."),
+                **{name: self._text(one, name, "", f"{place}.") for name in WORDS},
             )
             if step.id in seen:
                 raise self._wrong(f"{place}.id", "another than that of a step before")
@@ -304,10 +346,16 @@ class _Shape:
 
 
 def differences(then: RunFile, now: RunFile) -> list[str]:
-    """What is something else in a run than in the file that it was run from, the causes first; empty where their texts are the same."""
+    """What is something else in a run than in the file that it was run from, the causes first; empty where their texts are the same.
+
+    Of a file of an interrupted run, what had been done then counts.
+    """
+    if then.status == INTERRUPTED:
+        now = _as_far(then, now)
     found = [
         *_fields(then, now),
         *_entries("package", then.packages, now.packages),
+        *_places(then.places, now.places),
         *_entries("parameter", _told(then.params), _told(now.params)),
         *_entries(
             "source", {s.name: s.digest for s in then.sources}, {s.name: s.digest for s in now.sources}
@@ -315,13 +363,27 @@ def differences(then: RunFile, now: RunFile) -> list[str]:
         *_steps_apart(then.steps, now.steps),
         *_entries("metric", _told(then.metrics), _told(now.metrics)),
     ]
-    if not found and text_of(then) != text_of(now):
+    if not found and then.status != INTERRUPTED and text_of(then) != text_of(now):
         found.append("what it is written with differs; no step gave anything else")
     return found
 
 
+def _as_far(then: RunFile, now: RunFile) -> RunFile:
+    """Of a run what an interrupted one had come to."""
+    reached = {one.id for one in then.steps if one.status != INTERRUPTED}
+    return now._replace(
+        status=then.status,
+        steps=[one for one in now.steps if one.id in reached]
+        + [one for one in then.steps if one.id not in reached],
+        metrics={name: value for name, value in now.metrics.items() if name in then.metrics},
+        tags=[tag for tag in now.tags if tag in then.tags],
+        packages={name: text for name, text in now.packages.items() if name in then.packages},
+        places={name: found for name, found in now.places.items() if name in then.places},
+    )
+
+
 def _fields(then: RunFile, now: RunFile) -> Iterator[str]:
-    for name in ("status", "commit", "python", "platform"):
+    for name in ("status", "commit", "python", "platform", "pylock"):
         was, value = getattr(then, name), getattr(now, name)
         if was != value:
             yield f"{name}: {was or 'none'} in the file, {value or 'none'} here"
@@ -346,6 +408,27 @@ def _entries(what: str, then: Texts, now: Texts) -> Iterator[str]:
             yield f"{what} `{name}`: {was[:40]} in the file, {value[:40]} here"
 
 
+def _places(then: Mapping[str, Texts], now: Mapping[str, Texts]) -> Iterator[str]:
+    for name in dict.fromkeys((*then, *now)):
+        yield from _entries(f"`{name}`:", then.get(name, NOTHING), now.get(name, NOTHING))
+
+
+def said_apart(then: Step, now: Step) -> Iterator[str]:
+    """In which of what their authors say of them two steps differ: "`retries`: 2 in the file, 0 here"."""
+    for name in ("kind", "role", "place"):
+        was, value = getattr(then, name), getattr(now, name)
+        if was != value:
+            yield f"`{name}`: {was or 'none'} in the file, {value or 'none'} here"
+    for name in dict.fromkeys((*then.options, *now.options)):
+        was, value = then.options.get(name), now.options.get(name)
+        if was != value:
+            yield f"`{name}`: {_or_default(was)} in the file, {_or_default(value)} here"
+
+
+def _or_default(value: object) -> str:
+    return "the default" if value is None else repr(value)
+
+
 def _steps_apart(then: Sequence[Step], now: Sequence[Step]) -> Iterator[str]:
     before, after = {one.id: one for one in then}, {one.id: one for one in now}
     for name in dict.fromkeys((*before, *after)):
@@ -357,11 +440,12 @@ def _steps_apart(then: Sequence[Step], now: Sequence[Step]) -> Iterator[str]:
             yield f"step `{name}`: {was.status or 'succeeded'} in the file, {one.status or 'succeeded'} here"
         if was.code != one.code:
             yield f"step `{name}`: its code is something else"
+        yield from (f"step `{name}`: {text}" for text in said_apart(was, one))
         if was.gives != one.gives and not one.status:
             other = [
                 part for part in {**was.gives, **one.gives} if was.gives.get(part) != one.gives.get(part)
             ]
             cause = "" if was.takes == one.takes else ", and so does what it takes"
             yield f"step `{name}`: `{'`, `'.join(other)}` differs{cause}"
-        elif was.takes != one.takes:
+        elif was.takes != one.takes or sorted(was.after) != sorted(one.after):
             yield f"step `{name}`: what it takes differs"
