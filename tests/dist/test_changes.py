@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from stepwell.dist.changes import told
-from stepwell.dist.lock import Data, Lock, Output, Pipeline, Step, differences
+from stepwell.dist.lock import Data, Environment, Lock, Output, Pipeline, Step, differences
 
 FILES = {"1.csv": "3 b3:1", "2.csv": "3 b3:2"}
 DATA = Data(source="x/*.csv", size=6, rows=4, bytes="b3:a", content="c1:a", units={"t": "min"}, files=FILES)
@@ -21,6 +21,21 @@ def lines(**changed: object) -> list[str]:
 def test_digests_are_told_only_where_nothing_else_is() -> None:
     assert lines(bytes="b3:b", content="c1:b", size=7) == ["data.x: other content"]
     assert lines(bytes="b3:b", content="c1:b", rows=5) == ["data.x.rows: 4 is now 5"]
+
+
+def test_columns_with_other_values_are_named_together() -> None:
+    quantiles = {"t": [1.0, 2.0], "u": [1.0, 2.0]}
+    before = structs.replace(LOCK, data={"x": structs.replace(DATA, quantiles=quantiles)})
+    moved = structs.replace(DATA, quantiles={"t": [1.0, 3.0], "u": [1.0, 4.0]}, content="c1:b")
+    assert told(differences(before, structs.replace(LOCK, data={"x": moved}))) == [
+        "data.x: other values of t, u"
+    ]
+
+
+def test_another_environment_is_told() -> None:
+    first = structs.replace(LOCK, environment=Environment(pylock="a"))
+    other = structs.replace(LOCK, environment=Environment(pylock="b"))
+    assert told(differences(first, other)) == ["environment: another `pylock.toml`"]
 
 
 def test_files_are_named_together() -> None:

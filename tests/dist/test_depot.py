@@ -245,6 +245,14 @@ def test_a_mirror_serves_where_the_first_place_is_down(server: Server) -> None:
     assert depot.fetch(DIGEST, len(DATA), ["http://127.0.0.1:9", server.address]).read_bytes() == DATA
 
 
+def test_whoever_fetches_has_mirrors_of_their_own(place: Path, tmp_path: Path, monkeypatch) -> None:
+    with pytest.raises(BlobNotFetched) as caught:
+        depot.fetch(DIGEST, len(DATA), [])
+    assert any(fix.startswith("STEPWELL_MIRRORS=") for fix in caught.value.fixes)
+    monkeypatch.setenv("STEPWELL_MIRRORS", f"{tmp_path / 'nothing'}, {place},")
+    assert depot.fetch(DIGEST, len(DATA), []).read_bytes() == DATA
+
+
 FETCH = """
 import sys
 from stepwell.dist import depot

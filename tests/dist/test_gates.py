@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stepwell.dist.gates import LONGEST, Metric, gates_of, metrics_of, parse
+from stepwell.dist.gates import LONGEST, Metric, concerning, gates_of, metrics_of, parse
 from stepwell.dist.lock import Leaving, Lock, Pipeline, Step
 from stepwell.errors import BadGate, SeveralProblems
 
@@ -275,10 +275,28 @@ def test_a_metric_is_that_of_the_step_that_gives_the_output_or_of_the_only_one_t
     assert metrics_of(lock, "table")["loss"] == 9.0
 
 
+def test_metrics_of_steps_that_have_nothing_to_do_with_an_output_are_not_of_it():
+    uses = {"clean": (), "fit": ("step.clean",), "score": ("step.fit",), "plots": ("step.clean",)}
+    steps = {name: Step(code="c", uses=used) for name, used in uses.items()}
+    metrics = {"clean.rows": 7.0, "score.auc": 0.8, "plots.loss": 9.0, "fit.loss": 0.3}
+    lock = Lock(
+        pipeline={"main": Pipeline(metrics=metrics, step=steps)},
+        output={"model": leaving("fit"), "table": leaving("plots")},
+    )
+    assert concerning(lock, "model") == {
+        "rows": 7.0, "auc": 0.8, "loss": 0.3, "clean.rows": 7.0, "score.auc": 0.8, "fit.loss": 0.3
+    }  # fmt: skip
+    assert concerning(lock, "table") == {"rows": 7.0, "loss": 9.0, "clean.rows": 7.0, "plots.loss": 9.0}
+    assert metrics_of(lock, "table")["auc"] == 0.8, "a gate may ask for it"
+
+
 def test_a_metric_that_several_steps_log_needs_the_name_of_one():
     lock = locked({"fit.auc": 0.9, "score.auc": 0.8}, model=leaving("plots"))
     assert metrics_of(lock, "model") == {"fit.auc": 0.9, "score.auc": 0.8}
     assert parse('"score.auc" >= 0.8').evaluate(metrics_of(lock, "model"), {}).passed
+    refused = parse("auc >= 0.8").evaluate(metrics_of(lock, "model"), {})
+    assert not refused.passed
+    assert refused.excuse == "auc may be several metrics: fit.auc, score.auc; a gate says which, in quotes"
 
 
 def test_steps_and_metrics_may_have_dots():

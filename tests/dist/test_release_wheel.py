@@ -212,6 +212,17 @@ def test_a_requirement_that_is_there_is_not_repeated() -> None:
     )
 
 
+def test_a_requirement_that_says_less_than_one_of_the_release_is_left_out() -> None:
+    """`scikit_learn` beside `scikit-learn==1.9.1` says nothing; with a version, a marker or an address of its own it does."""
+    own = ["scikit_learn", "stepwell", "numpy>=2", 'pandas; python_version < "4"', "numpy-financial"]
+    before = "".join(f"Requires-Dist: {one}\n" for one in own).encode()
+    wanted = ["stepwell[pandas]>=0.1", "scikit-learn==1.9.1", "numpy==2.4", "pandas==3.1", "numpy"]
+    assert metadata.requirements_of(metadata.with_fields(before, {}, requires=wanted)) == (
+        "numpy>=2", 'pandas; python_version < "4"', "numpy-financial",
+        "stepwell[pandas]>=0.1", "scikit-learn==1.9.1", "numpy==2.4", "pandas==3.1", "numpy",
+    )  # fmt: skip
+
+
 # --------------------------------------------------------------------------- what others read
 
 

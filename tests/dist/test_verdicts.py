@@ -100,11 +100,17 @@ def evidence(**more: object) -> Evidence:
 
 def test_evidence_is_found_by_version_and_wheel(tmp_path):
     path = write_evidence(tmp_path, evidence())
-    assert path == tmp_path / ".stepwell" / "evidence" / "churn-1.4.0.json"
-    assert read_evidence(tmp_path, "churn", "1.4.0") == evidence()
+    assert path == tmp_path / ".stepwell" / "evidence" / "churn-1.4.0-aaaaaaaaaaaa.json"
     assert read_evidence(tmp_path, "churn", "1.4.0", WHEEL) == evidence()
     assert read_evidence(tmp_path, "churn", "1.4.0", "a" * 64) == evidence(), "with or without the prefix"
     assert read_evidence(tmp_path, "churn", "1.4.0", "b" * 64) is None, "another wheel of that version"
+    other = evidence(wheel_sha256="sha256:" + "c" * 64, grade="F")
+    write_evidence(tmp_path, other)
+    assert read_evidence(tmp_path, "churn", "1.4.0", WHEEL) == evidence(), "each wheel has its own"
+    assert read_evidence(tmp_path, "churn", "1.4.0", "c" * 64) == other
+    run = evidence(kind="run", version="r3", wheel_sha256="")
+    assert write_evidence(tmp_path, run).name == "churn-r3.json"
+    assert read_evidence(tmp_path, "churn", "r3") == run
     assert read_evidence(tmp_path, "churn", "1.5.0") is None
 
 
@@ -117,7 +123,7 @@ def test_a_project_is_one_however_it_is_spelled(tmp_path):
 
 def test_the_same_outcome_has_the_same_digest(tmp_path):
     write_evidence(tmp_path, evidence())
-    again = read_evidence(tmp_path, "churn", "1.4.0")
+    again = read_evidence(tmp_path, "churn", "1.4.0", WHEEL)
     assert again is not None
     assert encoded(again) == encoded(evidence())
     assert again.digest == evidence().digest

@@ -457,6 +457,7 @@ def test_what_can_be_done_about_data_that_is_gone_can_be_done_by_who_installed_i
     with pytest.raises(FrozenGone) as caught:
         contents_of("customers", made.opened.lock.data["customers"], home)
     assert caught.value.fixes == (
+        "STEPWELL_MIRRORS=ADDRESS[,ADDRESS] names other places that have it: a folder, a bucket, https://…",
         "ask who released churn 1.4.0 for a release with `[tool.stepwell.release] store`",
     )
 

@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
@@ -217,7 +218,7 @@ def test_units_that_are_said_must_be_those_of_the_training(classifier: Any) -> N
     assert "convert `mrr` from cent/month to EUR/month before it is given" in caught.value.fixes
 
 
-def test_units_are_found_in_frames_and_fields(classifier: Any) -> None:
+def test_units_are_found_in_frames_fields_and_files(classifier: Any, tmp_path: Path) -> None:
     table = pd.DataFrame(ROWS)
     table.attrs["units"] = {"tenure": "year"}
     with pytest.raises(WrongUnits, match="`tenure` is in year"):
@@ -230,6 +231,40 @@ def test_units_are_found_in_frames_and_fields(classifier: Any) -> None:
     ]
     with pytest.raises(WrongUnits, match="`tenure` is in day"):
         predict(classifier, signature(), pa.table(ROWS, schema=pa.schema(fields)))
+    parquet.write_table(pa.table(ROWS, schema=pa.schema(fields)), tmp_path / "fields.parquet")
+    with pytest.raises(WrongUnits, match="`tenure` is in day"):
+        predict(classifier, signature(), tmp_path / "fields.parquet")
+    table.to_parquet(tmp_path / "frame.parquet")  # pandas keeps `attrs` in it
+    with pytest.raises(WrongUnits, match="`tenure` is in year"):
+        predict(classifier, signature(), tmp_path / "frame.parquet")
+
+
+def test_one_unit_of_a_whole_table_is_that_of_each_column(classifier: Any) -> None:
+    table = pd.DataFrame(ROWS)
+    table.attrs["units"] = "year"
+    with pytest.raises(WrongUnits, match=r"`tenure` is in year.*`mrr` is in year"):
+        predict(classifier, signature(), table)
+    table.attrs["units"] = ["year", "EUR"]
+    with pytest.raises(WrongUnits, match="is a list"):
+        predict(classifier, signature(), table)
+
+
+def test_a_unit_that_cannot_be_compared_is_told(classifier: Any) -> None:
+    leaving = signature(units={"tenure": "month"})
+    with pytest.warns(UserWarning, match=r"not compared: `mrr` is in cent, .* does not say"):
+        predict(
+            classifier, leaving, pd.DataFrame(ROWS), units={"mrr": "cent", "tenure": "month", "plan": "word"}
+        )
+
+
+def test_a_column_without_any_value_is_told(recwarn: Any) -> None:
+    model = HistGradientBoostingClassifier().fit(training()[["tenure", "mrr"]], training()["tenure"] > 5)
+    leaving = signature(takes={"tenure": "int64", "mrr": "float64"}, categories={}, units={})
+    table = pd.DataFrame({"tenure": [None, None], "mrr": [1.0, None]})
+    assert len(predict(model, leaving, table)) == 2
+    assert [str(one.message) for one in recwarn] == ["`tenure` holds no value in any of the 2 rows"]
+    predict(model, leaving, {"tenure": None, "mrr": 1.0})
+    assert len(recwarn) == 1, "of one row it is nothing special"
 
 
 # --------------------------------------------------------------------------- models

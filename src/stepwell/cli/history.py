@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from stepwell.app.indexed import Indexed
 from stepwell.app.overview import known
-from stepwell.cli.moves import counted, entry_row, here_of, index_argument, is_channel, moment
+from stepwell.cli.moves import counted, entry_row, here_of, index_argument, is_channel, left, moment
 from stepwell.cli.text import clean, paint, print_json, table
 from stepwell.dist.channels.entries import Entry
 from stepwell.dist.channels.state import projects, until
@@ -73,7 +73,7 @@ def _print(entries: list[Entry], current: dict[str, str | None], at: str) -> Non
         for channel, version in current.items():
             print(f"{channel} had {version or 'nothing'} at {moment(at)} UTC")
     rows = [
-        [moment(entry.at), entry.channel, entry.action, entry.version, entry.before and f"from {entry.before}", clean(entry.by), clean(entry.why)]
+        [moment(entry.at), entry.channel, entry.action, entry.version, left(entry) and f"from {left(entry)}", clean(entry.by), clean(entry.why)]
         for entry in entries
     ]  # fmt: skip
     if at and rows:

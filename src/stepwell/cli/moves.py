@@ -11,6 +11,7 @@ from stepwell.app.indexed import Indexed, indexed
 from stepwell.cli.text import clean
 from stepwell.dist.channels.entries import Entry
 from stepwell.dist.names import channel as spelled
+from stepwell.dist.versions import parsed
 from stepwell.errors import BadReleaseName, UsageError
 
 DONE = {
@@ -86,11 +87,27 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     return {name: fields[name] for name in fields if name not in ("metadata", "requires_python", "prev")}
 
 
-def told(entry: Entry) -> str:
-    """What a change was, as a line."""
+def told(here: Indexed, entry: Entry) -> str:
+    """What a change was, and what its channel has now, as a line."""
+    now = here.channels.current(entry.project, entry.channel).version
     line = f"{entry.project} {entry.version} {DONE[entry.action]} {entry.channel}"
-    before = f", which had {entry.before}" if entry.before and entry.before != entry.version else ""
-    return clean(line + before)
+    if left(entry):
+        line += f", which had {entry.before}"
+    elif now != entry.version:
+        line += (
+            f", which still has {now}"
+            if now == entry.before
+            else f", which has {now or f'no {entry.project}'} now"
+        )
+    return clean(line)
+
+
+def left(entry: Entry) -> str:
+    """The version that a channel had until this change put another one in its place; "" where it did not."""
+    if entry.action == "yank" or not entry.before or entry.before == entry.version:
+        return ""
+    lower = parsed(entry.version).key < parsed(entry.before).key
+    return "" if lower and entry.action != "rollback" else entry.before
 
 
 def moment(text: str) -> str:

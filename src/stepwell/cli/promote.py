@@ -59,7 +59,7 @@ def run(options: Namespace) -> int:
     if options.json:
         print_json(_document(done))
         return 0
-    print(told(done.entry))
+    print(told(here, done.entry))
     for one in done.judged.asked:
         print(clean(f"  {one}"))
     return 0

@@ -56,5 +56,5 @@ def run(options: Namespace) -> int:
     if options.json:
         print_json({"entry": entry_row(entry)})
     else:
-        print(told(entry))
+        print(told(here, entry))
     return 0

@@ -42,5 +42,5 @@ def change(options: Namespace, verb: str) -> int:
     if options.json:
         print_json({"entries": [entry_row(entry) for entry in entries]})
     else:
-        print("\n".join(map(told, entries)))
+        print("\n".join(told(here, entry) for entry in entries))
     return 0

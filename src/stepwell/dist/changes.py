@@ -60,6 +60,10 @@ def _line(one: Difference) -> tuple[_Line, str]:
             return _Line(entity, "other results of"), step
         if step.endswith(".code"):
             return _Line(entity, "other code of"), step.removesuffix(".code")
+    elif rest == "pylock":
+        return _Line(entity, "`pylock.toml` is new" if one.before is None else "another `pylock.toml`"), ""
+    elif rest.startswith(("quantiles.", "sketch.")):
+        return _Line(entity, "other values of"), rest.partition(".")[2]
     elif parts[0] != "pipeline" and FOLLOWING.intersection(parts[1:]):
         return _Line(entity, OTHER), ""
     return _Line(entity, str(one), named=False), ""

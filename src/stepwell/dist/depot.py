@@ -10,6 +10,8 @@ any copy of the folder and any bucket serves. Beside what was erased lies `REST.
 What is fetched is kept in the user's cache folder (`worker.places.environments.cache_folder`), which is laid out as
 a store is: verified while it arrives, whole before it has its name, and shared by all projects and releases.
 A place that gives other bytes is passed over, and told if no other place has the right ones.
+
+Whoever uses another's release names further places in `STEPWELL_MIRRORS`, with commas between them.
 """
 
 from __future__ import annotations
@@ -43,6 +45,9 @@ from stepwell.worker.places.environments import cache_folder
 
 if TYPE_CHECKING:
     from stepwell.sources.kept import Shelf
+
+MIRRORS = "STEPWELL_MIRRORS"
+"""The variable that names places of whoever fetches, asked after all others."""
 
 ERASED = ".erased"
 """What the name of a note about erased bytes ends with."""
@@ -78,7 +83,8 @@ def cached(digest: str) -> Path | None:
 def fetch(digest: str, size: int, places: Iterable[str], root: Path | None = None) -> Path:
     """The verified file of a digest, of `size` bytes (0: nobody knows): from the cache, else from the first place that has it.
 
-    `places` are folders (relative to `root`, else to the working folder), http and https addresses, and buckets.
+    `places` are folders (relative to `root`, else to the working folder), http and https addresses, and buckets. Those of
+    `STEPWELL_MIRRORS` are asked after them.
     Raises `BlobNotFetched` naming every place, `BlobErased`, `BlobDiffers` where only other bytes are to be had,
     `BadDepot`, `DiskFull` and `StoreReadOnly`.
     """
@@ -87,7 +93,7 @@ def fetch(digest: str, size: int, places: Iterable[str], root: Path | None = Non
         return found
     asked: list[str] = []
     refused: list[BlobDiffers] = []
-    for place in dict.fromkeys(places):
+    for place in dict.fromkeys((*places, *own_mirrors())):
         try:
             path = _fetched(digest, place, root)
         except BlobDiffers as error:
@@ -104,8 +110,18 @@ def fetch(digest: str, size: int, places: Iterable[str], root: Path | None = Non
     raise BlobNotFetched(
         f"the {f'{size:,} ' if size else ''}bytes of {digest[:15]}… are nowhere to be had",
         why=f"asked were: {'; '.join(asked)}" if asked else "it is not said where they may be fetched from",
-        fixes=["try again later, or with access to one of these places"] if asked else [],
+        fixes=[*(["try again later, or with access to one of these places"] if asked else []), ANOTHER_PLACE],
     )
+
+
+ANOTHER_PLACE = f"{MIRRORS}=ADDRESS[,ADDRESS] names other places that have it: a folder, a bucket, https://…"
+"""What helps those who cannot change what a release names."""
+
+
+def own_mirrors() -> tuple[str, ...]:
+    """The places that `STEPWELL_MIRRORS` names: folders by their whole paths, addresses."""
+    told = (word.strip() for word in os.environ.get(MIRRORS, "").split(","))
+    return tuple(str(Path(word).absolute()) if "://" not in word else word for word in told if word)
 
 
 def keep(path: Path, digest: str) -> Path:

@@ -226,6 +226,46 @@ def metrics_of(lock: Lock, output: str) -> dict[str, float]:
     return {**alone, **pipeline.metrics}
 
 
+def concerning(lock: Lock, output: str) -> dict[str, float]:
+    """Of `metrics_of` those that say something of an output: of its own step, of those before it, and of those that use it."""
+    found = metrics_of(lock, output)
+    leaving = lock.output.get(output)
+    pipeline = lock.pipeline.get(leaving.pipeline) if leaving is not None else None
+    if leaving is None or pipeline is None or leaving.step not in pipeline.step:
+        return found
+    kin = _kin(pipeline, leaving.step)
+    for full in pipeline.metrics:
+        of, metric = _step_of(full, pipeline)
+        if of not in kin:
+            del found[full]
+            if metric not in pipeline.metrics and f"{leaving.step}.{metric}" not in pipeline.metrics:
+                found.pop(metric, None)
+    return found
+
+
+def _kin(pipeline: Pipeline, step: str) -> set[str]:
+    """A step, all that it rests on, and all that rests on it."""
+    before: dict[str, set[str]] = {}
+    after: dict[str, set[str]] = {}
+    for name, one in pipeline.step.items():
+        for use in one.uses:
+            if use.startswith("step."):
+                other = use.removeprefix("step.")
+                before.setdefault(name, set()).add(other)
+                after.setdefault(other, set()).add(name)
+    return {step} | _reached(step, before) | _reached(step, after)
+
+
+def _reached(step: str, edges: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    todo = [step]
+    while todo:
+        new = edges.get(todo.pop(), set()) - found
+        found |= new
+        todo += new
+    return found
+
+
 def _step_of(full: str, pipeline: Pipeline) -> tuple[str, str]:
     """The step and the metric of "STEP.METRIC": both may have dots, so that the longest step counts which there is."""
     steps = [step for step in pipeline.step if full.startswith(f"{step}.")]
@@ -322,6 +362,9 @@ def _unknown(metric: Metric, metrics: Metrics, channels: Channels) -> str:
     recorded = (channels[metric.channel] if metric.channel else metrics) or {}
     who = f"the release in {metric.channel} has no {metric.name}" if metric.channel else f"nobody recorded {metric.name}"  # fmt: skip
     if metric.name not in recorded:
+        several = sorted(name for name in recorded if name.endswith(f".{metric.name}"))
+        if len(several) > 1:
+            return f"{metric} may be several metrics: {', '.join(several[:8])}; a gate says which, in quotes"
         hint = nearest(metric.name, recorded)
         names = f"there is: {', '.join(sorted(recorded)[:8])}" if recorded else "there are no metrics"
         return f"{who} (did you mean {hint}?)" if hint else f"{who} ({names})"

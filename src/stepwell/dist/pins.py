@@ -82,9 +82,15 @@ def pinned_of(
 
 def _asking(released: str, places: Sequence[str]) -> tuple[str, ...]:
     """What can be done by somebody who has a release installed, and not its project."""
+    from stepwell.dist.depot import ANOTHER_PLACE
+
     if places:
-        return ("try again later, or with access to one of these places", f"ask who released {released}")
-    return (f"ask who released {released} for a release with `[tool.stepwell.release] store`",)
+        return (
+            "try again later, or with access to one of these places",
+            ANOTHER_PLACE,
+            f"ask who released {released}",
+        )
+    return (ANOTHER_PLACE, f"ask who released {released} for a release with `[tool.stepwell.release] store`")
 
 
 def needs_place(data: Data) -> bool:

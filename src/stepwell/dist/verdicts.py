@@ -2,7 +2,7 @@
 
     found = settled(compared, uses)                  # what differs because of something before it says so
     whole = verdict(found, leaves)                   # the worst of them, and where it began
-    path = write_evidence(root, Evidence(...))       # .stepwell/evidence/churn-1.4.0.json
+    path = write_evidence(root, Evidence(...))       # .stepwell/evidence/churn-1.4.0-3f2a91c04b77.json
     read_evidence(root, "churn", "1.4.0", "sha256:…")
 
 A   the same bytes
@@ -47,6 +47,9 @@ GOOD: tuple[Grade, ...] = ("A", "B", "C")
 """What counts as made again."""
 
 FORMAT = 1
+
+SHORT = 12
+"""Digits of a wheel's SHA-256 in the name of a file."""
 
 FOLDER = Path(".stepwell", "evidence")
 """Where evidence lies, in the project's root."""
@@ -182,15 +185,19 @@ def encoded(evidence: Evidence) -> bytes:
     return msgspec.json.format(msgspec.json.encode(evidence), indent=1) + b"\n"
 
 
-def evidence_path(root: Path, project: str, version: str) -> Path:
-    """Where evidence of a version of a project lies, however its name is spelled (`flights_delay`, `Flights-Delay`)."""
+def evidence_path(root: Path, project: str, version: str, sha256: str = "") -> Path:
+    """Where evidence of a version of a project lies, however its name is spelled (`flights_delay`, `Flights-Delay`).
+
+    That of a release is of one wheel, by its `sha256`: another one of the same version has its own.
+    """
     name = re.sub(r"[-_.]+", "-", project).lower()
-    return root / FOLDER / f"{_plain(name)}-{_plain(version)}.json"
+    wheel = sha256.removeprefix("sha256:")[:SHORT]
+    return root / FOLDER / f"{_plain(name)}-{_plain(version)}{f'-{_plain(wheel)}' if wheel else ''}.json"
 
 
 def write_evidence(root: Path, evidence: Evidence) -> Path:
     """Write it, whole; gives the file. Raises `BadEvidence` where it cannot be written."""
-    path = evidence_path(root, evidence.project, evidence.version)
+    path = evidence_path(root, evidence.project, evidence.version, evidence.wheel_sha256)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, encoded(evidence))
@@ -206,9 +213,9 @@ def write_evidence(root: Path, evidence: Evidence) -> Path:
 def read_evidence(root: Path, project: str, version: str, sha256: str = "") -> Evidence | None:
     """What was found out about a version of a project; None where nothing was, or about a wheel with other bytes.
 
-    `sha256` is the wheel's, with or without `sha256:`; "" where any will do. Raises `BadEvidence` for a file that is none.
+    `sha256` is the wheel's, with or without `sha256:`; "" of a run or commit. Raises `BadEvidence` for a file that is none.
     """
-    path = evidence_path(root, project, version)
+    path = evidence_path(root, project, version, sha256)
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Evidence)
     except FileNotFoundError:
@@ -219,7 +226,7 @@ def read_evidence(root: Path, project: str, version: str, sha256: str = "") -> E
             fixes=[f"stepwell reproduce {project}=={version}"],
         ) from None
     wanted = sha256.removeprefix("sha256:")
-    return found if not wanted or found.wheel_sha256.removeprefix("sha256:") == wanted else None
+    return found if found.wheel_sha256.removeprefix("sha256:") == wanted else None
 
 
 def _plain(text: str) -> str:

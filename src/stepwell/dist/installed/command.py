@@ -173,9 +173,10 @@ def _predict(release: Installed, options: Namespace) -> None:
     if target is not None:
         _check_target(target, options.overwrite)
     leaving = release.opened.lock.output[predicts(release.opened, options.output)]
-    table = taken(Path(options.table), text_columns(leaving)).frame
+    given = taken(Path(options.table), text_columns(leaving))
+    table = given.frame
     try:
-        answer = release.predict(table, options.output, units=units)
+        answer = release.predict(table, options.output, units={**given.units, **units})
     except (WrongColumns, WrongTypes, WrongUnits) as error:  # what is typed in Python is no help here
         own = [fix for fix in error.fixes if not fix.startswith(("table.", "predict("))]
         if isinstance(error, WrongTypes):

@@ -4,19 +4,19 @@
     given_back(columns, given)                 # the answer as a table of that kind
 
 A file is read so that columns of `text` stay text: "007" is not 7. Units are looked for where libraries keep what
-they do not understand: `attrs["units"]` of pandas, and "unit" or "units" in the metadata of a field of Arrow.
+they do not understand: `attrs["units"]` of pandas (by column, or one unit of all of them), and "unit" or "units" in the metadata of a field of Arrow.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from stepwell.codecs.content.digest import need
 from stepwell.dist.installed.kinds import kind_of
-from stepwell.errors import InputUnreadable, MissingSource, WrongColumns, WrongTypes
+from stepwell.errors import InputUnreadable, MissingSource, WrongColumns, WrongTypes, WrongUnits
 from stepwell.sources.address import printable
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ class Given(NamedTuple):
 def taken(table: Any, text: Collection[str] = ()) -> Given:
     """Any table as a pandas frame; `text` are the columns that a file holds as text.
 
-    Raises `WrongTypes` for what is no table, `MissingSource`, `InputUnreadable` and `WrongColumns` of a file, `MissingLibrary`.
+    Raises `WrongTypes` for what is no table, `WrongUnits` for units that say nothing, `MissingSource`, `InputUnreadable` and `WrongColumns` of a file, `MissingLibrary`.
     """
     need("pandas")
     library = type(table).__module__.partition(".")[0]
     if isinstance(table, str | os.PathLike):
-        return Given(_read(Path(table), text), "pandas", {})
+        given = _pandas(_read(Path(table), text))
+        return given._replace(units={**_file_units(Path(table)), **given.units})
     if library == "pandas":
         return _pandas(table)
     if library == "polars":
@@ -69,11 +70,21 @@ def _pandas(table: Any) -> Given:
 
     if not isinstance(table, pd.DataFrame):
         raise _no_table(table)
-    said = table.attrs.get("units")
-    return Given(table, "pandas", _texts(said) if isinstance(said, Mapping) else {})
+    return Given(table, "pandas", _units(table.attrs.get("units"), table.columns))
 
 
-def _texts(said: Mapping[Any, Any]) -> dict[str, str]:
+def _units(said: Any, columns: Iterable[Any]) -> dict[str, str]:
+    """The units that a frame says: by column, or one of all of them. Raises `WrongUnits` for anything else."""
+    if said is None:
+        return {}
+    if isinstance(said, str):
+        return dict.fromkeys(map(str, columns), said)
+    if not isinstance(said, Mapping):
+        raise WrongUnits(
+            f'`attrs["units"]` of the table is a {type(said).__qualname__}: {str(said)[:60]!r}',
+            why="nobody can tell which column is in which unit",
+            fixes=['table.attrs["units"] = {"distance": "mile"}'],
+        )
     return {str(name): str(unit) for name, unit in said.items()}
 
 
@@ -94,16 +105,21 @@ def _arrow(table: Any) -> Given:
         table = pa.Table.from_batches([table])
     if not isinstance(table, pa.Table):
         raise _no_table(table)
+    try:
+        return Given(table.to_pandas(), "arrow", _field_units(table.schema))
+    except (pa.ArrowException, ValueError, NotImplementedError) as error:
+        raise WrongTypes("the table of Arrow cannot be read", why=str(error)[:300]) from None
+
+
+def _field_units(schema: Any) -> dict[str, str]:
+    """The units that the fields of an Arrow schema say."""
     units = {}
-    for field in table.schema:
+    for field in schema:
         said = field.metadata or {}
         unit = said.get(b"units", said.get(b"unit"))
         if unit is not None:
             units[field.name] = unit.decode("utf-8", "replace")
-    try:
-        return Given(table.to_pandas(), "arrow", units)
-    except (pa.ArrowException, ValueError, NotImplementedError) as error:
-        raise WrongTypes("the table of Arrow cannot be read", why=str(error)[:300]) from None
+    return units
 
 
 def _columns(table: Mapping[Any, Any]) -> Given:
@@ -153,6 +169,18 @@ def _read(path: Path, text: Collection[str]) -> pd.DataFrame:
             fixes=[f"look at how it begins: head -c 300 {path}"],
         ) from None
     return found
+
+
+def _file_units(path: Path) -> dict[str, str]:
+    """The units that a Parquet file says in the metadata of its fields; pandas leaves them out."""
+    if path.suffix.lower() not in (".parquet", ".pq"):
+        return {}
+    try:
+        import pyarrow.parquet
+
+        return _field_units(pyarrow.parquet.read_schema(path))
+    except (ImportError, OSError, ValueError):  # another library has read it, which knows of no such metadata
+        return {}
 
 
 def _check_header(file: File, separator: str) -> None:

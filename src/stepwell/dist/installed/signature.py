@@ -3,8 +3,8 @@
     fitted = fit(given, leaving)           # a frame with exactly the columns of `leaving.takes`, in their order
 
 Extra columns are left out. What loses nothing is changed: integers to floats, whole floats to integers, text to the
-categories that the model knows. A value that is no such category is missing then, and a warning says so, since
-a model that cannot do with missing values says that itself. All that is wrong is told at once.
+categories that the model knows. A value that is no such category is missing then, and a warning says so, as of a
+column without any value: a model that cannot do with missing values says that itself. All that is wrong is told at once.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def fit(given: Given, leaving: Leaving, units: Mapping[str, str] | None = None) 
         return given.frame
     check_columns(list(given.frame.columns), list(leaving.takes))
     check_units({**given.units, **(units or {})}, leaving)
+    _warn_of_nothing(given.frame, leaving)
     columns: dict[str, Any] = {}
     wrong: list[str] = []
     for name, kind in leaving.takes.items():
@@ -82,7 +83,10 @@ def check_columns(here: Sequence[Any], wanted: Sequence[str]) -> None:
 
 
 def check_units(said: Mapping[str, str], leaving: Leaving) -> None:
-    """Raise `WrongUnits` where a column that the model takes is said to be in another unit than it was trained in."""
+    """Raise `WrongUnits` where a column that the model takes is said to be in another unit than it was trained in.
+
+    Of one whose unit in the training nobody said a warning tells that it was not compared.
+    """
     wrong = [
         (name, said[name].strip(), leaving.units[name].strip())
         for name in leaving.takes
@@ -97,6 +101,33 @@ def check_units(said: Mapping[str, str], leaving: Leaving) -> None:
                 f"convert `{name}` from {here} to {there} before it is given",
                 f'predict(..., units={{"{name}": "{there}"}}), if only what the table says is wrong',
             ],
+        )
+    alone = [
+        name
+        for name in leaving.takes
+        if name in said and name not in leaving.units and _counts(name, leaving)
+    ]
+    if alone:
+        warnings.warn(
+            f"units were not compared: {', '.join(f'`{name}` is in {said[name]}' for name in alone[:SHOWN])}"
+            f"{' …' if len(alone) > SHOWN else ''}, and the release does not say in what it was trained",
+            stacklevel=2,
+        )
+
+
+def _counts(name: str, leaving: Leaving) -> bool:
+    """Whether a column holds numbers, which a unit is of."""
+    return kind_of(leaving.takes[name]) in ("int", "float", "duration")
+
+
+def _warn_of_nothing(frame: pd.DataFrame, leaving: Leaving) -> None:
+    """Warn of columns that hold no value in any of several rows: most models would answer all the same."""
+    empty = [name for name in leaving.takes if len(frame) > 1 and not bool(frame[name].notna().any())]
+    if empty:
+        names = ", ".join(f"`{name}`" for name in empty[:SHOWN]) + (" …" if len(empty) > SHOWN else "")
+        warnings.warn(
+            f"{names} hold{'s' if len(empty) == 1 else ''} no value in any of the {len(frame):,} rows",
+            stacklevel=2,
         )
 
 

@@ -116,10 +116,10 @@ def _output(name: str, one: Leaving, document: Release, lock: Lock) -> Part:
 
 def _card(name: str, one: Leaving, lock: Lock) -> Part:
     """What is known of a model: the data that it saw, what it takes and gives, its metrics."""
-    from stepwell.dist.gates import metrics_of
+    from stepwell.dist.gates import concerning
 
     metrics = [
-        {"type": metric, "value": repr(value)} for metric, value in sorted(metrics_of(lock, name).items())
+        {"type": metric, "value": repr(value)} for metric, value in sorted(concerning(lock, name).items())
     ]
     parameters: Part = {
         "datasets": [{"ref": f"data:{each}"} for each in data_of(one, lock)],

@@ -40,6 +40,7 @@ def metadata_of(
 def with_fields(metadata: bytes, fields: Mapping[str, str], *, requires: Iterable[str] = ()) -> bytes:
     """METADATA with other values of fields that it has once, and further requirements that it has not yet.
 
+    A requirement of the project that only names what one of `requires` says more of (`pandas`, `pandas==2.3.1`) is left out.
     The headers end at the first empty line, or with the file: some backends write no body.
     """
     text = metadata.decode("utf-8").replace("\r\n", "\n")
@@ -47,9 +48,11 @@ def with_fields(metadata: bytes, fields: Mapping[str, str], *, requires: Iterabl
     head = head.rstrip("\n")
     for name, value in fields.items():
         head = re.sub(rf"(?im)^{re.escape(name)}:.*$", f"{name}: {value}", head, count=1)
-    there = {_plain(line.partition(":")[2]) for line in head.split("\n") if _is_requirement(line)}
     wanted = {_plain(each): f"Requires-Dist: {each}" for each in reversed([*requires])}
+    lines = [line for line in head.split("\n") if not _is_said(line, wanted)]
+    there = {_required(line) for line in lines if _is_requirement(line)}
     more = [line for plain, line in reversed(wanted.items()) if plain not in there]
+    head = "\n".join(lines)
     return ("\n".join([head, *more]) + (empty + body if empty else "\n")).encode()
 
 
@@ -83,6 +86,25 @@ def with_points(text: str, points: Mapping[str, Mapping[str, str]]) -> tuple[str
 
 def _is_requirement(line: str) -> bool:
     return line.lower().startswith("requires-dist:")
+
+
+def _required(line: str) -> str:
+    return _plain(line.partition(":")[2])
+
+
+def _is_said(line: str, wanted: Iterable[str]) -> bool:
+    """Whether a line requires what one of `wanted` requires, too, which says more: extras or versions, always."""
+    if not _is_requirement(line):
+        return False
+    more = re.compile(rf"{re.escape(_spelled(_required(line)))}(\[[^]]*\])?([<>=!~][^;@]*)?")
+    return any(plain != _required(line) and more.fullmatch(_spelled(plain)) for plain in wanted)
+
+
+def _spelled(requirement: str) -> str:
+    """A requirement with the name as indexes spell it: `scikit_learn` is `scikit-learn`."""
+    name = re.match(r"[a-z0-9._-]*[a-z0-9]", requirement)
+    end = name.end() if name is not None else 0
+    return re.sub(r"[-_.]+", "-", requirement[:end]) + requirement[end:]
 
 
 def _plain(requirement: str) -> str:

@@ -28,7 +28,7 @@ _WORDS: Mapping[str, float] = {"NaN": math.nan, "Infinity": math.inf, "-Infinity
 
 
 class Metrics(NamedTuple):
-    """What was measured: by pipeline under "STEP.METRIC", and by output that leaves under the names that gates have."""
+    """What was measured: by pipeline under "STEP.METRIC", and by output what says something of it, under the names that gates have."""
 
     pipelines: dict[str, dict[str, float]]
     outputs: dict[str, dict[str, float]]
@@ -44,11 +44,11 @@ class _Written(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def measured(lock: Lock) -> Metrics:
     """What a lock says that was measured."""
-    from stepwell.dist.gates import metrics_of
+    from stepwell.dist.gates import concerning
 
     return Metrics(
         {name: dict(one.metrics) for name, one in lock.pipeline.items()},
-        {name: metrics_of(lock, name) for name in lock.output},
+        {name: concerning(lock, name) for name in lock.output},
     )
 
 

@@ -74,11 +74,10 @@ class Opened:
         )
 
     def metrics_of(self, output: str) -> dict[str, float]:
-        """The metrics that gates of an output can ask for. Raises as `metrics`."""
+        """The metrics that gates of an output can ask for, also those that are not of it. Raises `BadLock`."""
         from stepwell.dist.gates import metrics_of
 
-        found = self.metrics.outputs.get(output)
-        return metrics_of(self.lock, output) if found is None else found
+        return metrics_of(self.lock, output)
 
     def blob(self, digest: str) -> bytes | None:
         """The verified bytes of a blob that is inside; None of one that is not. Raises `BadRelease` for other bytes."""
