@@ -11,12 +11,16 @@ from typing import Any, NamedTuple
 
 
 class Shown(NamedTuple):
-    """What a cell put out: printed text, the text and HTML of its value, and the error that it raised."""
+    """What a cell put out: printed text, the text and HTML of its value, and the error that it raised.
+
+    `display` is what displays beside the value show at the end, as text.
+    """
 
     text: str
     value: str
     html: str
     error: str
+    display: str = ""
 
 
 class Notebook:
@@ -61,6 +65,7 @@ class Notebook:
         """Execute a cell to its end."""
         asked = self.client.execute(dedent(code).strip("\n"))
         text, value, html, error = [], "", "", ""
+        displays: dict[str, str] = {}
         while True:
             message: Any = self.client.get_iopub_msg(timeout=60)
             if message["parent_header"].get("msg_id") != asked:
@@ -71,10 +76,12 @@ class Notebook:
             elif kind == "execute_result":
                 value = content["data"].get("text/plain", "")
                 html = content["data"].get("text/html", "")
+            elif kind in ("display_data", "update_display_data"):
+                displays[content["transient"].get("display_id", "")] = content["data"].get("text/plain", "")
             elif kind == "error":
                 error = "\n".join([f"{content['ename']}: {content['evalue']}", *content["traceback"]])
             elif kind == "status" and content["execution_state"] == "idle":
-                return Shown("".join(text), value, html, error)
+                return Shown("".join(text), value, html, error, "\n".join(displays.values()))
 
     def cells(self, *codes: str) -> None:
         """Execute cells that must not fail."""

@@ -148,9 +148,11 @@ def test_what_fails_names_the_cell(notebook):
     notebook.cells(*CELLS)
     notebook.cells("@step\ndef total(r: Report) -> int:\n\n    return r.n // 0")
     shown = notebook.execute("delays.run().result")
-    assert "ZeroDivisionError" in shown.text
-    assert 'analysis.ipynb cell 8", line 4, in total' in shown.text
-    assert "return r.n // 0" in shown.text
+    assert "ZeroDivisionError" in shown.display
+    assert 'analysis.ipynb cell 8", line 4, in total' in shown.display
+    assert "return r.n // 0" in shown.display
+    assert "call `total` in a cell, with what" in shown.display  # no command can load these cells
+    assert "stepwell debug" not in shown.display
     assert "analysis.ipynb cell 8:4 in total" in shown.error
     notebook.cells("pass\nCHECKED = {1: 2}[FACTOR - 1]\n", TOTAL + " + CHECKED")
     assert notebook.run() == TOTAL_RAN
@@ -229,8 +231,9 @@ def test_what_a_notebook_shows(notebook):
     assert "<td>make</td>" in plan.html
     assert "2 steps: 2 run" in plan.html
     run = notebook.execute("run = delays.run()\nrun")
-    assert "✓ make" in run.text
-    assert "\x1b[" not in run.text.replace("\x1b[2m", "").replace("\x1b[0m", "").replace("\x1b[32m", "")
+    assert "✓ make" in run.display
+    assert "\x1b[" not in run.display
+    assert run.text == ""
     assert "<strong>r1  ✓ succeeded</strong>" in run.html
     notebook.cells(
         "@step\ndef f(text: str) -> str:\n    raise ValueError('<b>')\n\n"

@@ -67,6 +67,7 @@ def test_modules_and_packages_can_be_named(project):
     ("word", "says", "fix"),
     [
         ("", "there is no `pipeline.py` in `project`", "stepwell plan train.py"),
+        ("", "there is no `pipeline.py` in `project`", "stepwell plan flows/deep.py"),
         ("trian.py", "there is no file `trian.py`", "did you mean `train.py`?"),
         ("flow/deep.py", "there is no file `flow/deep.py`", "did you mean `flows/deep.py`?"),
         ("my-flow.py", "`my-flow` is not a Python name", "rename it to my_flow"),

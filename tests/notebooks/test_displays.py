@@ -12,9 +12,16 @@ from types import ModuleType
 import pytest
 
 from stepwell.app.displays import ROWS, plan_html, run_html
+from stepwell.errors import StepwellError
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m\u202e\"'"
 CODE = """
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from sklearn.dummy import DummyClassifier
+
 from stepwell import log, pipeline, step
 
 PNG = bytes.fromhex(
@@ -40,6 +47,27 @@ def total(values: list[int]) -> int:
 @pipeline
 def delays(n: int = 3, text: str = "") -> int:
     return total(make(n, text))
+
+class Given(NamedTuple):
+    table: pa.Table
+    figure: bytes
+    text: str
+    data: dict[str, str]
+    model: DummyClassifier
+    array: np.ndarray
+
+@step
+def gives(text: str) -> Given:
+    table = pa.table({text: [1.0, None, 3.0], "<u>": [text, "b", "b"]})
+    return Given(table, PNG, text, {text: text}, DummyClassifier(constant=text).fit([[0]], [1]), np.arange(4.0))
+
+@step
+def page(text: str) -> str:
+    return f"<!doctype html><title>{text}</title><p onclick='alert(1)'>words</p>"
+
+@pipeline
+def given(text: str) -> tuple[Given, str]:
+    return gives(text), page(text)
 
 @step
 def bad(value: int, text: str) -> int:
@@ -117,6 +145,42 @@ def test_a_plan_and_its_run(pipes: ModuleType) -> None:
     cached = quick.run(4, HOSTILE)._repr_html_()
     assert "&lt;figure&gt;" in cached  # what a reused result recorded is there too
     assert "reused" in cached
+
+
+ARTIFACTS = {
+    "gives.table": ("3 rows × 2 columns", "33.3%", "<td>string</td>", "b (2)"),
+    "gives.figure": ('src="data:image/png;base64,',),
+    "gives.text": ("&lt;script&gt;alert(1)",),
+    "gives.data": ("&lt;script&gt;alert(1)",),
+    "gives.model": ("<strong>DummyClassifier</strong>", "<td>strategy</td>", "&lt;script&gt;"),
+    "gives.array": ("float64 4", "<td>mean</td>", "1.5"),
+    "page": ("HTML of its own", "stepwell ui"),
+}
+
+
+def test_what_a_step_gave(pipes: ModuleType, tmp_path: Path) -> None:
+    run = pipes.given.options(in_process=True).run(HOSTILE)
+    assert run.status == "succeeded"
+    for name, words in ARTIFACTS.items():
+        html = run[name]._repr_html_()
+        harmless(html)
+        assert all(word in html for word in (*words, f"<strong>{name}</strong>", "of r1")), (name, html)
+    assert run["gives.array"].load().tolist() == [0, 1, 2, 3]
+    assert repr(run["gives.array"]) == "<gives.array of r1: (4,) float64, 160 bytes>"
+    for name, told in {
+        "gives": "name one: gives.table",
+        "gives.tabel": "did you mean `gives.table`",
+        "giv": "did you mean `gives`",
+    }.items():
+        with pytest.raises(StepwellError) as refused:
+            run[name]
+        assert told in " ".join(refused.value.fixes)
+    failed = pipes.fails.options(in_process=True).run("x")
+    assert failed["total"].load() == 3  # what was done before is there
+    with pytest.raises(StepwellError, match="gave nothing"):
+        failed["bad"]
+    (tmp_path / ".stepwell").rename(tmp_path / "gone")
+    harmless(run["page"]._repr_html_())
 
 
 def test_a_run_that_failed(pipes: ModuleType, tmp_path: Path) -> None:

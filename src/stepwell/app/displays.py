@@ -1,7 +1,9 @@
-"""Plans and runs as notebooks show them: pieces of HTML in which nothing runs and nothing is fetched.
+"""Plans, runs, sweeps and artifacts as notebooks show them: pieces of HTML in which nothing runs and nothing is fetched.
 
-    plan_html(document)                 what `pipeline.plan()` gives, as the value of a cell
-    run_html(document, store, root)     a run that has ended, with what its steps recorded and gave
+    plan_html(document)                         what `pipeline.plan()` gives, as the value of a cell
+    run_html(document, store, root)             a run that has ended, with what its steps recorded and gave
+    sweep_html(title, runs, seconds, said)      a row for each point of a sweep
+    artifact_html(run, step, artifact, store)   what one step gave: rows of a table, a picture, a model in words
 
 All text comes through `markup.el`, which escapes it. Cards, which are HTML of the user's own, are only
 named: a frame in a page without a rule against it could ask the net. The colours are those of the
@@ -15,14 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.app import svg
+from stepwell.app.directions import by_interest
+from stepwell.app.finding import best_of
 from stepwell.app.pictures import boxes
-from stepwell.app.report.facts import Facts, Metric, gather
-from stepwell.app.report.gave import curves, figures, tables, texts
+from stepwell.app.report.facts import Facts, Metric, gather, thing_of
+from stepwell.app.report.gave import curves, figures, held, tables, texts
 from stepwell.app.report.layout import short, table
 from stepwell.app.report.markup import Markup, el
-from stepwell.app.report.words import MARKS, TOLD, delta, figure, lasting, status_told
+from stepwell.app.report.words import MARKS, TOLD, delta, figure, heavy, lasting, status_told
+from stepwell.author.runs import Run
 from stepwell.errors import StepwellError
+from stepwell.kernel.ports import Artifact
 from stepwell.stores.local import LocalStore
+from stepwell.stores.metrics import shared
 
 ROWS = 60
 """Steps that are listed; of more, what matters first."""
@@ -31,6 +38,12 @@ BOXES = 40
 """Boxes of a graph; of a larger one, all calls of a step are one box."""
 
 METRICS = 40
+
+SWEPT = 8
+"""Metrics of a sweep that have a column."""
+
+COLUMNS = 100
+"""Columns of a table of which it is told what they hold."""
 
 SIGNS = {"run": "●", "maybe": "◐", "dynamic": "◐", "cached": "○", "skip": "·", "blocked": "✗"}
 """A sign for each decision, the graph's."""
@@ -105,6 +118,68 @@ def run_html(document: Mapping[str, Any], store: LocalStore | None, root: Path) 
         el("span", f" {_count(steps)} in {lasting(document['seconds'])}", class_="faint"),
         parts,
         el("p", told, class_="faint") if told else None,
+    )
+
+
+def sweep_html(title: str, runs: Sequence[Run[Any]], seconds: float, said: Mapping[str, str]) -> str:
+    """The points of a sweep: what varies, metrics that differ, the best of each with ★ where `said` or its name tells what is better."""
+    points = list(dict.fromkeys(name for run in runs for name in run.point))
+    known = by_interest(shared([run.metrics for run in runs]), said)
+    differing = [name for name in known if len({repr(run.metrics.get(name)) for run in runs}) > 1]
+    metrics = (differing or known)[:SWEPT]
+    best = {name: best_of(runs, name, said) for name in metrics}
+    rows = [
+        (
+            run.id,
+            *(short(run.point.get(name, ""), 40) for name in points),
+            status_told(run.status),
+            *(_valued(run, name, best[name]) for name in metrics),
+            lasting(run.seconds),
+        )
+        for run in runs[:ROWS]
+    ]
+    head = ("run", *points, "", *metrics, "took")
+    left = [f"{len(runs) - ROWS:,} more points"] if len(runs) > ROWS else []
+    left += [f"{len(known) - len(metrics):,} more metrics"] if len(known) > len(metrics) else []
+    told = el("p", f"and {' and '.join(left)}: stepwell compare", class_="faint") if left else None
+    numeric = range(len(points) + 2, len(head))
+    count = el("span", f"  {len(runs):,} points in {lasting(seconds)}", class_="faint")
+    return _whole(el("strong", title), count, table(head, rows, numeric), told)
+
+
+def _valued(run: Run[Any], name: str, best: Run[Any] | None) -> str:
+    value = run.metrics.get(name)
+    return "" if value is None else f"{'★ ' if run is best else ''}{figure(value)}"
+
+
+def artifact_html(run: str, step: str, artifact: Artifact, store: LocalStore) -> str:
+    """What a step gave in a run. Bytes that are damaged or gone are told, not raised."""
+    name = step if artifact.name == "result" else f"{step}.{artifact.name}"
+    thing = thing_of(store, step, "output", artifact.name, artifact)
+    told = f"  {artifact.note}" if artifact.note else ""
+    about = el("span", f" {heavy(artifact.size)} of {run}", class_="faint")
+    columns = _columns(thing.preview) if thing.preview.get("kind") == "table" else None
+    return _whole(el("p", el("strong", name), told, about), held(thing), columns)
+
+
+def _columns(shown: Mapping[str, Any]) -> Markup:
+    """What the columns of a table hold, folded up."""
+    rows = []
+    for one in shown["columns"][:COLUMNS]:
+        low, _, middle, _, high = one["quantiles"] or (None,) * 5
+        frequent = ", ".join(f"{short(value, 24)} ({count:,})" for value, count in (one["top"] or ())[:3])
+        spread = [figure(value) if value is not None else "" for value in (low, middle, high, one["mean"])]
+        rows.append(
+            (one["name"], one["type"], f"{one['nulls']:.1%}" if one["nulls"] else "", *spread, frequent)
+        )
+    sampled = f", of {shown['sampled']:,} rows" if shown.get("sampled") else ""
+    left = len(shown["columns"]) - COLUMNS
+    head = ("column", "type", "missing", "least", "median", "most", "mean", "most frequent")
+    return el(
+        "details",
+        el("summary", f"what the columns hold{sampled}"),
+        table(head, rows, numeric=(2, 3, 4, 5, 6)),
+        el("p", f"and {left:,} more columns", class_="faint") if left > 0 else None,
     )
 
 

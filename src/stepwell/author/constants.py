@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.codecs import choose
+from stepwell.codecs.memory import MemorySink
 from stepwell.errors import CannotEncode, CodecError
 
 LARGEST = 256 << 20
@@ -17,29 +18,20 @@ class TooLarge(Exception):
     """A constant comes to more than `LARGEST` bytes."""
 
 
-class MemorySink:
-    """A `plugins.hookspecs.Sink` that keeps its bytes in memory, and takes no files."""
+class ConstantSink(MemorySink):
+    """The bytes of a constant: at most `LARGEST`, and no files."""
 
     def __init__(self) -> None:
-        self._data = bytearray()
+        super().__init__()
         self.full = False
         """Whether it was given more than it takes."""
 
     def write(self, data: Any, /) -> int:
         """Append bytes. Raises `TooLarge`."""
-        view = memoryview(data).cast("B")
-        if len(self._data) + len(view) > LARGEST:
+        if len(self.data) + memoryview(data).nbytes > LARGEST:
             self.full = True
             raise TooLarge
-        self._data += view
-        return len(view)
-
-    def tell(self) -> int:
-        """Bytes written so far."""
-        return len(self._data)
-
-    def flush(self) -> None:
-        """Nothing to do."""
+        return super().write(data)
 
     def take(self, path: Path) -> tuple[str, int]:
         """Refused. Raises `CannotEncode`."""
@@ -49,18 +41,14 @@ class MemorySink:
             fixes=[f'source("{path}")'],
         )
 
-    def bytes(self) -> bytes:
-        """What was written."""
-        return bytes(self._data)
-
 
 def in_memory(value: object) -> tuple[str, bytes]:
     """A value through the codec of its type: the codec's name and the bytes. Raises `CodecError`s, `TooLarge`."""
-    sink = MemorySink()
+    sink = ConstantSink()
     try:
         codec, _ = choose.dump(value, "", sink)
     except CodecError:  # of a codec that could not write
         if sink.full:
             raise TooLarge from None
         raise
-    return codec, sink.bytes()
+    return codec, bytes(sink.data)

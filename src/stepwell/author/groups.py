@@ -7,11 +7,12 @@ pandas.DataFrame(sweep.table())  a row a point
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from stepwell.author.runs import Run, html_table
+from stepwell.author.runs import Run
 from stepwell.errors import StepError, UnknownOutput, nearest
+from stepwell.stores.metrics import shared, the_one
 
 R = TypeVar("R")
 
@@ -24,9 +25,16 @@ class Sweep(Generic[R]):
     """
 
     def __init__(
-        self, group: str, status: str, seconds: float, runs: Sequence[Run[R]], document: Mapping[str, Any]
+        self,
+        group: str,
+        status: str,
+        seconds: float,
+        runs: Sequence[Run[R]],
+        document: Mapping[str, Any],
+        html: Callable[[Sequence[Run[R]]], str],
     ) -> None:
         self.id = group
+        self._html = html
         self.status = status
         self.seconds = seconds
         self.runs: list[Run[R]] = list(runs)
@@ -41,11 +49,13 @@ class Sweep(Generic[R]):
     def best(self, metric: str, *, lowest: bool = False) -> Run[R]:
         """The run with the highest value of a metric, or the lowest; the first of several that are equal.
 
-        Runs without it, and with NaN, do not count. Raises `UnknownOutput` where no run has it.
+        Runs without it, and with NaN, do not count. `metric` is a bare name, or `STEP.METRIC`. Raises `UnknownOutput`
+        where no run has it, and `AmbiguousMetric` where several steps of a run logged one of that bare name.
         """
-        found = [run for run in self.runs if run.metrics.get(metric, float("nan")) == run.metrics.get(metric)]
+        values = [(the_one(run.metrics, metric, run.id), run) for run in self.runs]
+        found = [(value, run) for value, run in values if value is not None and value == value]
         if not found:
-            known = list(dict.fromkeys(name for run in self.runs for name in run.metrics))
+            known = shared([run.metrics for run in self.runs])
             hint = nearest(metric, known)
             told = f"metrics are: {', '.join(known)}" if known else "no step recorded one: log.metric(...)"
             raise UnknownOutput(
@@ -53,11 +63,11 @@ class Sweep(Generic[R]):
                 fixes=[f"did you mean `{hint}`?" if hint else told],
             )
         sign = -1.0 if lowest else 1.0
-        return max(found, key=lambda run: sign * run.metrics[metric])
+        return max(found, key=lambda one: sign * one[0])[1]
 
     def table(self) -> list[dict[str, Any]]:
         """A row a point: its run, the values that vary, status, seconds, and metrics (None where it has not got one)."""
-        names = list(dict.fromkeys(name for run in self.runs for name in run.metrics))
+        names = shared([run.metrics for run in self.runs])
         return [
             {
                 "run": run.id,
@@ -89,16 +99,5 @@ class Sweep(Generic[R]):
         return f"<sweep {self.id} {self.status}: {len(self.runs)} points{bad}>"
 
     def _repr_html_(self) -> str:
-        """The table, for notebooks."""
-        rows = self.table()
-        names = list(rows[0]) if rows else []
-        cells = [[_cell(row[name]) for name in names] for row in rows]
-        return html_table(
-            f"{self.id}  {self.status}", names, cells, f"{len(rows)} points in {self.seconds:.2f} s"
-        )
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        """A row a point with the best of each metric marked, for notebooks."""
+        return self._html(self.runs)

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _MISSING_NAME = re.compile(r"cannot import name '([^']+)'")
 
+_OTHERS = ("site-packages", "node_modules")
+"""Folders whose files are somebody else's."""
+
 
 class Target(NamedTuple):
     """What a command is about: the root, the module to load, and a pipeline's name ("" for the default one)."""
@@ -95,8 +98,10 @@ def _no_file(file: Path, place: str, here: Path) -> NoPipelineFile:
         fixes += [f"did you mean `{hint}`?"] if hint else []
         what = f"there is no file `{place}` in `{here.name or here}`"
     else:
-        candidates = (path.name for path in _python_files(here) if _has_pipeline(path))
-        fixes += [f"stepwell plan {name}" for name in islice(candidates, 3)]
+        candidates = (
+            path.relative_to(here) for path in _python_files(here, deep=True) if _has_pipeline(path)
+        )
+        fixes += [f"stepwell plan {path}" for path in islice(candidates, 3)]
         above = next((folder for folder in here.resolve().parents if (folder / DEFAULT_FILE).is_file()), None)
         fixes += [f"stepwell -C {os.path.relpath(above, here)} ..."] if above is not None else []
         fixes.append("stepwell new     (writes a pipeline.py to start from)")
@@ -109,8 +114,9 @@ def _no_file(file: Path, place: str, here: Path) -> NoPipelineFile:
 def _python_files(here: Path, *, deep: bool = False) -> Iterator[Path]:
     """The Python files of a folder; with `deep` also those below, as far as that is quick."""
     yield from (path for path in sorted(here.glob("*.py")) if path.is_file())
-    for path in islice(here.rglob("*/*.py"), 5000) if deep else ():
-        if not any(part.startswith(".") for part in path.relative_to(here).parts):
+    below = islice(here.rglob("*/*.py"), 5000) if deep else ()
+    for path in sorted(below, key=lambda path: (len(path.parts), path)):
+        if not any(part.startswith(".") or part in _OTHERS for part in path.relative_to(here).parts):
             yield path
 
 

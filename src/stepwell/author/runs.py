@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from stepwell.errors import StepError, StepwellError
 from stepwell.kernel.graph import Constant, FromSource, FromStep, leaves
 from stepwell.kernel.plan import Decision, Plan
+from stepwell.kernel.ports import Artifact
 from stepwell.plugins.registry import runner
 
 R = TypeVar("R")
@@ -168,10 +169,44 @@ class PlanView:
         return found
 
 
+class ArtifactView:
+    """What a step of a run gave. A notebook shows what it holds: rows of a table, a picture, a model in words.
+
+    `run` and `step` are ids, `name` that of the output ("result" where the step has one), `digest` that of its content,
+    `size` its bytes, `note` what it is in a few words: "(336776, 19) DataFrame".
+    """
+
+    def __init__(
+        self, run: str, step: str, artifact: Artifact, load: Callable[[], Any], html: Callable[[], str]
+    ) -> None:
+        self.run = run
+        self.step = step
+        self.name = artifact.name
+        self.digest = artifact.digest
+        self.size = artifact.size
+        self.note = artifact.note
+        self._load = load
+        self._html = html
+
+    def load(self) -> Any:
+        """The value. Raises `ArtifactGone`, `CannotDecode`."""
+        return self._load()
+
+    def __repr__(self) -> str:
+        name = self.step if self.name == "result" else f"{self.step}.{self.name}"
+        told = f": {self.note}" if self.note else ""
+        return f"<{name} of {self.run}{told}, {self.size:,} bytes>"
+
+    def _repr_html_(self) -> str:
+        """What it holds, for notebooks; nothing in it is run."""
+        return self._html()
+
+
 class Run(Generic[R]):
     """A run that has ended: `status` is "succeeded", "failed" or "interrupted".
 
-    `steps` by id, `metrics` as last logged, `document` as `stepwell run --json` prints it.
+    `steps` by id, `metrics` as last logged, `document` as `stepwell run --json` prints it. `run["train"]` is what a step
+    gave, `run["split.held_out"]` one of several outputs.
     """
 
     def __init__(
@@ -185,8 +220,10 @@ class Run(Generic[R]):
         load: Callable[[], R],
         error: StepwellError | None,
         html: Callable[[], str],
+        gave: Callable[[str], ArtifactView],
     ) -> None:
         self.id = run
+        self._gave = gave
         self._html = html
         self.status = status
         self.seconds = seconds
@@ -215,25 +252,16 @@ class Run(Generic[R]):
             self._result.append(self._load())
         return self._result[0]
 
+    def __getitem__(self, name: str) -> ArtifactView:
+        """What a step gave, by its id or name, or "step.output". Raises `UnknownStep`, `UnknownOutput`."""
+        return self._gave(str(name))
+
+    # With `__getitem__` alone it could be iterated over, by numbers that no step has.
+    __iter__: None = None
+
     def __repr__(self) -> str:
         return f"<run {self.id} {self.status}>"
 
     def _repr_html_(self) -> str:
         """The run for notebooks: its steps, metrics, figures and tables; of one that failed what failed."""
         return self._html()
-
-
-def html_table(heading: str, names: Sequence[str], rows: Iterable[Sequence[str]], said: str) -> str:
-    """A table as HTML: a heading above, a sentence below; all text is escaped."""
-    from html import escape  # only notebooks draw this
-
-    def line(cells: Sequence[str], kind: str) -> str:
-        inner = "".join(f'<{kind} style="text-align: left">{escape(cell)}</{kind}>' for cell in cells)
-        return f"<tr>{inner}</tr>"
-
-    body = "".join(line(row, "td") for row in rows)
-    return (
-        f"<div><strong>{escape(heading)}</strong>"
-        f"<table><thead>{line(names, 'th')}</thead><tbody>{body}</tbody></table>"
-        f"<span>{escape(said)}</span></div>"
-    )

@@ -24,6 +24,7 @@ __all__ = [
     "Kernel",
     "Notebook",
     "cells_of",
+    "in_kernel",
     "kernel_of",
     "notebook_of",
     "root_at",
@@ -82,6 +83,11 @@ def shell() -> Any:
             return found
     asked = getattr(builtins, "get_ipython", None) if "IPython" in sys.modules else None
     return asked() if asked is not None else None
+
+
+def in_kernel() -> bool:
+    """Whether this program is the kernel of a Jupyter front end, where a display can be drawn anew."""
+    return hasattr(shell(), "kernel")
 
 
 def shell_of(function: Callable[..., Any]) -> Any:

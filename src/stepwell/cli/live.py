@@ -1,7 +1,8 @@
-"""The live view of a run on a terminal: a row for each active step, and below them how far the whole is.
+"""The live view of a run: a row for each active step, and below them how far the whole is.
 
 What ends is printed above, as `screen.Lines` prints it; what steps print passes by there too. There are never more rows
-than the terminal has lines, nor longer ones than it has columns: what matters least is left out.
+than there is room for, nor longer ones than it is wide: what matters least is left out. `Live` draws on a terminal, and
+`cell.InCell` in a notebook.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from rich.console import Console
 from rich.live import Live as RichLive
@@ -40,7 +41,7 @@ BAR = 16
 _WORDS = {"failed": ("failed", "red"), "blocked": ("blocked", "red"), "cached": ("reused", "dim")}
 
 
-class Live(Lines):
+class Rows(Lines):
     """`screen.Lines`, with the active steps below them. `pace` follows the run."""
 
     def __init__(
@@ -58,24 +59,22 @@ class Live(Lines):
         self.last: dict[int, str] = {}
         self.since = time.monotonic()
         self.over = False
-        self.console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
-        self.drawing = RichLive(
-            get_renderable=self.draw,
-            console=self.console,
-            refresh_per_second=RATE,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
 
-    def __enter__(self) -> Live:
-        self.drawing.start()
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        self._stop()
+        self.stop()
+
+    def room(self) -> tuple[int, int]:
+        """The columns and lines that there are, now."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Take the rows away."""
+        self.over = True
 
     def points(self, labels: Sequence[str]) -> None:
         """Follow the points of a sweep, too."""
@@ -101,12 +100,8 @@ class Live(Lines):
 
     def end(self, run: str, progress: Progress, result: Any) -> None:
         """Take the rows away, and print the summary."""
-        self._stop()
+        self.stop()
         super().end(run, progress, result)
-
-    def write(self, line: str) -> None:
-        """Print a line above the rows."""
-        self.console.print(Text.from_ansi(line))
 
     def _so_far(self, progress: Progress) -> None:
         """It stands below the rows."""
@@ -114,19 +109,19 @@ class Live(Lines):
     # ------------------------------------------------------------------ drawing
 
     def draw(self) -> Text:
-        """The rows, for the terminal as large as it is now."""
+        """The rows, for as much room as there is now."""
         if self.over:
             return Text()
-        now, size = time.monotonic(), self.console.size
-        width = max(size.width - 1, 1)
+        now, (columns, lines) = time.monotonic(), self.room()
+        width = max(columns - 1, 1)
         active = list(self.pace.running.items())
         whole = self._whole(now, len(active), width)
-        room = max(1, size.height - SPARE - len(whole))
+        room = max(1, lines - SPARE - len(whole))
         shown = active if len(active) <= room else active[: max(room - 1, 0)]
         rows = [self._row(node, now - began, width) for node, began in shown]
         if len(shown) < len(active):
             rows.append(Text(f"    … and {len(active) - len(shown)} more", style="dim"))
-        rows = [*rows, *whole][: max(size.height - 1, 1)]
+        rows = [*rows, *whole][: max(lines - 1, 1)]
         for row in rows:
             row.truncate(width, overflow="ellipsis")
         return Text("\n", no_wrap=True).join(rows)
@@ -200,9 +195,45 @@ class Live(Lines):
             row.append(f"  best {short(best.metric, 24)} {number(best.value)}: {short(best.point, 60)}")
         return [row]
 
-    def _stop(self) -> None:
+
+class Live(Rows):
+    """The rows on a terminal."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        stream: TextIO,
+        pace: Pace,
+        *,
+        quiet: bool = False,
+        store: LocalStore | None = None,
+    ) -> None:
+        super().__init__(plan, stream, pace, quiet=quiet, store=store)
+        self.console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
+        self.drawing = RichLive(
+            get_renderable=self.draw,
+            console=self.console,
+            refresh_per_second=RATE,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        self.drawing.start()
+        return self
+
+    def room(self) -> tuple[int, int]:
+        """The columns and lines of the terminal, which may change."""
+        return self.console.size.width, self.console.size.height
+
+    def write(self, line: str) -> None:
+        """Print a line above the rows."""
+        self.console.print(Text.from_ansi(line))
+
+    def stop(self) -> None:
         """Take the rows away, whatever the terminal does."""
-        self.over = True
+        super().stop()
         try:
             self.drawing.stop()
         except OSError:  # it is gone: what is said from now on finds that out, and tells it
