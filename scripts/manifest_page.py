@@ -82,7 +82,8 @@ A gate compares (`>=`, `>`, `<=`, `<`, `==`) two sums, differences or products o
 
 | | |
 |---|---|
-| `auc` | a metric of the release that is looked at; in quotes where it is no word: `"val/auc"` |
+| `auc` | a metric of the release that is looked at, in quotes where it is no word: `"val/auc"`. It is the one of the step that the output comes from, else of the only step that logs it |
+| `"score.auc"` | the one of the step `score` |
 | `0.81` | a number |
 | `production.auc` | that metric of the release which is in a channel now; `production["val/auc"]`. A `-` in the name of a channel is written `_` |
 

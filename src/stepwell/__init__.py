@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stepwell.author.kinds.sql import sql as sql
     from stepwell.author.pipelines import Pipeline as Pipeline
     from stepwell.author.pipelines import pipeline as pipeline
+    from stepwell.author.runs import ArtifactView as ArtifactView
     from stepwell.author.runs import PlannedSource as PlannedSource
     from stepwell.author.runs import PlannedStep as PlannedStep
     from stepwell.author.runs import PlanView as PlanView
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from stepwell.worker.secrets import Secret as Secret
 
 _HOME = {
+    "ArtifactView": "stepwell.author.runs:ArtifactView",
     "Check": "stepwell.author.checks:Check",
     "Columns": "stepwell.codecs.columns:Columns",
     "Endpoint": "stepwell.author.sections:Endpoint",
@@ -80,6 +82,7 @@ _HOME = {
 }
 
 __all__ = [
+    "ArtifactView",
     "Check",
     "Columns",
     "Endpoint",

@@ -17,6 +17,7 @@ only checks what it is given, so that code which records can be called from anyw
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +30,9 @@ MANY = 3 * 8192
 
 LONGEST_NAME = 500
 """Characters of a name."""
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What no name of a metric or tag has: they are typed in conditions, and shown in lines and tables."""
 
 
 class Recorder:
@@ -128,11 +132,13 @@ def metric(name: str, value: Any, step: int | None = None) -> None:
 
     `value` is anything that `float()` takes: an int, a NumPy scalar, a tensor of one element; also NaN
     and infinities. Without `step`, a later value of the same name replaces an earlier one. A call takes less than a
-    microsecond: record every iteration. Raises `CannotRecord` where the name is not text, the value not a number.
+    microsecond: record every iteration. Raises `CannotRecord` where the name is not text on one line, the value not a number.
     """
-    if type(value) is not float or type(step) is not int or type(name) is not str or not name:
-        if not isinstance(name, str) or not name:
-            raise _refused(f"the name of a metric is text, not {name!r:.80}")
+    if type(value) is not float or type(step) is not int or type(name) is not str or name not in _sound:
+        if type(name) is not str or name not in _sound:
+            _typed(name, "metric")
+            if len(_sound) < MANY:
+                _sound.add(name)
         value, step = _number(name, value), _place(name, step)
     recorder = _recorder
     if recorder is not None:
@@ -227,10 +233,10 @@ def progress(done: float, total: float | None = None, text: str = "") -> None:
 def tag(*names: str, **values: Any) -> None:
     """Tag the run: `log.tag("baseline")`, `log.tag(dataset="v2")`. Found again by `stepwell runs --where`.
 
-    Raises `CannotRecord` where a tag is no text, or empty.
+    Raises `CannotRecord` where a tag is no text on one line, or empty.
     """
     for name in names:
-        _named(name, "tag")
+        _typed(name, "tag")
     for name in names:
         _take("tag", name, "", None)
     for name, value in values.items():
@@ -248,10 +254,24 @@ def _take(kind: str, name: str, value: Any, step: Any) -> None:
         _recorder.thing(kind, name, value, place)
 
 
+_sound: set[str] = set()
+"""Names of metrics that were looked at, and are well: a metric is recorded a million times."""
+
+
+def _typed(name: object, what: str) -> None:
+    """Raises `CannotRecord` for what cannot be the name of a metric or a tag, which people type in conditions."""
+    _named(name, what)
+    if CONTROL.search(str(name)):
+        raise _refused(
+            f"the name of a {what} has a line break or another control character: {name!r:.80}",
+            "a name on one line, and what is longer to log.text",
+        )
+
+
 def _named(name: object, what: str) -> None:
     if not isinstance(name, str) or not name.strip():
         raise _refused(f"the name of a {what} is text, not {name!r:.80}")
-    if len(name) > LONGEST_NAME:
+    if len(name) > LONGEST_NAME and what != "metric":  # that is cut, with a note
         raise _refused(f"the name of a {what} has {len(name):,} characters", f"at most {LONGEST_NAME}")
 
 

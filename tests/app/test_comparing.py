@@ -13,10 +13,11 @@ from stepwell.app.comparing import Options, compare_runs
 from stepwell.app.directions import change, direction_of
 from stepwell.app.finding import Wanted, best_of, find, named, said_directions, unnamed
 from stepwell.app.movements import Locks, _facts, _shown
+from stepwell.app.sincelast import since_last
 from stepwell.cli.side_by_side import csv_text, lines
 from stepwell.dist.lock import Data, Lock
 from stepwell.dist.lockfile import text_of
-from stepwell.errors import BadFilter, NothingToCompare, UnknownField, UnknownRun
+from stepwell.errors import AmbiguousMetric, BadFilter, NothingToCompare, UnknownField, UnknownRun
 from stepwell.kernel.events import RunFinished, StepFinished
 from stepwell.kernel.plan import Decision, Reason
 from stepwell.kernel.ports import Recorded
@@ -47,10 +48,26 @@ def empty(tmp_path):
         yield opened
 
 
-def add(store, params, metrics=(), *, roles=(), outputs=(), pipeline="delays", status="succeeded", about=()):
-    """A run of one step, recorded as runs are."""
-    facts = Facts(pipeline, params, [("score", "score", "pipeline:score")], 1000.0, about=dict(about))
+def add(
+    store,
+    params,
+    metrics=(),
+    *,
+    roles=(),
+    outputs=(),
+    pipeline="delays",
+    status="succeeded",
+    about=(),
+    again=(),
+):
+    """A run of one step, recorded as runs are; with `again` of a second one, `check`, that logs these metrics."""
+    nodes = [(name, name, f"pipeline:{name}") for name in (("score", "check") if again else ("score",))]
+    facts = Facts(pipeline, params, nodes, 1000.0, about=dict(about))
     record = store.begin(facts)
+    if again:
+        second = result_of(f"check {params}", [], step="pipeline:check", run=record.run, metrics=tuple(again))
+        store.results.keep(second, [])
+        record.add(StepFinished(1, Decision(1, "run", (Reason("new", "new"),), second.key, None), second))
     for place, text in enumerate(roles):
         record.add(Recorded(0, Thing("role", f"role{place}", text=text)))
     result = result_of(repr(params), outputs, step="pipeline:score", run=record.run, metrics=tuple(metrics))
@@ -158,6 +175,13 @@ def test_without_words_the_last_two_runs_of_the_pipeline(empty, tmp_path):
     add(empty, {"depth": 2})
     add(empty, {"depth": 3}, pipeline="other")
     assert unnamed(empty) == ["r2", "r4"]
+    add(empty, {"depth": 4}, pipeline="other")
+    empty.commit(now=True)
+    empty.database.write(lambda connection: connection.execute("UPDATE runs SET tags = '[' WHERE id = 4"))
+    assert unnamed(empty) == ["r2", "r4", "r5"]
+    document = checked(compare_runs(empty, tmp_path))
+    assert [run["run"] for run in document["runs"]] == ["r2", "r5"]
+    assert document["damaged"] == ["r4"]
     assert [run["run"] for run in compare_runs(empty, tmp_path, ["r3"])["runs"]] == [
         "r1",
         "r3",
@@ -175,6 +199,37 @@ def test_chosen_runs_keep_the_order_in_which_they_are_named(store, tmp_path):
 
 
 # --------------------------------------------------------------------------- what is said
+
+
+def test_metrics_of_runs_have_one_name_also_where_another_step_came_to_log_it(empty, tmp_path):
+    add(empty, {"depth": 1}, [("auc", 0.6)])
+    add(empty, {"depth": 2}, [("auc", 0.7)])
+    add(empty, {"depth": 3}, [("auc", 0.8), ("loss", 0.2)], again=[("auc", 0.5)], pipeline="other")
+    for wanted in (Wanted("auc > 0.1"), Wanted(sort="auc"), Wanted(best="auc")):
+        with pytest.raises(AmbiguousMetric, match=r"of r3: score\.auc, check\.auc"):
+            find(empty, wanted)
+        assert find(empty, wanted._replace(pipeline="delays")).total == 2
+    assert find(empty, Wanted(best="score.auc")).ids == ["r3", "r2", "r1"]
+    assert find(empty, Wanted("score.auc > 0.65", "-score.auc")).ids == ["r3", "r2"]
+    assert find(empty, Wanted(best="check.auc")).ids == ["r3"]
+    assert find(empty, Wanted('auc > 0.65 and pipeline == "delays"')).ids == ["r2"]
+
+    def rows(*runs, glob=""):
+        found = checked(compare_runs(empty, tmp_path, runs, Options(metrics=glob)))
+        return {row["name"]: list(row["values"].values()) for row in found["metrics"]}, found["notes"]
+
+    assert rows("r1", "r2")[0] == {"auc": [0.6, 0.7]}
+    assert rows("r1", "r3")[0] == {"score.auc": [0.6, 0.8], "check.auc": [None, 0.5], "loss": [None, 0.2]}
+    assert rows("r1", "r2", glob="score.*")[0] == {"auc": [0.6, 0.7]}
+    assert any("no metric has a name like `nope*`" in note for note in rows("r1", "r2", glob="nope*")[1])
+    table = csv_text(empty.runs.some(["r1", "r3"]))
+    assert [line.split(",")[-3:] for line in table.splitlines()] == [
+        ["metrics.score.auc", "metrics.check.auc", "metrics.loss"], ["0.6", "", ""], ["0.8", "0.5", "0.2"],
+    ]  # fmt: skip
+    since = since_last(empty, "r2", {}, empty.runs.run("r3").metrics)
+    assert [(one.name, one.value, one.before) for one in since.moved] == [
+        ("score.auc", 0.8, 0.6), ("check.auc", 0.5, None), ("loss", 0.2, None),
+    ]  # fmt: skip
 
 
 def test_two_runs_with_everything_different(store, tmp_path):

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stepwell.app.filtering import COLUMNS, Filter, Name, Order, ordered, span_of, unknown_field
-from stepwell.errors import BadFilter
+from stepwell.app.filtering import COLUMNS, Filter, Name, Order, has, ordered, span_of, unknown_field
+from stepwell.errors import AmbiguousMetric, BadFilter
+from stepwell.stores.metrics import gathered
 
 NAN = float("nan")
 
@@ -97,6 +98,47 @@ def test_nothing_that_anybody_types_is_an_exception():
     assert read > 50
 
 
+def test_a_bare_name_of_several_metrics_is_refused_where_the_answer_hangs_on_it():
+    several = Run(
+        run="r7", metrics=gathered([("score", [("auc", 0.9), ("f1", 0.5)]), ("check", [("auc", 0.7)])])
+    )
+    for text in (
+        "auc > 0.5",
+        "not auc > 0.5",
+        "auc == none",
+        "auc > 0.5 and depth == 6",
+        "depth == 4 or auc > 0.5",
+        "metrics.auc > 0.5",
+    ):
+        with pytest.raises(AmbiguousMetric, match=r"of r7: score\.auc, check\.auc\n"):
+            Filter.parse(text).matches(several)
+    for text in (
+        "auc > 0.5 or depth == 6",
+        "depth == 6 or auc > 0.5",
+        "score.auc > 0.8",
+        "check.auc < 0.8",
+        "score.f1 == f1",
+        "`score.auc` > 0.8",
+    ):
+        assert Filter.parse(text).matches(several)
+    for text in ("auc > 0.5 and depth == 4", "depth == 4 and auc > 0.5", "other.auc > 0"):
+        assert not Filter.parse(text).matches(several)
+    assert (has(several, "auc"), has(several, "score.auc"), has(several, "aux")) == (True, True, False)
+    with pytest.raises(AmbiguousMetric):
+        ordered([several], Order.parse("auc"))
+    assert ordered(
+        [several, Run(metrics={}), Run(metrics={"auc": NAN})], Order.parse("score.auc"), numbers=True
+    ) == [several]
+
+
+def test_infinity_and_nan_are_numbers_and_names_of_metrics_in_backticks():
+    for text in ("inf > 1", "1 < inf", "nan == 1", "-inf < 3", "inf in [1]"):
+        with pytest.raises(BadFilter, match="stands in backticks"):
+            Filter.parse(text)
+    assert Filter.parse("auc < inf").matches(Run())
+    assert Filter.parse("`inf` > 1 and metrics.inf > 1").matches(Run(metrics={"inf": 2.0}))
+
+
 def test_names_that_are_asked_for():
     found = Filter.parse(
         "depth > 4 and (auc > 0.8 or status == failed) and `a b` in ['x'] and params.lr > 0 and depth"
@@ -111,6 +153,8 @@ def test_names_that_are_asked_for():
     assert found.metrics() == ["depth", "auc", "a b"]
     error = unknown_field(Name("auk", 3), ["auc", "loss"], "1 < auk")
     assert (error.code, error.fixes[0]) == ("E542", "did you mean `auc`?")
+    unquoted = unknown_field(Name("tree", 9), ["model"], "model == tree and a > 1")
+    assert unquoted.fixes[0] == 'a text stands in quotes: model == "tree" and a > 1'
     assert unknown_field(Name("zzz"), []).fixes == (f"there are: {', '.join(COLUMNS)}",)
 
 

@@ -173,3 +173,26 @@ def test_runs_that_are_gone_are_no_error_and_what_is_new_is_seen(root, tmp_path)
         found = lineage(store, made["total"].digest)
         assert found["made"] is None
         assert lineage(store, made["read"].digest)["made"]["run"] == "r1"
+
+
+def test_nothing_leads_to_a_run_that_gc_took_and_what_comes_back_is_found(root, tmp_path):
+    forget()
+    subprocess.run(["cp", "-r", root / ".stepwell", tmp_path / ".stepwell"], check=True)
+
+    def gc(*words):
+        subprocess.run(
+            [STEPWELL, "gc", "--yes", *words], cwd=tmp_path, check=True, capture_output=True, timeout=60
+        )
+
+    with open_store(tmp_path / ".stepwell", readonly=True) as store:
+        first, last = outputs(store, "r1")["total"].digest, outputs(store, "r2")["total"].digest
+        assert {entry["run"] for entry in lineage(store, last)["from"]} == {"r1", ""}
+        assert lineage(store, first)["made"]["run"] == "r1"
+        gc("--keep", "1", "--older-than", "0")
+        assert store.runs.ids() == ["r2"]
+        found = lineage(store, last)["from"]
+        assert {entry["run"] for entry in found} == {"r2", ""}
+        assert {"read", "part[6]"} < {entry["id"] for entry in found}
+        assert lineage(store, first)["made"] is None
+        gc("--undo")
+        assert lineage(store, first)["made"]["run"] == "r1"

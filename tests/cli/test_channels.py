@@ -285,6 +285,19 @@ def test_a_release_is_withdrawn_wherever_it_is(both) -> None:
     assert versions(both) == ["1.5.0", "1.4.0"]
 
 
+def test_what_is_told_of_a_withdrawal_is_what_the_channel_has_then(both) -> None:
+    still = ", which still has 1.5.0\n"
+    reason = ("--channel", "production", "--why", "leaks labels")
+    assert both("yank", "1.4.0", *reason).out == f"churn 1.4.0 withdrawn from production{still}"
+    assert both("unyank", "1.4.0", *reason).out == f"churn 1.4.0 back in production{still}"
+    withdrawn = both("yank", "1.5.0", *reason).out
+    assert withdrawn == "churn 1.5.0 withdrawn from production, which has 1.4.0 now\n"
+    assert both("unyank", "1.5.0", *reason).out == "churn 1.5.0 back in production, which had 1.4.0\n"
+    rows = both("history", "production").out.splitlines()[:4]
+    assert "unyank   1.5.0  from 1.4.0" in rows[0]
+    assert all("from" not in row for row in rows[1:])
+
+
 def test_what_was_withdrawn_from_a_channel_is_not_said_to_come_there(both) -> None:
     both("yank", "1.5.0", "--channel", "production", "--why", "leaks labels")
     production = both("channels", "--json").json["projects"][0]["channels"][1]

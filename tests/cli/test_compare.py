@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+import sys
+from pathlib import Path
+
 import pytest
+from cli_projects import Project
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "stores"))
+
+from many_runs import build
 
 TABLES = """
     from pathlib import Path
@@ -33,8 +42,6 @@ TABLES = """
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Two runs: another number of rows, other code, another source."""
-    from cli_projects import Project
-
     project = Project(tmp_path_factory.mktemp("compare"))
     project.write(TABLES)
     project.write("a,b\n1,2\n", "raw.csv")
@@ -58,7 +65,17 @@ def test_two_runs_are_told_apart(runs):
     assert document["runs"][1]["tags"] == ["trees"]
 
 
+def test_a_table_tells_beside_itself_what_is_left_out(runs):
+    told = runs("compare", "r1", "r2", "--csv", "--limit", "1", "--metric", "nope*")
+    assert told.out.count("\n") == 2
+    assert "note: 1 of 2 runs are compared" in told.err
+    assert "note: no metric has a name like `nope*`: there are auc" in told.err
+
+
 def test_runs_are_listed_by_conditions(runs):
+    assert [row["run"] for row in runs("runs", "--where", "score.auc > 0.61", "--json").json["runs"]] == [
+        "r2"
+    ]
     assert [row["run"] for row in runs("runs", "--where", "auc > 0.61", "--json").json["runs"]] == ["r2"]
     assert [row["run"] for row in runs("runs", "--sort", "auc", "--json").json["runs"]] == ["r1", "r2"]
     assert [row["run"] for row in runs("runs", "--sort", "-auc", "--json").json["runs"]] == ["r2", "r1"]
@@ -71,6 +88,7 @@ def test_runs_are_listed_by_conditions(runs):
         (("compare", "--where", "auc >"), "E541"),
         (("compare", "--where", "auk > 1"), "E542"),
         (("runs", "--sort", "auk"), "E542"),
+        (("runs", "--where", "check.auc > 0"), "E542"),
         (("compare", "--where", "auc > 2"), "E543"),
         (("compare", "r9"), "E108"),
         (("compare", "--best", "auc", "--sort", "auc"), "E100"),
@@ -78,3 +96,36 @@ def test_runs_are_listed_by_conditions(runs):
 )
 def test_what_is_typed_wrong_is_told(runs, words, code):
     assert runs.refused(*words, code=2)["code"] == code
+
+
+def test_what_is_damaged_hides_nothing_that_is_sound(tmp_path):
+    """Of seven single runs and a sweep of seven, one each cannot be read: the others are listed, and it is said which."""
+    project = Project(tmp_path)
+    build(project.root / ".stepwell", runs=14, metrics=2, points=0)
+    with sqlite3.connect(project.root / ".stepwell" / "store.db") as database:
+        database.execute("UPDATE runs SET params = '{\"depth\": ' WHERE id IN (2, 14)")
+    database.close()
+    told = "the records of r14, r2 are damaged in the store"
+    listed = project("runs", code=6)
+    assert told in listed.err
+    assert "fix   stepwell verify    takes them out" in listed.err
+    _, sweep, *single = listed.out.splitlines()
+    assert "1 damaged" in sweep
+    assert "7 points" in sweep
+    assert [line.split()[0] for line in single] == ["r7", "r6", "r5", "r4", "r3", "r2", "r1"]
+    assert [line.split()[0] for line in single if "damaged" in line] == ["r2"]
+    points = project("runs", "--json", code=6)
+    assert told in points.err
+    status = {row["run"]: row["status"] for row in points.json["runs"]}
+    assert [run for run in status if status[run] == "damaged"] == ["r14", "r2"]
+    assert len(status) == 14
+    found = project("runs", "--where", "depth > 0", code=6)
+    assert told in found.err
+    assert "damaged" not in found.out
+    assert "r14" in project("show", "g2", code=6).err
+    compared = project("compare", "--json", code=6)
+    assert (compared.json["damaged"], len(compared.json["runs"])) == (["r14"], 6)
+    assert "r14" in compared.err
+    assert project("compare", "r1..r4", "--csv", code=6).out.count("\n") == 5
+    assert project.refused("compare", "r1", "r2", code=6)["code"] == "E502"
+    assert project.refused("show", "r14", code=6)["fixes"][0].startswith("stepwell verify ")

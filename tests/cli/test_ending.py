@@ -74,6 +74,32 @@ def test_points_of_a_sweep_are_no_last_run_where_there_is_another(project):
     assert "since r1: depth 4 → 9" in project("run", "depth=9").out
 
 
+def test_what_is_no_plain_data_stands_with_its_note_in_a_result(project):
+    """An array beside a number: JSON has null there, and people read what it is; alone in a record the step says it."""
+    project.write(
+        """
+        import numpy as np
+        from stepwell import pipeline, step
+
+        @step
+        def numbers() -> np.ndarray:
+            return np.zeros(3)
+
+        @step
+        def total(values: np.ndarray) -> float:
+            return float(values.sum())
+
+        @pipeline
+        def main() -> tuple[np.ndarray, float, dict]:
+            values = numbers()
+            return values, total(values), {"all": [values, None], "one": values}
+        """
+    )
+    note = next(line for line in project("run").out.splitlines() if line.startswith("result"))
+    assert note == "result  [(3,) float64, 0.0, {'all': [(3,) float64, None], 'one': None}]"
+    assert project("run", "--json").json["result"] == [None, 0.0, {"all": [None, None], "one": None}]
+
+
 def test_many_steps_of_which_some_fail(project):
     project.write(CROWD)
     out = project("run", "--keep-going", code=1).out

@@ -246,7 +246,9 @@ def test_where_nothing_leaves_there_is_nothing_to_release(locked) -> None:
     ]
     (locked.root / "pipeline.py").write_text("\n".join(lines), "utf-8")
     commit(locked)
-    assert refused(locked, "1.0.0")["code"] == "E713"
+    error = refused(locked, "1.0.0")
+    assert error["code"] == "E713"
+    assert error["fixes"] == ['in `pipeline.py`: [tool.stepwell.outputs.model] step = "train"']
 
 
 @pytest.mark.parametrize(
@@ -275,6 +277,7 @@ def test_a_version_goes_up(locked) -> None:
         error["what"]
         == "1.1.0 was released already, and dist/little_model-1.1.0-py3-none-any.whl has other bytes"
     )
+    assert error["why"].startswith("it is of commit ")
     locked("release", "1.1.1")
 
 

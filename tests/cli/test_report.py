@@ -45,6 +45,7 @@ MODEL = """
     @step
     def check(model: list[float], strict: bool) -> bool:
         if strict:
+            log.metric("checked <b>", len(model))
             raise ValueError("<img src=x onerror=alert(3)> `tick` | pipe")
         return True
 
@@ -154,7 +155,7 @@ def test_a_failure_is_told_first_with_what_to_do(facts):
     told = "".join(seen.texts)
     assert "What failed" in told
     assert "<img src=x onerror=alert(3)>" in told
-    assert told.index("What failed") < told.index("Graph")
+    assert told.index("What failed") < told.index("checked <b>") < told.index("Graph")
     assert not [one for one in seen.of("img") if one.get("src") == "x"]
 
 
@@ -177,7 +178,9 @@ def test_markdown_is_short_and_holds_names_as_code(facts):
     assert "| parameter | `rate` | `0.5` | `0.7` |" in text
     assert "`‹i›tagged‹/i›`" in text
     assert len(text) < 6_000
+    assert "logged" not in text
     failed = markdown(facts("r3"))
+    assert "it had logged `checked ‹b›=1`" in failed
     assert "<img" not in failed
     assert "'tick' \\| pipe`" in failed
 

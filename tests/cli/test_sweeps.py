@@ -307,7 +307,8 @@ def test_sweeps_from_python(swept):
         assert sweep.best("auc", lowest=True).point == {"train.lr": 0.2, "depth": 5}
         rows = sweep.table()
         assert [row["depth"] for row in rows] == [2, 13, 2, 5, 13] and rows[1]["auc"] is None
-        assert "<table>" in sweep._repr_html_() and "2 did not succeed" in repr(sweep)
+        assert sweep._repr_html_().count("★") == 1 and "★ 1.5" in sweep._repr_html_()
+        assert "✗ failed" in sweep._repr_html_() and "2 did not succeed" in repr(sweep)
         with pytest.raises(UnknownOutput):
             sweep.best("acu")
         with pytest.raises(TooManyPoints):

@@ -22,29 +22,13 @@ import pytest
 
 from stepwell.codecs import choose
 from stepwell.codecs.content.digest import digest_of
+from stepwell.codecs.memory import MemorySink
 
 ROWS = 1000
 
 
-class Held:
-    """A sink in memory."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, data: Any, /) -> int:
-        self.data += data
-        return memoryview(data).nbytes
-
-    def tell(self) -> int:
-        return len(self.data)
-
-    def flush(self) -> None:
-        pass
-
-
 def encoded(value: Any) -> tuple[str, bytes]:
-    sink: Any = Held()
+    sink = MemorySink()
     codec, _ = choose.dump(value, "", sink)
     return codec, bytes(sink.data)
 

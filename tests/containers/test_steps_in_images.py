@@ -66,6 +66,11 @@ def test_values_and_files_go_in_and_out(project: Project, machine: Machine) -> N
     assert machine.containers() == []
     assert not list((project.root / ".stepwell" / "tmp").iterdir())
     assert set(project("plan", "--json").decisions.values()) == {"cached"}
+    text = project("export", "yaml", "-o", "r1.yaml", "--json").json["text"]
+    assert f"    kind: shell\n    place: image {TOOLS}\n" in text
+    assert f"    image {PYTHON}:\n      container image: sha256:" in text
+    assert "r2 gave what r1.yaml says" in project("run", "r1.yaml", "--force", "*").err
+    assert project("export", "yaml").out == text
     # What belongs to the project counts, as it does in any step.
     project.write(
         "def scaled(values, factor):\n    return [value * -factor for value in values]\n", "scale.py"

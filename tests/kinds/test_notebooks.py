@@ -87,6 +87,9 @@ def test_a_notebook_gets_values_and_gives_values(eda):
     assert cells[3]["outputs"][0]["text"] in (["rows 2\n"], "rows 2\n")
     assert str(eda.root) not in copy
     assert not kernels(eda.root)
+    text = eda("export", "yaml", "-o", "last.yaml", "--json").json["text"]
+    assert "    step: pipeline:explore\n    kind: notebook\n" in text
+    assert "the same bytes" in eda("run", "last.yaml").err
 
 
 def test_its_code_is_its_code_cells_and_what_they_import(eda):

@@ -59,6 +59,8 @@ def test_metrics(value, metrics):
         ({"none": None}, "gave None as `none`"),
         ({"big": 10**400}, "gave an int as `big`"),
         ({" ": 1.0}, "gave a number without a name"),
+        ({"a\nb": 1.0}, "whose name has a control character"),
+        ({"carrier": {"AA": {"": 1.0}}}, "gave a number without a name"),
     ],
 )
 def test_what_is_no_metric(value, told):

@@ -63,6 +63,11 @@ def test_a_step_of_a_wheel_runs_in_its_own_environment(project: Project, tmp_pat
     one, two = released(tmp_path, "1.4.0", "1.0", 1), released(tmp_path, "2.0.0", "2.0", 10)
     project.write(using(f"../built/{one.name}"))
     assert project("run", "--json").json["result"] == {"a": 1, "bb": 2, "greet": 1}
+    text = project("export", "yaml", "-o", "r1.yaml", "--json").json["text"]
+    assert f"place: use ../built/{one.name} steps:sizes\n" in text.replace('"', "")
+    assert '      greet: "1.0"\n      project churn: "1.4.0 (' in text
+    assert "the same bytes" in project("run", "r1.yaml", "--force", "*").err
+    assert project("export", "yaml").out == text
     project.edit(one.name, two.name)
     plan = project("plan").out
     assert "greet 1.0 → 2.0" in plan

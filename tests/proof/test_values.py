@@ -33,6 +33,7 @@ import pyarrow as pa
 import pytest
 
 from stepwell.codecs import choose
+from stepwell.codecs.memory import MemorySink
 from stepwell.kernel.identity import NotPlain, token
 
 
@@ -64,30 +65,9 @@ class Level(enum.IntEnum):
     RED = 1
 
 
-class Memory:
-    """A sink that keeps what is written."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def write(self, data: Any, /) -> int:
-        view = memoryview(data)
-        self.data += view.cast("B") if view.nbytes else b""
-        return view.nbytes
-
-    def tell(self) -> int:
-        return len(self.data)
-
-    def flush(self) -> None:
-        pass
-
-    def take(self, path: Path) -> tuple[str, int]:
-        raise NotImplementedError(path)
-
-
 def stored(value: Any) -> bytes:
     """What a value comes to in the key of a step that takes it: its codec and its bytes."""
-    sink = Memory()
+    sink = MemorySink()
     codec, _ = choose.dump(value, "", sink)
     return codec.encode() + b"\n" + bytes(sink.data)
 

@@ -206,6 +206,25 @@ def test_a_wrong_token_is_none(page: Page, token: str):
     assert "stepwell ui" in answer.body.decode()
 
 
+def test_a_person_without_the_cookie_reads_what_to_type(page: Page):
+    """Browsers say that they take HTML; programs, which do not, get the same as JSON."""
+    browser = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")]
+    answer = page.ask("GET", "/runs/r1?t=<script>", browser)
+    assert answer.status == 401
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"] == POLICY
+    text = answer.body.decode()
+    assert "<h1>The page is only for who started it.</h1>" in text
+    assert "<li><code>stepwell ui</code> and open the address that it prints</li>" in text
+    assert "stepwell explain E551" in text
+    assert not re.search(r"<script|<style|<link|<img|\ssrc=|\sstyle=", text)
+    told = page.ask("GET", "/runs/r1", [("accept", "*/*")])
+    assert told.json["error"]["code"] == "E551"
+    wrong = page.get("/raw/%3Cb%3E", accept=browser[0][1])
+    assert b"`&lt;b&gt;` is no digest" in wrong.body
+    assert page.get("/api/runs/r99", accept=browser[0][1]).json["error"]["code"] == "E108"
+
+
 def test_a_ticket_counts_once(page: Page):
     ticket = page.gate.ticket()
     assert page.ask("GET", f"/?t={ticket}").status == 303

@@ -19,6 +19,7 @@ from page_types import schema
 
 from stepwell.stores.local import open_store
 from stepwell.ui.application import ADDRESSES
+from stepwell.ui.live import state_of
 
 PIPELINE = """
     import sys
@@ -366,8 +367,6 @@ def copy(project: Project, tmp_path: Path) -> Iterator[tuple[Page, sqlite3.Conne
     [
         "UPDATE texts SET text = '[1, 2'",
         "UPDATE made SET text = '{}'",
-        "UPDATE runs SET params = 'x' WHERE id = 1",
-        "UPDATE runs SET metrics = '[[[[' WHERE id = 1",
         "UPDATE results SET outputs = X'00ff'",
         "UPDATE recorded SET artifact = 'x'",
         "UPDATE curves SET data = X'00'",
@@ -389,6 +388,65 @@ def test_damage_is_told_and_never_a_traceback(copy: tuple[Page, sqlite3.Connecti
         if answer.status == 500:
             assert answer.json["error"]["code"] in ("E500", "E502"), answer.body
     assert any(answer.status == 500 for answer in answers)
+
+
+def test_no_answer_leads_to_a_run_that_is_gone(copy: tuple[Page, sqlite3.Connection]):
+    page, connection = copy
+    before = of("RunPage", page.get("/api/runs/r4"))
+    assert before["previous"] == "r3"
+    assert {step["id"]: step["made_by"] for step in before["steps"]} == {"read": "r2", "fit": "r4"}
+    connection.execute("DELETE FROM runs WHERE id IN (2, 3)")
+    after = of("RunPage", page.get("/api/runs/r4"))
+    assert after["previous"] == "r1"
+    assert {step["id"]: step["made_by"] for step in after["steps"]} == {"read": "", "fit": "r4"}
+    assert after["steps"][0]["status"] == "cached"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "params = 'x'",
+        "metrics = '[[[['",
+        'metrics = \'{"loss": "high"}\'',
+        "tags = '[1]'",
+        "status = 'lost'",
+        "started = 'noon'",
+        "params = CAST(X'7bff7d' AS TEXT)",  # no UTF-8
+    ],
+)
+def test_the_list_shows_every_run_that_can_be_read(copy: tuple[Page, sqlite3.Connection], spoil: str):
+    page, connection = copy
+    connection.execute(f"UPDATE runs SET {spoil} WHERE id IN (2, 4)")
+    found = of("RunList", page.get("/api/runs"))
+    shown = {run["run"]: run["status"] for run in found["runs"]}
+    assert shown == {"r5": "succeeded", "r4": "damaged", "r3": "failed", "r2": "damaged", "r1": "succeeded"}
+    assert [run["run"] for run in of("RunList", page.get("/api/runs?where=depth==5"))["runs"]] == ["r5"]
+    (sweep, *_) = of("RunList", page.get("/api/runs?grouped=1"))["runs"]
+    assert (sweep["status"], [one["status"] for one in sweep["points"]]) == (
+        "damaged",
+        ["damaged", "succeeded"],
+    )
+    of("Project", page.get("/api/project"))
+    of("DataList", page.get("/api/data"))
+    told = of("StepHistory", page.get("/api/steps/pipeline:fit"))
+    assert [row["run"] for row in told["rows"]] == ["r5", "r3", "r1"]
+    compared = of("Comparison", page.get("/api/compare?run=r1..r5"))
+    assert ([run["run"] for run in compared["runs"]], compared["damaged"]) == (
+        ["r1", "r3", "r5"],
+        ["r2", "r4"],
+    )
+    assert "r2, r4" in compared["notes"][0]
+    for address in ("/api/runs/r2", "/api/compare?run=r1&run=r2"):
+        assert "stepwell verify" in refused(page.get(address), 500, "E502")["fixes"][0]
+
+
+def test_a_run_that_is_damaged_while_it_is_watched_hides_no_other(copy: tuple[Page, sqlite3.Connection]):
+    page, connection = copy
+    with open_store(page.folder, readonly=True) as store:
+        assert state_of(store, "r4").status == "succeeded"
+        connection.execute("UPDATE runs SET params = 'x', status = 'running', metrics = NULL WHERE id = 4")
+        assert state_of(store, "r4").status == "damaged"
+        assert state_of(store, "").status == ""
 
 
 def test_a_line_of_ten_megabytes_and_bytes_that_are_no_text(copy: tuple[Page, sqlite3.Connection]):

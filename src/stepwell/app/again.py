@@ -43,8 +43,10 @@ from stepwell.kernel.graph import DYNAMIC, Constant, Graph
 from stepwell.kernel.identity import token
 from stepwell.kernel.ports import Failure, Made, Task
 from stepwell.stores.blobs import Blobs
-from stepwell.stores.history import RunRow, StepRow
+from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.runrow import split
+from stepwell.stores.steprow import StepRow
 from stepwell.worker import failures, judges, secrets
 from stepwell.worker.execute import Call, Context
 from stepwell.worker.masking import in_this_process
@@ -127,7 +129,7 @@ def _recorded(store: LocalStore, wish: Wish) -> Then | None:
             raise _without_inputs(row, step)
         return then_of(store, row, step)
     pipeline = wish.pipeline.rpartition(":")[2] if not wish.pipeline.endswith(".py") else ""
-    rows = store.runs.runs(LOOKED_THROUGH, pipeline or None)
+    rows, _ = split(store.runs.runs(LOOKED_THROUGH, pipeline or None))
     failed = [row for row in rows if row.counts.get("failed")] if wish.failed else []
     for row, only_failed in [*((row, True) for row in failed), *((row, False) for row in rows)]:
         found = [

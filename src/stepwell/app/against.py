@@ -276,14 +276,24 @@ def _read(plan: Plan) -> dict[str, list[str]]:
 
 
 def take_out(commit: str, root: Path, there: Path) -> str:
-    """The files of a commit below the project's root, into a folder; gives the commit's id. Raises `NoSuchCommit`."""
+    """The files of a commit below the project's root, into a folder; gives the commit's id. Raises `NoSuchCommit`.
+
+    Links that lead out of the project are left out: what they mean there is no file of the commit.
+    """
     found = _git(commit, root, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}")
     packed = _git(
         commit, root, "archive", "--format=tar", found.decode().strip()
     )  # of the working folder alone
     with tarfile.open(fileobj=BytesIO(packed)) as archive:
-        archive.extractall(there, filter="data")
+        archive.extractall(there, filter=_within)
     return found.decode().strip()
+
+
+def _within(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    try:
+        return tarfile.data_filter(member, folder)
+    except (tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError):
+        return None
 
 
 def _git(commit: str, root: Path, *words: str) -> bytes:

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stepwell.app.directions import direction_of
-from stepwell.app.finding import Wanted, find, named, said_directions, unnamed
+from stepwell.app.finding import Wanted, back_to, find, named, said_directions, unnamed
 from stepwell.app.plaindata import number, plain
-from stepwell.errors import NothingToCompare
-from stepwell.stores.history import About, RunRow, StepRow
+from stepwell.errors import NothingToCompare, StoreDamaged
+from stepwell.stores.history import RunRow, runs_damaged
 from stepwell.stores.local import LocalStore
+from stepwell.stores.metrics import also_called, shared
+from stepwell.stores.steprow import About, StepRow
 
 Document = dict[str, Any]
 
@@ -57,16 +59,20 @@ DEFAULTS = Options()
 
 
 class Chosen(NamedTuple):
-    """The runs that are compared, the first is what the others are compared with; and how many more were meant."""
+    """The runs that are compared, the first is what the others are compared with; and how many more were meant.
+
+    Runs that are `damaged` could not be asked whether they are as it was wanted.
+    """
 
     runs: list[RunRow]
     more: int = 0
+    damaged: Sequence[str] = ()
 
 
 def compare_runs(
     store: LocalStore, root: Path, words: Sequence[str] = (), options: Options = DEFAULTS
 ) -> Document:
-    """The comparison of the runs that words name, or that nobody had to name. Raises as `chosen` does."""
+    """The comparison of the runs that words name, or that nobody had to name. Raises as `chosen` and `comparison` do."""
     return comparison(store, root, chosen(store, words, options), options)
 
 
@@ -78,6 +84,7 @@ def chosen(store: LocalStore, words: Sequence[str], options: Options = DEFAULTS)
     wanted = options.wanted
     picky = bool(wanted.where or wanted.sort or wanted.best or wanted.tag or wanted.pipeline or wanted.group)
     ids = _with_before(store, named(store, words)) if words else [] if picky else unnamed(store)
+    damaged: Sequence[str] = ()
     if picky:
         found = find(store, wanted._replace(among=ids if words else None), limit=0)
         order = (
@@ -85,11 +92,13 @@ def chosen(store: LocalStore, words: Sequence[str], options: Options = DEFAULTS)
             if wanted.sort or wanted.best or not ids
             else [one for one in ids if one in set(found.ids)]
         )
-        ids = order
+        ids, damaged = order, found.damaged
     if not ids:
+        if damaged:
+            raise runs_damaged(damaged)
         what = "no run is as wanted" if store.runs.count() else "there is no run yet"
         raise NothingToCompare(what, fixes=["stepwell runs" if store.runs.count() else "stepwell run"])
-    return Chosen(store.runs.some(ids[: options.limit]), max(len(ids) - options.limit, 0))
+    return Chosen(store.runs.some(ids[: options.limit]), max(len(ids) - options.limit, 0), damaged)
 
 
 def _with_before(store: LocalStore, ids: list[str]) -> list[str]:
@@ -97,28 +106,43 @@ def _with_before(store: LocalStore, ids: list[str]) -> list[str]:
     if len(ids) != 1:
         return ids
     pipeline = store.runs.run(ids[0]).pipeline
-    return [*store.runs.ids(pipeline, most=int(ids[0][1:]) - 1, limit=1), *ids]
+    return [*back_to(store, pipeline, 1, int(ids[0][1:]) - 1), *ids]
 
 
 # --------------------------------------------------------------------------- the document
 
 
 class _Looked(NamedTuple):
-    """What was read of the runs, in their order."""
+    """What was read of the runs, in their order, without those that could not be read."""
 
     runs: list[RunRow]
     steps: dict[str, list[StepRow]]
     about: dict[str, About]
+    damaged: list[str]
+
+
+def _looked(store: LocalStore, found: Chosen) -> _Looked:
+    """Raises `StoreDamaged` where fewer than two are left since others cannot be read."""
+    looked = _Looked([], {}, {}, [*found.damaged])
+    errors = []
+    for row in found.runs:
+        try:
+            steps, about = store.runs.steps(row.run), store.runs.about(row.run)
+        except StoreDamaged as error:
+            looked.damaged.append(row.run)
+            errors.append(error)
+        else:
+            looked.runs.append(row)
+            looked.steps[row.run], looked.about[row.run] = steps, about
+    if errors and len(looked.runs) < 2:
+        raise errors[0]
+    return looked
 
 
 def comparison(store: LocalStore, root: Path, found: Chosen, options: Options) -> Document:
-    """The document of runs that are chosen."""
-    runs = found.runs
-    looked = _Looked(
-        runs,
-        {row.run: store.runs.steps(row.run) for row in runs},
-        {row.run: store.runs.about(row.run) for row in runs},
-    )
+    """The document of runs that are chosen. Raises `StoreDamaged` where of those that can be read too few are left."""
+    looked = _looked(store, found)
+    runs = looked.runs
     from stepwell.app.movements import Movements
 
     movements = Movements(store, root, looking=options.data and len(runs) <= FEW)
@@ -133,15 +157,18 @@ def comparison(store: LocalStore, root: Path, found: Chosen, options: Options) -
         "environment": _environment(looked, store.results.parts, options.everything),
         "steps": steps,
         "seconds": _row("seconds", {row.run: row.seconds for row in runs}, runs),
-        "notes": [*_notes(looked, found.more), *hidden, *movements.notes, *_unmatched(runs, options.metrics)],
+        "damaged": looked.damaged,
+        "notes": [*chosen_notes(found, options.metrics), *_notes(looked), *hidden, *movements.notes],
     }
 
 
-def summary(row: RunRow) -> Document:
-    """A run as the page lists it: `RunSummary` in `page/src/api.ts`."""
+def summary(row: RunRow, metrics: Mapping[str, Any] | None = None) -> Document:
+    """A run as the page lists it: `RunSummary` in `page/src/api.ts`; `metrics` are those that are wanted, as JSON has them, else all."""
+    if metrics is None:
+        metrics = {name: number(value) for name, value in row.metrics.items()}
     return {
         "run": row.run, "pipeline": row.pipeline, "status": row.status, "started": row.started, "seconds": row.seconds,
-        "params": plain(row.params), "metrics": {name: number(value) for name, value in row.metrics.items()},
+        "params": plain(row.params), "metrics": metrics,
         "tags": list(row.tags), "commit": row.commit, "dirty": row.dirty, "counts": dict(row.counts),
         "group": row.group, "point": plain(row.point),
     }  # fmt: skip
@@ -202,15 +229,21 @@ def _flat(params: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterab
 
 
 def _metrics(runs: Sequence[RunRow], said: Mapping[str, str], glob: str) -> list[Document]:
-    names = dict.fromkeys(name for row in runs for name in row.metrics)
     out = []
-    for name in names:
-        if glob and not fnmatchcase(name, glob):
-            continue
+    for name in metric_names(runs, glob):
         values = {row.run: row.metrics[name] for row in runs if name in row.metrics}
         way = direction_of(name, said)
         out.append({**_row(name, values, runs), "direction": way, "best": _best(values, way)})
     return out
+
+
+def metric_names(runs: Iterable[RunRow], glob: str = "") -> list[str]:
+    """What the metrics of runs beside each other are called (`stores.metrics.shared`); with `glob`, which matches one of their names."""
+    each = [row.metrics for row in runs]
+    names = shared(each)
+    if not glob:
+        return names
+    return [name for name in names if any(fnmatchcase(one, glob) for one in also_called(each, name))]
 
 
 def _best(values: Mapping[str, float], way: str) -> list[str]:
@@ -308,11 +341,11 @@ def _steps(looked: _Looked) -> tuple[list[Document], list[str]]:
 _ENDS = {"failed": "failed", "interrupted": "interrupted", "running": "still going on"}
 
 
-def _notes(looked: _Looked, more: int) -> Iterable[str]:
+def _notes(looked: _Looked) -> Iterable[str]:
     """What a person should know before believing the comparison."""
     runs = looked.runs
-    if more:
-        yield f"{len(runs):,} of {len(runs) + more:,} runs are compared: --limit N for more"
+    if looked.damaged:
+        yield f"left out, since their records cannot be read: {_some(looked.damaged)} (`stepwell verify` takes them out)"
     pipelines = dict.fromkeys(row.pipeline for row in runs)
     if len(pipelines) > 1:
         yield f"the runs are of {len(pipelines)} pipelines: {', '.join(pipelines)}"
@@ -328,11 +361,12 @@ def _notes(looked: _Looked, more: int) -> Iterable[str]:
         yield f"the interpreter and the sources of {_some(unknown)} were not recorded: an older Stepwell made the run"
 
 
-def _unmatched(runs: Sequence[RunRow], glob: str) -> Iterable[str]:
-    """A note where no metric has a name as it is wanted."""
-    names = dict.fromkeys(name for row in runs for name in row.metrics)
-    if glob and not any(fnmatchcase(name, glob) for name in names):
-        yield f"no metric has a name like `{glob}`: there are {_some(list(names)) or 'none'}"
+def chosen_notes(found: Chosen, glob: str = "") -> Iterable[str]:
+    """Notes on what was left out since nobody wanted it: runs beyond the limit, and all metrics where none is called as it is wanted."""
+    if found.more:
+        yield f"{len(found.runs):,} of {len(found.runs) + found.more:,} runs are compared: --limit N for more"
+    if glob and not metric_names(found.runs, glob):
+        yield f"no metric has a name like `{glob}`: there are {_some(metric_names(found.runs)) or 'none'}"
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

@@ -17,9 +17,12 @@ import datetime as dt
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple, Protocol
 
-from stepwell.errors import BadFilter, UnknownField, nearest
+from stepwell.errors import AmbiguousMetric, BadFilter, UnknownField, nearest
+from stepwell.stores.metrics import the_one
+from stepwell.stores.runrow import STATUSES
 
 LONGEST = 2_000
 """Characters of a condition."""
@@ -27,7 +30,6 @@ LONGEST = 2_000
 DEEPEST = 40
 """Parentheses in one another."""
 
-STATUSES = ("succeeded", "failed", "interrupted", "running")
 
 COLUMNS: Mapping[str, str] = {
     "run": "r12, or its number",
@@ -109,7 +111,7 @@ class Filter(NamedTuple):
         return _Reader(text).filter()
 
     def matches(self, row: Row) -> bool:
-        """Whether it holds for a run."""
+        """Whether it holds for a run. Raises `AmbiguousMetric` where that hangs on a name of several metrics of the run."""
         return _true(self.ask(row))
 
     def metrics(self) -> list[str]:
@@ -125,16 +127,29 @@ def metric_of(name: str) -> str:
 
 
 def value_of(row: Row, name: str) -> Value:
-    """What a run has under a name; `MISSING` where it has nothing."""
+    """What a run has under a name; `MISSING` where it has nothing. Raises `AmbiguousMetric` where that may be several things."""
     if name in COLUMNS:
         return _column(row, name)
     kind, dot, rest = name.partition(".")
     if dot and kind == "params":
         return _inside(row.params, rest)
     if dot and kind == "metrics":
-        return row.metrics.get(rest, MISSING)
+        return _metric(row, rest)
     found = _inside(row.params, name)
-    return row.metrics.get(name, MISSING) if found is MISSING else found
+    return _metric(row, name) if found is MISSING else found
+
+
+def has(row: Row, name: str) -> bool:
+    """Whether a run has something under a name, also where that may be several metrics."""
+    try:
+        return value_of(row, name) is not MISSING
+    except AmbiguousMetric:
+        return True
+
+
+def _metric(row: Row, name: str) -> Value:
+    found = the_one(row.metrics, name, row.run)
+    return MISSING if found is None else found
 
 
 def _column(row: Row, name: str) -> Value:
@@ -175,8 +190,11 @@ class Order(NamedTuple):
         return Order(name, text.strip().startswith("-"))
 
 
-def ordered(rows: Iterable[Any], order: Order) -> list[Any]:
-    """Rows in an order; what has no value, or NaN, comes last either way, and what is equal stays as it was."""
+def ordered(rows: Iterable[Any], order: Order, *, numbers: bool = False) -> list[Any]:
+    """Rows in an order; what has no value, or NaN, comes last either way, and what is equal stays as it was.
+
+    With `numbers` only those that have a number. Raises `AmbiguousMetric`.
+    """
     kinds: dict[int, list[tuple[Any, Any]]] = {0: [], 1: [], 2: []}
     last = []
     for row in rows:
@@ -190,10 +208,10 @@ def ordered(rows: Iterable[Any], order: Order) -> list[Any]:
         else:
             kinds[2].append((repr(value), row))
     out = []
-    for kind in kinds.values():
+    for kind in [kinds[0]] if numbers else kinds.values():
         kind.sort(key=operator.itemgetter(0), reverse=order.descending)
         out += [row for _, row in kind]
-    return out + last
+    return out if numbers else out + last
 
 
 # --------------------------------------------------------------------------- names that nothing has
@@ -206,8 +224,9 @@ def unknown_field(name: Name, known: Iterable[str], text: str = "", what: str = 
     hint = nearest(bare, names)
     some = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     fixes = [f"did you mean `{hint}`?"] if hint else [f"there are: {some}"]
-    if text:
-        fixes.append(f'a text stands in quotes: "{name.text}"')
+    if text.startswith(name.text, name.place):  # and not in backticks
+        quoted = f'{text[: name.place]}"{name.text}"{text[name.place + len(name.text) :]}'
+        fixes.insert(bool(hint), f"a text stands in quotes: {quoted}")
     subject = what or f"`{_near(text, name.place)}`"
     return UnknownField(
         f"{subject} asks for `{name.text}`, which no run has as a parameter or metric",
@@ -453,6 +472,11 @@ class _Reader:
         left, right = self._beside(left, right), self._beside(right, left)
         self._known(left)
         self._known(right)
+        if left.is_constant and right.is_constant and _endless(left, right):
+            raise self._wrong(
+                _Token("", " ", left.place),
+                "`inf` and `nan` are numbers, so this asks nothing of a run; a metric that is called so stands in backticks",
+            )
         if sign in ("in", "not in"):
             asked = _contained(left, right)
             return asked if sign == "in" else _not(asked)
@@ -488,6 +512,11 @@ class _Reader:
             return span_of(value)
         except ValueError as error:
             raise self._wrong(_Token("", " ", place), str(error)) from None
+
+
+def _endless(*parts: _Part) -> bool:
+    """Whether one of some numbers is infinite, or NaN."""
+    return any(isinstance(part.constant, float) and not isfinite(part.constant) for part in parts)
 
 
 def _unreadable(text: str) -> str:
@@ -537,11 +566,25 @@ def _true(value: Value) -> bool:
 
 
 def _any_of(asks: Sequence[Ask]) -> Ask:
-    return lambda row: any(_true(ask(row)) for ask in asks)
+    return lambda row: _decided(row, asks, deciding=True)
 
 
 def _all_of(asks: Sequence[Ask]) -> Ask:
-    return lambda row: all(_true(ask(row)) for ask in asks)
+    return lambda row: not _decided(row, asks, deciding=False)
+
+
+def _decided(row: Row, asks: Iterable[Ask], *, deciding: bool) -> bool:
+    """Whether one of some questions has the answer that decides; what cannot be told matters where none has."""
+    unsure: AmbiguousMetric | None = None
+    for ask in asks:
+        try:
+            if _true(ask(row)) is deciding:
+                return True
+        except AmbiguousMetric as error:
+            unsure = unsure or error
+    if unsure is not None:
+        raise unsure
+    return False
 
 
 def _not(ask: Ask) -> Ask:

@@ -11,27 +11,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from json import loads
 from typing import Any, NamedTuple
 
 from stepwell.app.directions import NOBODY, direction_of
 from stepwell.app.filtering import (
     COLUMNS,
-    MISSING,
     Filter,
     Name,
     Order,
+    has,
     metric_of,
     ordered,
     unknown_field,
-    value_of,
 )
-from stepwell.errors import NothingToCompare, UnknownRun
+from stepwell.errors import NothingToCompare, StoreDamaged, UnknownRun
 from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.runrow import DAMAGED, split
 
 ASKED_ROLES = 3
 """Runs, the newest, whose roles are asked which direction of a metric is better."""
+
+PASSED = 10
+"""Runs that cannot be read which are passed over, where the last ones are asked for."""
 
 SAMPLED = 500
 """Runs, the newest, whose names are offered where one was asked for that there is not."""
@@ -58,10 +62,14 @@ class Wanted(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Runs that were found: one page of them, and the ids of all in their order."""
+    """Runs that were found: one page of them, and the ids of all in their order; and those that cannot be read.
+
+    Nobody knows whether the runs that are `damaged` are as it was wanted.
+    """
 
     runs: list[RunRow]
     ids: list[str]
+    damaged: list[str]
 
     @property
     def total(self) -> int:
@@ -78,22 +86,21 @@ def find(store: LocalStore, wanted: Wanted, limit: int | None = None, offset: in
     order = _order(store, wanted)
     names = [*(condition.names if condition else ()), *([Name(order.name)] if order else ())]
     metrics = dict.fromkeys(metric for name in names if (metric := metric_of(name.text)))
-    rows = store.runs.briefs(list(metrics), wanted.pipeline or None, wanted.group or None)
+    rows, damaged = split(store.runs.briefs(list(metrics), wanted.pipeline or None, wanted.group or None))
     if wanted.among is not None:
         among = set(wanted.among)
         rows = [row for row in rows if row.run in among]
+        damaged = [run for run in damaged if run in among]
     _refuse_unknown(store, rows, condition, order, wanted)
     if wanted.tag:
         rows = [row for row in rows if wanted.tag in row.tags]
     if condition is not None:
         rows = [row for row in rows if condition.matches(row)]
-    if wanted.best and order is not None:
-        rows = [row for row in rows if _is_number(value_of(row, order.name))]
     if order is not None:
-        rows = ordered(rows, order)
+        rows = ordered(rows, order, numbers=bool(wanted.best))
     ids = [row.run for row in rows]
     page = ids[offset:] if limit is None else ids[offset : offset + limit]
-    return Found(store.runs.some(page), ids)
+    return Found(store.runs.some(page), ids, damaged)
 
 
 def _order(store: LocalStore, wanted: Wanted) -> Order | None:
@@ -116,10 +123,6 @@ def best_of(rows: Iterable[Any], metric: str, said: Mapping[str, str] = NOBODY) 
     return (max if way == "higher" else min)(found, key=lambda row: row.metrics[metric])
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and value == value
-
-
 def _refuse_unknown(
     store: LocalStore, rows: Sequence[Any], condition: Filter | None, order: Order | None, wanted: Wanted
 ) -> None:
@@ -129,7 +132,7 @@ def _refuse_unknown(
         option = "--best" if wanted.best else "--sort"
         asked.append((Name(order.name), "", f"`{option} {wanted.best or wanted.sort}`"))
     for name, text, what in asked:
-        if rows and name.text not in COLUMNS and all(value_of(row, name.text) is MISSING for row in rows):
+        if rows and name.text not in COLUMNS and not any(has(row, name.text) for row in rows):
             raise unknown_field(name, known_names(store), text, what)
 
 
@@ -153,9 +156,10 @@ def _said(store: LocalStore, runs: Iterable[str]) -> dict[str, str]:
     newest = sorted(runs, key=lambda run: int(run[1:]))[-ASKED_ROLES:]
     found: dict[str, str] = {}
     for run in newest:
-        for one in store.runs.recorded(run):
-            if one.kind == "role":
-                found.update(_directions(one.text))
+        with suppress(StoreDamaged):  # told where the run itself is asked for
+            for one in store.runs.recorded(run):
+                if one.kind == "role":
+                    found.update(_directions(one.text))
     return found
 
 
@@ -218,19 +222,31 @@ def unnamed(store: LocalStore) -> list[str]:
 
     Raises `NothingToCompare`.
     """
-    newest = store.runs.runs(1)
-    if not newest:
+    rows = store.runs.runs(PASSED)
+    if not rows:
         raise NothingToCompare("there is no run yet", fixes=["stepwell run"])
-    if newest[0].group:
-        return _meant(store, newest[0].group)
-    last = store.runs.ids(newest[0].pipeline, limit=2)
+    newest = next((row for row in rows if row.status != DAMAGED), rows[0])
+    if newest.group:
+        return _meant(store, newest.group)
+    last = back_to(store, newest.pipeline, 2)
     if len(last) < 2:
         raise NothingToCompare(
-            f"pipeline `{newest[0].pipeline}` has one run, {newest[0].run}",
+            f"pipeline `{newest.pipeline}` has one run, {newest.run}",
             why="it takes two to compare",
             fixes=[
                 "stepwell run   once more, with something changed",
-                f"stepwell compare RUN {newest[0].run}",
+                f"stepwell compare RUN {newest.run}",
             ],
         )
-    return last[::-1]
+    return last
+
+
+def back_to(store: LocalStore, pipeline: str, count: int, most: int = 1 << 62) -> list[str]:
+    """The newest runs of a pipeline with a number of at most `most`, oldest first, back to the `count`th that can be read."""
+    found: list[str] = []
+    for row in store.runs.some(store.runs.ids(pipeline, most=most, limit=count + PASSED)):
+        found.append(row.run)
+        count -= row.status != DAMAGED
+        if not count:
+            break
+    return found[::-1]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
+from stepwell.app.artifacts import artifact_named
 from stepwell.app.documents import run_document
 from stepwell.app.places import stored
 from stepwell.app.progress import Progress
@@ -66,7 +68,10 @@ def finished_run(loaded: Loaded, work: Work, run: str, progress: Progress, resul
         except StepwellError:  # the store was removed or cannot be read any more: the run itself is known
             return run_html(document, None, root)
 
-    return Run(run, progress.status, progress.seconds, steps, progress.metrics, document, load, error, html)
+    return Run(
+        run, progress.status, progress.seconds, steps, progress.metrics, document, load, error, html,
+        partial(artifact_named, loaded, progress, run),
+    )  # fmt: skip
 
 
 def error_of(failure: Failure) -> StepwellError:

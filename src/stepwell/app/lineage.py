@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 from stepwell.app.previews.held import FILE
 from stepwell.errors import StepwellError
 from stepwell.kernel.ports import Artifact, Result
-from stepwell.stores.history import About, StepRow
 from stepwell.stores.local import LocalStore
 from stepwell.stores.recordings import NODES
 from stepwell.stores.rows import unpack_outputs
+from stepwell.stores.steprow import About, StepRow
 
 MOST = 200
 """Entries of a lineage, in each direction."""
@@ -84,6 +84,16 @@ def find(store: LocalStore, digest: str, codec: str = "", name: str = "") -> Art
                     name or _name_of(store, output, digest), FILE, digest, max(store.blobs.size(digest), 0)
                 )
     return next((found for _, found in _recorded(store, digest) if codec in ("", found.codec)), None)
+
+
+def held(store: LocalStore, digest: str, codec: str = "", name: str = "") -> Artifact | None:
+    """The same; also bytes of this digest that the store has and no step gave, as `codec` and `name` say."""
+    found = find(store, digest, codec, name)
+    if found is not None:
+        return found
+    data = store.results.bytes_of(digest)
+    size = len(data) if isinstance(data, bytes) else store.blobs.size(digest)
+    return Artifact(name, codec, digest, size) if size >= 0 else None
 
 
 def _name_of(store: LocalStore, output: Artifact, digest: str) -> str:
@@ -162,6 +172,10 @@ class _Walk:
         """The step at a place."""
         return self.rows(place.run).get(place.node)
 
+    def run_of(self, row: StepRow, place: Place) -> str:
+        """The run that made what a step gave; where that is gone, one that has it."""
+        return row.made_by if row.made_by and self.rows(row.made_by) else place.run
+
     def maker(self, digest: str, codec: str) -> Place | None:
         """The first step that gave a digest and whose run is still recorded; None where nobody did."""
         for result in reversed(self._index.givers(self._store, digest)):
@@ -225,17 +239,10 @@ class _Walk:
             taken = [output for output in before.outputs if output.digest in named] or before.outputs
             for output in taken:
                 made = Place(place.run, node, output.name)
+                told_of = self.run_of(before, place)
                 yield (
                     made,
-                    _entry(
-                        depth,
-                        "artifact",
-                        output.name,
-                        output.digest,
-                        before.made_by or place.run,
-                        before.id,
-                        output.codec,
-                    ),
+                    _entry(depth, "artifact", output.name, output.digest, told_of, before.id, output.codec),
                 )
 
     def _named(self, named: str, depth: int) -> Iterator[tuple[Place | None, dict[str, Any]]]:
@@ -268,9 +275,8 @@ class _Walk:
                     if len(seen) >= MOST:
                         return
                     seen.add(told)
-                    yield _entry(
-                        depth, "artifact", output.name, output.digest, row.made_by or place.run, row.id, output.codec
-                    )  # fmt: skip
+                    told_of = self.run_of(row, place)
+                    yield _entry(depth, "artifact", output.name, output.digest, told_of, row.id, output.codec)
                     waiting.append((output.digest, place._replace(output=output.name), depth + 1))
 
     def _takers(self, digest: str, giver: Place | None) -> Iterator[tuple[Place, StepRow]]:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.errors import StepwellError
 from stepwell.kernel.ports import Artifact
-from stepwell.stores.history import About, RunRow, StepRow
+from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.steprow import About, StepRow
 
 if TYPE_CHECKING:
     from stepwell.dist.lock import Data
@@ -65,9 +66,8 @@ class Movements:
         """What was left out."""
         if not self._left:
             return []
-        return [
-            f"{self._left:,} outputs that differ were not looked into: there are many, or it took too long"
-        ]
+        told = "1 output that differs was" if self._left == 1 else f"{self._left:,} outputs that differ were"
+        return [f"{told} not looked into: there are many, or it took too long"]
 
     def rows(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from stepwell.errors import UnknownOutput, UnknownStep, nearest
 from stepwell.kernel.graph import DYNAMIC, Graph
@@ -37,6 +37,21 @@ def unknown_step(name: str, ids: Sequence[str], place: str) -> UnknownStep:
     return UnknownStep(
         f"{place} has no step `{name}`",
         fixes=[*fixes, f"its steps are: {shown}" if ids else "it has no steps"],
+    )
+
+
+def apart(word: str, ids: Container[str]) -> tuple[str, str]:
+    """The step and the output that a word like "split.train" names; the output is "" where it names a step alone."""
+    if word in ids or "." not in word:
+        return word, ""
+    step, _, output = word.rpartition(".")
+    return step, output
+
+
+def gave_nothing(step: str, run: str, status: str) -> UnknownOutput:
+    """The error for the output of a step that has none in a run."""
+    return UnknownOutput(
+        f"`{step}` gave nothing in {run}", why=f"it is {status} there", fixes=[f"stepwell show {run}"]
     )
 
 

@@ -25,7 +25,7 @@ from stepwell.kernel.events import (
 from stepwell.kernel.graph import ordered
 from stepwell.kernel.plan import Decision, Plan
 from stepwell.kernel.ports import Artifact, Failure, Logged
-from stepwell.stores.record import merged
+from stepwell.stores.metrics import Metrics, gathered
 
 ENDS = (StepReused, StepFinished, StepFailed, StepBlocked, StepInterrupted)
 """With what a step ends."""
@@ -133,10 +133,10 @@ class Progress:
         return list(ordered(self.plan.graph, self.grown)[1])
 
     @property
-    def metrics(self) -> dict[str, float]:
-        """The run's metrics by name, or `id.name` where several steps logged one name."""
+    def metrics(self) -> Metrics:
+        """The run's metrics, as `stores.history.RunRow` has them."""
         nodes = self.plan.graph.nodes
-        return merged(
+        return gathered(
             (nodes[node].id, outcome.metrics.items())
             for node, outcome in sorted(self.outcomes.items())
             if outcome.metrics

@@ -41,8 +41,8 @@ from stepwell.errors import (
 from stepwell.kernel.graph import Graph
 from stepwell.kernel.ports import Artifact
 from stepwell.stores.blobs import Blobs
-from stepwell.stores.history import StepRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.steprow import StepRow
 from stepwell.worker import namespaces
 from stepwell.worker.places import RESOLVED, place
 from stepwell.worker.places.environments import Environment, is_made, made

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -286,16 +287,18 @@ def _refuse_unknown_name(name: str | None, alone: bool, looked: Sequence[Looked]
     if not name or (name in there and not alone) or (alone and not re.fullmatch(r"[\w.-]+", name)):
         return
     if name in there:
-        digests = {
-            digest.partition(":")[2][:8]
-            for one in looked
-            for digest, places in one.places.items()
-            if any(_name_of(place) == name for place in places) and digest.startswith("b3:")
-        }
+        digests: dict[str, list[str]] = {}
+        for one in sorted(looked, key=lambda one: (one.project, parsed(one.version).key), reverse=True):
+            for digest, places in one.places.items():
+                if any(_name_of(place) == name for place in places) and digest.startswith("b3:"):
+                    digests.setdefault(digest.partition(":")[2][:8], []).append(one.name)
         raise UnknownDigest(
             f"`{name}` is a name, and says not which content",
             why="releases name one thing by its name in each version, with other content",
-            fixes=[f"stepwell recall {name}@{one}" for one in sorted(digests)[:5]],
+            fixes=[
+                f"stepwell recall {name}@{one}     ({', '.join(of[:3])}{' …' if len(of) > 3 else ''})"
+                for one, of in islice(digests.items(), 5)
+            ],
         )
     hint = nearest(name, known)
     raise UnknownDigest(

@@ -24,8 +24,9 @@ from stepwell.dist.releases.tree import tree_of
 from stepwell.errors import BadParameter, CannotReproduce, CodeGone
 from stepwell.kernel.graph import FromSource, Graph
 from stepwell.sources.address import shown
-from stepwell.stores.history import RunRow, StepRow
+from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.steprow import StepRow
 
 LARGEST = 1 << 20
 """Bytes of a file that is taken for code, or for what code reads beside itself."""

@@ -24,6 +24,7 @@ from stepwell.dist.channels.index import Channels
 from stepwell.dist.compat.finding import Bump
 from stepwell.dist.compat.rules import Verdict
 from stepwell.dist.compat.versions import following
+from stepwell.dist.edits import home_of
 from stepwell.dist.erased import found_in, read_erased
 from stepwell.dist.gates import gates_of, metrics_of
 from stepwell.dist.interface.writing import interface_of
@@ -114,7 +115,7 @@ def facts_of(works: Sequence[Work], asked: Asked) -> Facts:
         raise NothingToRelease(
             "the manifest names nothing that leaves this project",
             why='a release gives outputs by their names: `load("model")`',
-            fixes=['[tool.stepwell.outputs.model] step = "train"'],
+            fixes=[_named_output(root, file)],
         )
     lock = _locked(works, manifest)
     name = own_name(root, file, manifest)
@@ -132,6 +133,13 @@ def facts_of(works: Sequence[Work], asked: Asked) -> Facts:
     if wrong:
         raise together(wrong)
     return found
+
+
+def _named_output(root: Path, file: Path | None) -> str:
+    """How the manifest, or the one that there would be, names what leaves."""
+    home = home_of(root, file)
+    prefix = "" if home.kind == "stepwell" else "tool.stepwell."
+    return f'in `{home.file.name}`: [{prefix}outputs.model] step = "train"'
 
 
 def _index_of(root: Path, manifest: Manifest) -> list[Path]:
@@ -254,11 +262,15 @@ def _recalled(channels: Channels, lock: Lock) -> Iterator[StepwellError]:
         )
 
 
+def _files(count: int) -> str:
+    return "1 file is not as it was" if count == 1 else f"{count} files are not as they were"
+
+
 def _dirt(tree: Tree, asked: Asked) -> Iterator[StepwellError]:
     if tree.dirty and not asked.dirty:
         more = f" and {len(tree.dirty) - NAMED} more" if len(tree.dirty) > NAMED else ""
         yield DirtyTree(
-            f"{len(tree.dirty)} files are not as they were committed: {', '.join(tree.dirty[:NAMED])}{more}",
+            f"{_files(len(tree.dirty))} committed: {', '.join(tree.dirty[:NAMED])}{more}",
             why="a release says which commit it is of; nobody could find this code again",
             fixes=[
                 "git commit",

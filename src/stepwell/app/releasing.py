@@ -46,10 +46,11 @@ from stepwell.dist.releases.follows import (
     requires_of,
     stores_of,
 )
+from stepwell.dist.releases.opened import open_wheel
 from stepwell.dist.releases.pieces import Divided, divided, pieces_of
 from stepwell.dist.releases.project import Found, held_elsewhere, project_files, with_sources
 from stepwell.dist.versions import parsed
-from stepwell.errors import CannotRelease, LockStale, NotHigher
+from stepwell.errors import CannotRelease, LockStale, NotHigher, StepwellError
 from stepwell.stores.blobs import hash_file
 from stepwell.version import VERSION
 
@@ -264,13 +265,28 @@ def _refuse_other(ready: Ready, facts: Facts, sha256: str) -> None:
     for one in facts.known:
         same = one.path is not None and hashlib.sha256(one.path.read_bytes()).hexdigest() == sha256
         if one.version.text == facts.version and one.path is not None and not same:
-            raise _other_bytes(facts.version, one.where)
+            raise _other_bytes(facts.version, one.where, _apart(ready.document, one.path))
 
 
-def _other_bytes(version: str, where: str) -> NotHigher:
+def _apart(document: Release, path: Path) -> str:
+    """What a release says otherwise than the one that is there, in words; "" where the difference is elsewhere."""
+    try:
+        there = open_wheel(path).document
+    except StepwellError:  # it is no release, or of a later Stepwell
+        return ""
+    told = {
+        "note": f"its note is {there.note!r}, and this one's {document.note!r}",
+        "commit": f"it is of commit {there.commit[:12] or 'none'}, and this one of {document.commit[:12] or 'none'}",
+        "silenced": "other rules were silenced",
+        "dirty": "other files were not committed",
+    }
+    return "; ".join(how for name, how in told.items() if getattr(there, name) != getattr(document, name))
+
+
+def _other_bytes(version: str, where: str, apart: str = "") -> NotHigher:
     return NotHigher(
         f"{version} was released already, and {where} has other bytes",
-        why="somebody may have installed it: what was released once never changes",
+        why=f"{apart}{'; ' if apart else ''}somebody may have installed it: what was released once never changes",
         fixes=[f"stepwell release {following(version, 'patch')}", "or remove that file if nobody has it"],
     )
 

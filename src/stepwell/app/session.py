@@ -410,7 +410,7 @@ def execute(
     """
     # what only a run needs; a plan does without
     from stepwell.app.git import Question
-    from stepwell.app.linked import Changes, about_of
+    from stepwell.app.linked import Changes, about_of, described
     from stepwell.app.presence import Presence
     from stepwell.app.sidefiles import SideFiles
     from stepwell.app.twice import remarked
@@ -438,13 +438,14 @@ def execute(
             commit=commit.id,
             dirty=commit.dirty,
             argv=tuple(sys.argv[1:]),
+            described=described,
         )
         facts = facts._replace(params=params, origins=origins_document(work.origins), about=about_of(work))
         record = store.begin(facts) if recorder is None else recorder.begin(store, facts)
         _remember(work, work.graph)
         if work.taken is not None and work.taken.diff:
             record.changed(work.taken.diff)
-        changes = Changes(work.root, record) if commit.dirty and commit.id and work.taken is None else None
+        changes = Changes(work, record) if commit.dirty and commit.id and work.taken is None else None
         if began is not None:
             began(record.run)
         files = OutFiles(latest, store, work.root)
@@ -527,10 +528,10 @@ def _engine(work: Work, settings: Settings, learnt: Learnt | None = None) -> Any
         "pinned": {one.digest: one.facts for one in work.pinned if one.facts},
         "contracts": contracts_for(work.graph, work.root, loaded.target.file),
     }
-    if settings.in_process:
-        return registry.engine("in-process")(**common)
-    modules = sorted({step.module for step in work.graph.steps if not is_made(step)})
     roots = [Path(root) for root in loaded.importer.roots]
+    if settings.in_process:
+        return registry.engine("in-process")(**common, roots=roots[1:])  # what the pipeline was loaded with
+    modules = sorted({step.module for step in work.graph.steps if not is_made(step)})
     return registry.engine("local")(
         **common, jobs=settings.jobs, roots=roots, preload=modules, strict=settings.strict,
         memory=settings.memory, expect=learnt.need if learnt is not None else None,

@@ -13,6 +13,7 @@ from stepwell.app.directions import change
 from stepwell.app.finding import said_directions
 from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.metrics import shared
 
 BACK = 20
 """Earlier runs of the pipeline that are looked at for one that can be compared."""
@@ -49,8 +50,10 @@ def since_last(
         return None
     said = said_directions(store, [last, here])
     moved, same = [], 0
-    for name, value in metrics.items():
-        before = last.metrics.get(name)
+    for name in shared([metrics, last.metrics]):
+        value, before = metrics.get(name), last.metrics.get(name)
+        if value is None:
+            continue
         if before == value or (before is not None and before != before and value != value):
             same += 1
             continue

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from stepwell.app.documents import Document, TextOf, reason_with_diff
 from stepwell.kernel.graph import FromStep, dependencies, leaves
 from stepwell.kernel.plan import Plan, Reason
-from stepwell.stores.history import StepRow
+from stepwell.stores.steprow import StepRow
 
 SETTLED = ("cached", "skip")
 LONGEST = 200

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from stepwell.app.asked import MOST_PROBLEMS, Asked, Point, points_of_call
 from stepwell.app.checks import Checking, MakesGrowth, Selection
 from stepwell.app.documents import Document, run_document
+from stepwell.app.finding import said_directions
 from stepwell.app.finished import VIEW, finished_run, say
 from stepwell.app.hooks import Facts as Told
 from stepwell.app.hooks import hooks_for, resume_of, tell
@@ -342,6 +343,7 @@ class PointRecorder:
         for place, one in enumerate(self._swept.points):
             mine, label = self.split.nodes[place], f"{self.split.labels[place]}/"
             params = {name: plain(value) for name, value, _ in self._swept.params[place]}
+            part = self.split.part(place, self._swept.params[place])
             each.append(
                 facts._replace(
                     params=params,
@@ -349,7 +351,7 @@ class PointRecorder:
                     nodes=[(facts.nodes[n][0].removeprefix(label), *facts.nodes[n][1:]) for n in mine],
                     skipped=[i for i, node in enumerate(mine) if node in left_out],
                     point=plain(one.values),
-                    wiring=wiring_of(self.split.part(place, self._swept.params[place]).graph),
+                    wiring=wiring_of(part.graph, facts.described(part)),
                 )
             )
         self._group = store.begin_group(each, self.number)
@@ -562,8 +564,15 @@ def sweep_pipeline(
                 return shown
 
             ended = run_points(loaded, found, store, settings, opened, parallel=parallel)
+            said = said_directions(store, store.runs.some([ended.points[-1].run]))
         runs = [_run_of(loaded, ended.work, one) for one in ended.points]
-    return Sweep(ended.name, ended.status, ended.seconds, runs, ended.document())
+
+    def html(runs: Sequence[Run[Any]]) -> str:
+        from stepwell.app.displays import sweep_html  # only notebooks draw this
+
+        return sweep_html(f"{ended.name}  {ended.status}", runs, ended.seconds, said)
+
+    return Sweep(ended.name, ended.status, ended.seconds, runs, ended.document(), html)
 
 
 def _is_list(value: object) -> bool:

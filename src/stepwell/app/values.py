@@ -15,7 +15,7 @@ from stepwell.stores.local import LocalStore
 if TYPE_CHECKING:
     from stepwell.worker.inputs import Inputs
 
-__all__ = ["load", "number", "plain", "plain_result", "preview", "resolved", "returned"]
+__all__ = ["load", "noted", "number", "plain", "plain_result", "preview", "resolved", "returned"]
 
 PLAIN_CODECS = ("json", "text")
 """Codecs whose values are plain data."""
@@ -83,13 +83,49 @@ def plain_result(graph: Graph, outputs: Outputs, store: LocalStore, root: Any) -
     return _plain_binding(graph.result, outputs, store, Inputs(root, store.blobs))
 
 
+class Note(str):
+    """Words on a value in place of it: they stand in a list without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def noted(binding: Binding, result: Any, outputs: Outputs) -> Any:
+    """What `plain_result` gave, for people: in lists the note on what is no plain data stands where that is None."""
+    if not isinstance(binding, Pack):
+        return result
+    there = [item for item in binding.items if not _lacks(binding, item, outputs)]
+    if binding.kind == "optional":
+        return noted(there[0], result, outputs) if there else None
+    if isinstance(result, list):
+        return [
+            _note(item, outputs) if value is None else noted(item, value, outputs)
+            for item, value in zip(there, result, strict=True)
+        ]
+    pairs = zip(there, result.items(), strict=True)
+    return {name: noted(item, value, outputs) for item, (name, value) in pairs}
+
+
+def _note(binding: Binding, outputs: Outputs) -> Note | None:
+    """What is said of an artifact that is no plain data; None for a value that is None."""
+    artifact = _artifact(binding, outputs) if isinstance(binding, FromStep) else None
+    if artifact is None or artifact.codec in PLAIN_CODECS:
+        return None
+    return Note(artifact.note or artifact.codec)
+
+
+def _artifact(binding: FromStep, outputs: Outputs) -> Artifact | None:
+    given = outputs.get(binding.node, ())
+    return next((artifact for artifact in given if artifact.name == binding.output), None)
+
+
 def _plain_binding(binding: Binding, outputs: Outputs, store: LocalStore, inputs: Inputs) -> Any:
     if isinstance(binding, Constant):
         return None if binding.codec else plain(binding.payload)
     if isinstance(binding, FromSource):
         return None
     if isinstance(binding, FromStep):
-        artifact = next((a for a in outputs.get(binding.node, ()) if a.name == binding.output), None)
+        artifact = _artifact(binding, outputs)
         if artifact is None or artifact.codec not in PLAIN_CODECS:
             return None
         return plain(inputs.value(Stored(artifact, store.results.data(artifact), binding.path)))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 
-from stepwell.app.comparing import MOST, Options, chosen, comparison
+from stepwell.app.comparing import MOST, Options, chosen, chosen_notes, comparison
 from stepwell.app.finding import Wanted
 from stepwell.cli.looking import positive, project_root, stored
-from stepwell.cli.text import print_json
+from stepwell.cli.statuses import say_damaged
+from stepwell.cli.text import clean, print_json
 from stepwell.errors import UsageError
+from stepwell.stores.runrow import split
 
 EXAMPLES = """examples:
   stepwell compare                        the last two runs, or the points of the last sweep
   stepwell compare r11 r12                two runs, with the diff of what each step ran
   stepwell compare g3 --best auc          a sweep, the best points first
   stepwell compare --where "depth > 4 and auc > 0.8" --sort -auc
-  stepwell compare r3..r9 last~1 last --csv > runs.csv"""
+  stepwell compare r3..r9 last~1 last --csv > runs.csv
+
+exit code: 0, or 6 where the record of a run is damaged: the others are compared, and it is said which one is"""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -53,17 +58,20 @@ def run(options: Namespace) -> int:
     with stored(root, looking=True, create=False) as store:
         found = chosen(store, options.runs, asked)
         document = {} if options.csv else comparison(store, root, found, asked)
+        damaged = document["damaged"] if document else [*found.damaged, *split(found.runs)[1]]
     if options.csv:
         from stepwell.cli.side_by_side import csv_text  # beside the other words of a comparison
 
         print(csv_text(found.runs, options.metric), end="")
+        for note in chosen_notes(found, options.metric):
+            print(f"note: {clean(note)}", file=sys.stderr)
     elif options.json:
         print_json(document)
     else:
         from stepwell.cli.side_by_side import lines  # `--json` does without
 
         print("\n".join(lines(document, everything=options.all, code=options.code)))
-    return 0
+    return say_damaged(damaged)
 
 
 def _refuse(options: Namespace) -> None:

@@ -39,7 +39,7 @@ def summary(
     ran = statuses.get("succeeded", 0) + statuses.get("failed", 0)
     lines = []
     if result is not None and not quiet:
-        lines += _result_lines(result)
+        lines += _result_lines(_noted(progress, result))
     hints: list[str] = []
     if not quiet and ran:
         lines += _beside(run, progress, store, stream, hints)
@@ -61,6 +61,15 @@ def summary(
 
 
 # --------------------------------------------------------------------------- the result
+
+
+def _noted(progress: Progress, result: Any) -> Any:
+    """The result with words in place of what is no plain data and stands in a list."""
+    if not isinstance(result, list | dict):
+        return result
+    from stepwell.app.values import noted  # most results are of one value
+
+    return noted(progress.plan.graph.result, result, progress.outputs)
 
 
 def _result_lines(result: Any) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from stepwell.app.names import output_named
+from stepwell.app.names import apart, gave_nothing, output_named
 from stepwell.app.values import load, preview
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.text import as_json, clean, print_json, size
@@ -67,14 +67,10 @@ def run(options: Namespace) -> int:
 def _find(store: LocalStore, run: str, word: str) -> Artifact:
     row = store.runs.run(run)
     ids = [step.id for step in store.runs.steps(row.run)]
-    name, _, output = (word, "", "") if word in ids or "." not in word else word.rpartition(".")
+    name, output = apart(word, ids)
     step = store.runs.step(row.run, name)
     if not step.outputs:
-        raise UnknownOutput(
-            f"`{step.id}` gave nothing in {row.run}",
-            why=f"it is {step.status} there",
-            fixes=[f"stepwell show {row.run}"],
-        )
+        raise gave_nothing(step.id, row.run, step.status)
     return output_named(step.outputs, output, step.id)
 
 

@@ -15,7 +15,7 @@ from stepwell.app.selecting import chosen
 from stepwell.author.project import Loaded
 from stepwell.author.trace import trace
 from stepwell.cli.dryrun import COLOUR
-from stepwell.cli.options import loaded, params_argument, selection, selection_arguments, words
+from stepwell.cli.options import loaded, selection, selection_arguments, words, words_arguments
 from stepwell.cli.text import clean, columns, cut, given, paint, print_json, wide
 from stepwell.errors import NothingSelected, StepwellError, UsageError
 from stepwell.kernel.graph import Graph
@@ -31,13 +31,7 @@ EXAMPLES = """examples:
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="[PIPELINE] [name=value ...]",
-        help="a name, path.py, path.py:name or package.module:name; parameters of the pipeline",
-    )
-    params_argument(parser)
+    words_arguments(parser)
     selection_arguments(parser)
     parser.add_argument("--sections", action="store_true", help="each pipeline inside as one")
     parser.add_argument("--dot", action="store_true", help="for Graphviz")

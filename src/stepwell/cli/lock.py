@@ -22,7 +22,7 @@ from stepwell.app.locking import (
 )
 from stepwell.app.session import DEFAULTS, Work
 from stepwell.author.project import Loaded, find
-from stepwell.cli.options import Words, loaded, params_argument, planned, stored, words
+from stepwell.cli.options import Words, loaded, planned, stored, words, words_arguments
 from stepwell.cli.text import clean, print_json
 from stepwell.dist import changes
 from stepwell.dist.interface.writing import ensure, interface_of
@@ -45,13 +45,7 @@ MOST = 20
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="[PIPELINE] [name=value ...]",
-        help="a name, path.py, path.py:name or package.module:name; parameters of the pipeline",
-    )
-    params_argument(parser)
+    words_arguments(parser)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail where something is different"
     )
@@ -172,15 +166,17 @@ def check(work: Work) -> bool:
     before = read(path_of(work))
     refuse_different(stale(before, work), work)
     refuse_other_environment(work)
-    face = interface_of(work.root, work.loaded.target.file, before)
-    if face is not None:
-        face.refuse_stale()
     try:
         now = stated(work).lock
     except NotUpToDate:  # nothing has run here: what is given is as locked, and that is all there is to know
-        return False
-    refuse_different(list(differences(before, merged(before, now, manifest_for(work)))), work)
-    return True
+        now = None
+    # First the facts: the interface is made of them.
+    if now is not None:
+        refuse_different(list(differences(before, merged(before, now, manifest_for(work)))), work)
+    face = interface_of(work.root, work.loaded.target.file, before)
+    if face is not None:
+        face.refuse_stale()
+    return now is not None
 
 
 def told(done: Locked, work: Work) -> list[str]:

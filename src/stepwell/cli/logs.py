@@ -9,7 +9,7 @@ from datetime import datetime
 
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.text import clean, last_words, paint, print_json
-from stepwell.stores.history import LogLine, StepRow
+from stepwell.stores.steprow import LogLine, StepRow
 
 
 def arguments(parser: ArgumentParser) -> None:

@@ -31,7 +31,7 @@ _WIDTH = 80
 """Columns of a verb's help where no terminal says how many there are."""
 
 
-_GATHER = (200_000, 30, 30)
+_GATHER = (1_000_000, 30, 30)
 """When the garbage collector looks (`gc.set_threshold`): graphs and plans have no cycles, and it would walk them often."""
 
 

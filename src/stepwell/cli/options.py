@@ -47,8 +47,8 @@ def params_argument(parser: ArgumentParser) -> None:
     )
 
 
-def pipeline_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `plan` and `run`."""
+def words_arguments(parser: ArgumentParser) -> None:
+    """The words that say which pipeline with which parameters, and `--params`."""
     parser.add_argument(
         "words",
         nargs="*",
@@ -56,6 +56,11 @@ def pipeline_arguments(parser: ArgumentParser) -> None:
         help="a name, path.py, path.py:name or package.module:name; parameters of the pipeline",
     )
     params_argument(parser)
+
+
+def pipeline_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `plan` and `run`."""
+    words_arguments(parser)
     sweep_arguments(parser)
     parser.add_argument("-j", "--jobs", type=count, default=0, metavar="N", help="workers (one a processor)")
     parser.add_argument(
@@ -198,4 +203,5 @@ __all__ = [
     "settings",
     "stored",
     "words",
+    "words_arguments",
 ]

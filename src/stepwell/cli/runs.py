@@ -8,12 +8,14 @@ from argparse import ArgumentParser, Namespace
 
 from stepwell.app.plaindata import number, plain
 from stepwell.cli.looking import positive, project_root, stored
+from stepwell.cli.statuses import COLOUR, say_damaged
 from stepwell.cli.text import clean, given, named, paint, pairs, print_json, seconds, table
 from stepwell.errors import UnknownPipeline, nearest
 from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.runrow import split, took_together
 
-COLOUR = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
+EXAMPLES = """exit code: 0, or 6 where the record of a run is damaged: the others are listed, and it is said which one is"""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -40,37 +42,40 @@ def run(options: Namespace) -> int:
     """List and print."""
     with stored(project_root(), looking=True, create=False) as store:
         shown = options.limit or (None if options.json or not sys.stdout.isatty() else 20)
-        rows = _rows(store, options, shown)
+        rows, damaged = _rows(store, options, shown)
         if options.pipeline and not rows and not _picky(options):
             raise _unknown_pipeline(options.pipeline, store.runs.complete("pipeline"))
         if options.json:
             print_json({"runs": [run_row(row) for row in rows]})
-            return 0
+            return say_damaged(damaged)
         together = not (options.points or options.group or _picky(options))
-        cells = [_sweep_cells(store, row) if together and row.group else _cells(row) for row in rows]
+        cells = [_sweep_cells(store, row, damaged) if together and row.group else _cells(row) for row in rows]
         if not rows:
             print("no run matches" if _picky(options) and store.runs.count() else "no runs yet: stepwell run")
     head = ("run", "pipeline", "status", "started", "took", "", "parameters and metrics")
     for line in table(cells, head if rows else ()):
         print(line)
-    return 0
+    return say_damaged(damaged)
 
 
 def _picky(options: Namespace) -> bool:
     return bool(options.where or options.sort or options.tag)
 
 
-def _rows(store: LocalStore, options: Namespace, limit: int | None) -> list[RunRow]:
-    """The rows to show. Raises as `app.finding.find` does."""
+def _rows(store: LocalStore, options: Namespace, limit: int | None) -> tuple[list[RunRow], list[str]]:
+    """The rows to show, and the runs that cannot be read. Raises as `app.finding.find` does."""
     if _picky(options):
         from stepwell.app.finding import Wanted, find  # a plain list does without
 
         pipeline, group = options.pipeline or "", options.group or ""
         wanted = Wanted(options.where, options.sort, pipeline=pipeline, group=group, tag=options.tag)
-        return find(store, wanted, limit).runs
+        found = find(store, wanted, limit)
+        return found.runs, found.damaged
     if options.json or options.points or options.group:
-        return store.runs.runs(limit, options.pipeline, options.group)
-    return store.runs.tops(limit, options.pipeline)
+        rows = store.runs.runs(limit, options.pipeline, options.group)
+    else:
+        rows = store.runs.tops(limit, options.pipeline)
+    return rows, split(rows)[1]
 
 
 def _unknown_pipeline(name: str, known: list[str]) -> UnknownPipeline:
@@ -118,25 +123,29 @@ def _cells(row: RunRow) -> list[str]:
     ]
 
 
-def _sweep_cells(store: LocalStore, newest: RunRow) -> list[str]:
-    """A sweep as one row: how many points ended how, and which is the best of the metric by which runs are judged."""
+def _sweep_cells(store: LocalStore, newest: RunRow, damaged: list[str]) -> list[str]:
+    """A sweep as one row: how many points ended how, and which is the best of the metric by which runs are judged.
+
+    Its points that cannot be read are added to `damaged`.
+    """
     from stepwell.app.directions import by_interest, direction_of  # few stores have sweeps
     from stepwell.app.finding import best_of, said_directions
 
     said = said_directions(store, [newest])
     metric = next((name for name in by_interest(newest.metrics, said) if direction_of(name, said)), "")
     points = store.runs.briefs([metric] if metric else [], group=newest.group)
+    damaged += [run for run in split(points)[1] if run not in damaged]
     counts: dict[str, int] = {}
     for point in points:
         counts[point.status] = counts.get(point.status, 0) + 1
     status = ", ".join(f"{count:,} {paint(word, COLOUR[word])}" for word, count in counts.items())
     first = min(point.started for point in points)
-    ends = [point.started + point.seconds for point in points if point.seconds is not None]
     best = best_of(points, metric, said) if metric else None
     told = [paint(f"{len(points):,} points of {', '.join(map(clean, newest.point)) or 'nothing'}", "dim")]
     if best is not None:
         told.append(f"best {pairs({metric: best.metrics[metric]})} {paint(best.run, 'dim')}")
     commit = f"{newest.commit[:7]}{'+' if newest.dirty else ''}" if newest.commit else ""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(first))
-    took = seconds(max(ends) - first) if len(ends) == len(points) else ""
-    return [newest.group, clean(newest.pipeline), status, when, took, commit, "  ".join(told)]
+    took = took_together(points)
+    lasted = "" if took is None else seconds(took)
+    return [newest.group, clean(newest.pipeline), status, when, lasted, commit, "  ".join(told)]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from stepwell.app.plaindata import number
 from stepwell.cli.looking import project_root, stored
-from stepwell.cli.runs import COLOUR, run_row
+from stepwell.cli.runs import run_row
+from stepwell.cli.statuses import COLOUR, say_damaged
 from stepwell.cli.text import (
     clean,
     columns,
@@ -23,13 +24,18 @@ from stepwell.cli.text import (
     table,
     wide,
 )
-from stepwell.stores.history import RunRow, StepRow
+from stepwell.stores.history import RunRow, runs_damaged
+from stepwell.stores.metrics import left_out
+from stepwell.stores.runrow import split
+from stepwell.stores.steprow import StepRow
 
 if TYPE_CHECKING:
     from stepwell.stores.recordings import RecordedRow
 
 SHOWN = ("figure", "table", "text", "card")
 """What is listed of what steps recorded."""
+
+_STOPPED = {"failed": "failed", "interrupted": "was stopped"}
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -76,6 +82,8 @@ def run(options: Namespace) -> int:
             from stepwell.cli.screen import failure_lines  # rarely wanted
 
             print("\n".join([f"{clean(step.id)}:", *(f"  {line}" for line in failure_lines(step.error))]))
+        if told := left_out(row.metrics, step.id, step.metrics):
+            print(f"{clean(step.id)}: logged before it {_STOPPED.get(step.status, 'ended')}: {pairs(told)}")
         for note in step.notes:
             print(f"{clean(step.id)}: note: {clean(note)}")
     for line in _recorded_lines(recorded, ids):
@@ -92,19 +100,21 @@ def _show_group(options: Namespace) -> int:
     )
 
     with stored(project_root(), looking=True, create=False) as store:
-        rows = store.runs.runs(group=options.run)[::-1]
+        rows, damaged = split(store.runs.runs(group=options.run)[::-1])
+        if not rows:
+            raise runs_damaged(damaged)
         said = said_directions(store, rows[-1:])
     if options.json:
         print_json(
             {"group": options.run, "pipeline": rows[0].pipeline, "runs": [run_row(row) for row in rows]}
         )
-        return 0
+        return say_damaged(damaged)
     print(f"{paint(options.run, 'bold')}  {clean(rows[0].pipeline)}  {len(rows):,} points")
     for line in points_table(
         [Row(r.run, r.point, r.status, r.metrics, r.seconds) for r in rows], options.run, said
     ):
         print(line)
-    return 0
+    return say_damaged(damaged)
 
 
 def _document(step: StepRow) -> dict[str, Any]:

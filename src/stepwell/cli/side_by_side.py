@@ -7,9 +7,9 @@ import io
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
+from stepwell.app.comparing import metric_names
 from stepwell.app.directions import change
 from stepwell.app.plaindata import number as number_json
 from stepwell.app.plaindata import plain
@@ -334,7 +334,7 @@ def csv_text(runs: Sequence[RunRow], glob: str = "") -> str:
     No cell can be taken for a formula by a spreadsheet: a text that begins like one has an apostrophe before it.
     """
     params = dict.fromkeys(name for row in runs for name in row.params)
-    metrics = dict.fromkeys(n for row in runs for n in row.metrics if not glob or fnmatchcase(n, glob))
+    metrics = metric_names(runs, glob)
     head = ["run", "pipeline", "status", "started", "seconds", "commit", "dirty", "group", "tags"]
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\n").writerow

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stepwell.app.session import Settings
 from stepwell.author.project import Loaded
 from stepwell.cli.looking import positive
+from stepwell.cli.statuses import COLOUR
 from stepwell.cli.text import clean, given, named, number, paint, print_json, seconds, short, table, typed
 from stepwell.errors import UsageError
 from stepwell.stores.local import LocalStore
+from stepwell.stores.metrics import shared
 
 if TYPE_CHECKING:
     from stepwell.app.asked import Point
@@ -23,8 +25,6 @@ MOST_ROWS = 50
 
 MOST_METRICS = 8
 """Metrics that have a column."""
-
-COLOUR = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
 
 
 def sweep_arguments(parser: ArgumentParser) -> None:
@@ -110,7 +110,7 @@ def _next(rows: Sequence[Row], group: str, said: Mapping[str, str]) -> list[str]
 
     if len(rows) < 2:
         return []
-    names = by_interest(dict.fromkeys(name for row in rows for name in row.metrics), said)
+    names = by_interest(shared([row.metrics for row in rows]), said)
     if not names:
         return []
     metric = next((name for name in names if direction_of(name, said)), "")
@@ -192,7 +192,7 @@ def points_table(rows: Sequence[Row], group: str = "", said: Mapping[str, str] |
 
     names = list(rows[0].point)
     varying = [n for n in names if len({repr(row.point.get(n)) for row in rows}) > 1] or names
-    known = by_interest(dict.fromkeys(name for row in rows for name in row.metrics), said or {})
+    known = by_interest(shared([row.metrics for row in rows]), said or {})
     differing = [name for name in known if len({repr(row.metrics.get(name)) for row in rows}) > 1]
     metrics = (differing or known)[:MOST_METRICS]
     results = not metrics and any(type(row.result) in (int, float, str, bool) for row in rows)

@@ -13,8 +13,10 @@ from typing import Any, TextIO
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2", "bold": "1"}
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_NOT_IN_JSON = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+"""None of these is printable, as Python has it: most texts are known to be clean without the expression, which costs 1 ms."""
+
+_NOT_IN_JSON = r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 """What JSON's own escapes leave as it is and a terminal, or UTF-8, does not bear."""
 
 _JSON = _Encoder(ensure_ascii=False, allow_nan=False).encode
@@ -23,7 +25,7 @@ _JSON = _Encoder(ensure_ascii=False, allow_nan=False).encode
 
 def clean(text: str) -> str:
     r"""Text without control characters, which could command the terminal: they are shown as `\x1b`."""
-    return _CONTROL.sub(_escape, text)
+    return text if text.isprintable() else re.sub(_CONTROL, _escape, text)
 
 
 def named(text: str, width: int = 60) -> str:
@@ -44,7 +46,7 @@ def _encoder(indent: int | None) -> Callable[[Any], str]:
 def as_json(value: Any, indent: int | None = None) -> str:
     """A value as JSON that any terminal and any encoding bears."""
     text = _encoder(indent)(value)
-    return _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text if text.isprintable() else re.sub(_NOT_IN_JSON, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def coloured(stream: TextIO) -> bool:

@@ -14,8 +14,8 @@ from stepwell.cli.looking import project_root, stored
 from stepwell.cli.options import loaded, params_argument, planned, words
 from stepwell.cli.text import clean, columns, paint, print_json, wrapped
 from stepwell.errors import UnknownRun, UsageError
-from stepwell.stores.history import StepRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.steprow import StepRow
 
 EXAMPLES = """examples:
   stepwell why train              why it would run now

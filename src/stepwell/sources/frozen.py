@@ -238,6 +238,7 @@ def _gone(locked: Locked, told: Iterable[str], of_it: str = "") -> FrozenGone:
         why=f"looked for: {'; '.join(told)}",
         fixes=[
             "put it where it was, or make the release's store reachable: [tool.stepwell.release] store = …",
+            "STEPWELL_MIRRORS=ADDRESS names another place that has it",
             "stepwell lock --upgrade NAME takes what is there now",
         ],
     )

@@ -52,6 +52,7 @@ from stepwell.ui.asked import Asked, Here, Site
 from stepwell.ui.files import INDEX, MISSING, File, files
 from stepwell.ui.guard import METHODS, Gate, Guard
 from stepwell.ui.live import EVERY, Watch
+from stepwell.ui.problems import JSON, written
 from stepwell.ui.readers import Readers
 
 if TYPE_CHECKING:
@@ -125,15 +126,15 @@ def _answering(answer: Answer, site: Site, readers: Readers) -> Callable[[Reques
             return json.encode(answer(Here(site, store), asked))
 
         try:
-            return Response(await readers.ask(answered), media_type="application/json")
+            return Response(await readers.ask(answered), media_type=JSON)
         except Exception as error:  # noqa: BLE001  # the last line of defence: nobody is sent a traceback
             return problem(error)
 
     return answering
 
 
-def problem(error: Exception) -> Response:
-    """An error as a `Problem`, with the HTTP status that fits it."""
+def problem(error: Exception, accept: str = JSON) -> Response:
+    """An error as a `Problem`, with the HTTP status that fits it; as HTML where that is accepted."""
     if not isinstance(error, StepwellError):
         if os.environ.get("STEPWELL_TRACEBACK"):
             traceback.print_exception(error, file=sys.stderr)
@@ -145,7 +146,8 @@ def problem(error: Exception) -> Response:
                 "STEPWELL_TRACEBACK=1 stepwell ui    shows where; please report it with that",
             ],
         )
-    return Response(json.encode({"error": error.as_dict()}), status_of(error), media_type="application/json")
+    kind, body = written(error, accept)
+    return Response(body, status_of(error), media_type=kind)
 
 
 def status_of(error: StepwellError) -> int:
@@ -163,7 +165,7 @@ def _sending(readers: Readers) -> Callable[[Request], Any]:
         try:
             found = await readers.ask(lambda store: raw_bytes.raw(store, asked))
         except Exception as error:  # noqa: BLE001  # as above
-            return problem(error)
+            return problem(error, request.headers.get("accept", ""))
         if request.headers.get("if-none-match") == found.headers["etag"]:
             return Response(status_code=304, headers={"etag": found.headers["etag"]})
         if request.method == "HEAD":

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from stepwell.errors import NotFromThePage, StepwellError
+from stepwell.ui.problems import written
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -239,15 +240,9 @@ async def _redirect(scope: Scope, send: Send, *headers: tuple[bytes, bytes]) -> 
 
 
 async def _tell(refusal: Refusal, scope: Scope, send: Send) -> None:
-    """Say why a request is refused: as JSON, and in words where a person looks at it."""
-    from msgspec import json
-
-    error = refusal.error
-    if b"text/html" in dict(scope["headers"]).get(b"accept", b""):
-        kind, body = b"text/plain; charset=utf-8", f"{error}\n".encode()
-    else:
-        kind, body = b"application/json", json.encode({"error": error.as_dict()})
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    """Say why a request is refused."""
+    kind, body = written(refusal.error, ", ".join(_values(scope["headers"], b"accept")))
+    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
     if refusal.status == 405:
         headers.append((b"allow", b"GET, HEAD"))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from stepwell.app.plaindata import number
 from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.metrics import Metrics, Names
 
 LATELY = 300.0
 """Seconds for which a run that ended still counts as one that changed."""
@@ -71,8 +72,8 @@ class Shape(NamedTuple):
 class Entry(NamedTuple):
     """A run: its row, its shape's number, and the text that is searched (lower case).
 
-    `about` and `nodes` are digests of texts in the store: what it read, and its graph. `ended` is when it was seen to
-    have ended, in seconds since 1970 (0: long ago, or not yet).
+    `nodes` is the digest of a text in the store, its graph. `ended` is when it was seen to have ended, in seconds since
+    1970 (0: long ago, or not yet).
     """
 
     number: int
@@ -80,7 +81,6 @@ class Entry(NamedTuple):
     metrics: Packed
     shape: int
     text: str
-    about: str
     nodes: str
     ended: float = 0.0
 
@@ -98,7 +98,7 @@ class Known:
     def __init__(self) -> None:
         self._lock = Lock()
         self._entries: dict[int, Entry] = {}
-        self._names: dict[tuple[str, ...], Mapping[str, int]] = {}
+        self._names: dict[tuple[Names, int], Mapping[str, int]] = {}
         self._numbers: dict[tuple[object, ...], int] = {}
         self._seen: tuple[object, ...] = ()
         self._view = View([], [])
@@ -133,17 +133,13 @@ class Known:
 
     def _read(self, store: LocalStore, new: int, before: int) -> None:
         """Read the newest runs, those after the number `before`."""
-        texts = {
-            number: (sys.intern(about), sys.intern(nodes))
-            for number, about, nodes in store.database.rows(
-                "SELECT id, about, nodes FROM runs WHERE id > ?", (before,)
-            )
-        }
+        rows = store.database.rows("SELECT id, nodes FROM runs WHERE id > ?", (before,))
+        graphs = {number: sys.intern(nodes) for number, nodes in rows}
         collecting = gc.isenabled()
         gc.disable()  # what is read stays, and it would be walked again and again
         try:
             for row in reversed(store.runs.runs(new)):
-                self._add(row, *texts.get(int(row.run[1:]), ("", "")))
+                self._add(row, graphs.get(int(row.run[1:]), ""))
         finally:
             if collecting:
                 gc.enable()
@@ -151,26 +147,23 @@ class Known:
     def _look_again(self, store: LocalStore) -> bool:
         """Read the runs again that had not ended; whether there are any."""
         running = [entry for entry in self._entries.values() if entry.row.status == "running"]
-        for entry in running:
-            row = store.runs.run(entry.row.run)
-            about, nodes = store.database.rows("SELECT about, nodes FROM runs WHERE id = ?", (entry.number,))[
-                0
-            ]
-            self._add(row, about, nodes, time.time() if row.status != "running" else 0.0)
+        for entry, row in zip(running, store.runs.some([entry.row.run for entry in running]), strict=True):
+            ((nodes,),) = store.database.rows("SELECT nodes FROM runs WHERE id = ?", (entry.number,))
+            self._add(row, nodes, time.time() if row.status != "running" else 0.0)
         return bool(running)
 
-    def _add(self, row: RunRow, about: str, nodes: str, ended: float = 0.0) -> None:
-        names = tuple(row.metrics)
-        places = self._names.get(names)
+    def _add(self, row: RunRow, nodes: str, ended: float = 0.0) -> None:
+        named = row.metrics.names, len(row.metrics)
+        places = self._names.get(named)
         if places is None:
-            places = self._names[names] = {name: place for place, name in enumerate(names)}
+            places = self._names[named] = {name: place for place, name in enumerate(row.metrics)}
         metrics = Packed(places, array("d", row.metrics.values()))
         params = tuple(row.params)
         shape = self._numbers.setdefault((id(places), params), len(self._numbers))
         if shape == len(self._view.shapes):
             self._view.shapes.append(Shape(params, places))
-        row, place = row._replace(metrics=metrics), int(row.run[1:])
-        self._entries[place] = Entry(place, row, metrics, shape, _text(row), about, nodes, ended)
+        row, place = row._replace(metrics=Metrics(metrics, row.metrics.names)), int(row.run[1:])
+        self._entries[place] = Entry(place, row, metrics, shape, _text(row), nodes, ended)
 
 
 def _file(store: LocalStore) -> tuple[int, int]:

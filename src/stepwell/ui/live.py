@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 from msgspec import json
 
-from stepwell.errors import UnknownRun
+from stepwell.errors import StoreDamaged, UnknownRun
 from stepwell.stores.local import LocalStore
 from stepwell.stores.recordings import ids_of
+from stepwell.stores.runrow import DAMAGED
 from stepwell.ui.readers import Readers
 
 OFTEN = 0.3
@@ -168,6 +169,8 @@ def state_of(store: LocalStore, run: str) -> State:
         row = store.runs.run(run)
     except UnknownRun:
         return State(REMOVED, ())
+    except StoreDamaged:
+        return State(DAMAGED, ())
     number = int(row.run[1:])
     return State(
         row.status,
@@ -178,4 +181,5 @@ def state_of(store: LocalStore, run: str) -> State:
 def _alive(store: LocalStore) -> list[str]:
     """The runs that go on; one whose process has died is none of them."""
     rows = store.database.rows("SELECT id FROM runs WHERE status = 'running' ORDER BY id DESC LIMIT 50")
-    return [f"r{number}" for (number,) in rows if store.runs.run(f"r{number}").status == "running"]
+    going = store.runs.some([f"r{number}" for (number,) in rows])
+    return [row.run for row in going if row.status == "running"]

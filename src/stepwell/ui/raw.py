@@ -80,25 +80,17 @@ def raw(store: LocalStore, asked: Asked) -> Raw:
 
 def artifact_of(store: LocalStore, asked: Asked) -> Artifact:
     """The artifact that an address names by its digest, codec and name. Raises `BadQuestion`, `NothingThere`."""
-    from stepwell.app.lineage import find
+    from stepwell.app.lineage import held
 
     digest = asked.digest()
-    found = find(store, digest, asked.word("codec"), asked.word("name"))
-    if found is not None:
-        return found
-    data = store.results.bytes_of(digest)
-    if isinstance(data, bytes):
-        size = len(data)
-    else:
-        try:
-            size = store.blobs.path(digest).stat().st_size
-        except OSError:
-            raise NothingThere(
-                f"the store has no {digest[:15]}…",
-                why="nobody made it here, or `stepwell gc` took it away",
-                fixes=["stepwell run"],
-            ) from None
-    return Artifact(asked.word("name"), asked.word("codec"), digest, size)
+    found = held(store, digest, asked.word("codec"), asked.word("name"))
+    if found is None:
+        raise NothingThere(
+            f"the store has no {digest[:15]}…",
+            why="nobody made it here, or `stepwell gc` took it away",
+            fixes=["stepwell run"],
+        )
+    return found
 
 
 def _bytes(store: LocalStore, artifact: Artifact) -> memoryview:

@@ -29,10 +29,8 @@ def compressed(held: Held, form: str, rows: int, offset: int) -> dict[str, Any]:
     asked = json.dumps([form, str(path), rows, offset])
     # Its own path to the modules, without the project's folder: a file there could be named like a library.
     home = Path(__file__).resolve().parents[3]
-    keep = [
-        str(home),
-        *(one for one in sys.path if (one and "site-packages" in one) or "dist-packages" in one),
-    ]
+    libraries = [one for one in sys.path if "site-packages" in one or "dist-packages" in one]
+    keep = [str(home), *libraries]
     start = f"import sys; sys.path[:0] = {keep!r}; from stepwell.app.previews.apart import main; main()"
     try:
         done = subprocess.run(

@@ -13,8 +13,11 @@ from stepwell.app.previews import preview, raw
 from stepwell.errors import BadLock, LockMissing, StepwellError
 from stepwell.kernel.ports import Artifact
 from stepwell.stores.curves import Thinned, thinned
-from stepwell.stores.history import About, RunRow, StepRow
+from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.metrics import shared
+from stepwell.stores.runrow import split
+from stepwell.stores.steprow import About, StepRow
 
 BEGIN = "<!-- stepwell report -->\n"
 """How every report begins, behind the word that says what it is: such a file may be replaced by a newer one."""
@@ -156,15 +159,17 @@ def _before(store: LocalStore, run: RunRow) -> RunRow | None:
         "SELECT id FROM runs WHERE pipeline = ? AND id < ? AND status = 'succeeded' ORDER BY id DESC LIMIT 1",
         (run.pipeline, number),
     )
-    return store.runs.run(f"r{found[0]}") if found is not None else None
+    rows, _ = split(store.runs.some([f"r{found[0]}"])) if found is not None else ([], [])
+    return rows[0] if rows else None
 
 
 def _metrics(store: LocalStore, run: RunRow, before: RunRow | None) -> list[Metric]:
     said = said_directions(store, [run])
     was = before.metrics if before is not None else {}
+    names = [name for name in shared([run.metrics, was]) if name in run.metrics]
     return [
         Metric(name, value, was.get(name), change(name, was[name], value, said) if name in was else "")
-        for name, value in [(name, run.metrics[name]) for name in by_interest(run.metrics, said)]
+        for name, value in [(name, run.metrics[name]) for name in by_interest(names, said)]
     ]
 
 
@@ -190,15 +195,15 @@ def _things(store: LocalStore, run: RunRow, about: About, steps: Sequence[StepRo
                 place=one.step,
             )
         else:
-            yield _thing(store, step, one.kind, one.name, one.artifact)._replace(place=one.step)
+            yield thing_of(store, step, one.kind, one.name, one.artifact)._replace(place=one.step)
     needed = {before for nodes in about.edges for before in nodes}
     last = [step for step in steps if step.node not in needed and step.error is None]
     for step in last[:GIVEN]:
         for output in step.outputs[:4]:
-            yield _thing(store, step.id, "output", output.name if len(step.outputs) > 1 else "", output)
+            yield thing_of(store, step.id, "output", output.name if len(step.outputs) > 1 else "", output)
 
 
-def _thing(store: LocalStore, step: str, kind: str, name: str, artifact: Artifact) -> Thing:
+def thing_of(store: LocalStore, step: str, kind: str, name: str, artifact: Artifact) -> Thing:
     """One artifact, with its bytes where a page shows them as they are."""
     shown = preview(store, artifact, rows=ROWS)
     if shown["kind"] not in ("image", "html"):

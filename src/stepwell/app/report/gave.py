@@ -49,20 +49,37 @@ def curves(lines: Sequence[Line]) -> Markup | None:
 
 def figures(things: Sequence[Thing]) -> Markup | None:
     """Pictures, as `data:`; charts that only a script could draw are named."""
-    found = []
-    for one in _shown(things, "image"):
-        address = f"data:{one.type};base64,{base64.b64encode(one.data).decode('ascii')}"
-        told = f"{one.name or 'picture'} of {one.step}"
-        found.append(el("figure", el("figcaption", _named(one)), el("img", src=address, alt=told)))
-    elsewhere = el("p", "an interactive chart, which `stepwell ui` draws", class_="faint")
-    found += [_thing(one, elsewhere) for one in _shown(things, "vega")]
+    found = [el("figure", el("figcaption", _named(one)), held(one)) for one in _shown(things, "image")]
+    found += [_thing(one, held(one)) for one in _shown(things, "vega")]
     return section("Figures", el("div", found, class_="figures")) if found else None
 
 
 def tables(things: Sequence[Thing]) -> Markup | None:
     """The heads of tables."""
-    found = [_thing(one, _grid(one.preview)) for one in _shown(things, "table")]
+    found = [_thing(one, held(one)) for one in _shown(things, "table")]
     return section("Tables", found) if found else None
+
+
+def held(one: Thing) -> Markup:
+    """What is in a thing, of whatever kind it is: a picture, the head of a table, a text, a model in words.
+
+    HTML of the user's own is only named, since what shows it must keep it from running and asking the net.
+    """
+    if one.left:
+        return el("p", one.left, class_="faint")
+    match one.preview.get("kind"):
+        case "image":
+            address = f"data:{one.type};base64,{base64.b64encode(one.data).decode('ascii')}"
+            return el("img", src=address, alt=f"{one.name or 'picture'} of {one.step}")
+        case "vega":
+            return el("p", "an interactive chart, which `stepwell ui` draws", class_="faint")
+        case "html":
+            return el("p", "HTML of its own, which `stepwell ui` and `stepwell report` show", class_="faint")
+        case "table":
+            return _grid(one.preview)
+        case "text" | "json" | "array" | "model" | "files":
+            return _told(one.preview)
+    return el("p", one.preview.get("why") or f"{one.preview.get('size', 0):,} bytes", class_="faint")
 
 
 def _grid(table: Mapping[str, Any]) -> Markup:
@@ -142,9 +159,7 @@ def texts(things: Sequence[Thing]) -> Markup | None:
         for one in things
         if one.text and not one.left
     ]
-    found += [
-        _thing(one, _told(one.preview)) for one in _shown(things, "text", "json", "array", "model", "files")
-    ]
+    found += [_thing(one, held(one)) for one in _shown(things, "text", "json", "array", "model", "files")]
     return section("Texts and values", found) if found else None
 
 

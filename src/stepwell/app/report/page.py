@@ -18,7 +18,8 @@ from stepwell.app.report.gave import cards, curves, figures, tables, texts
 from stepwell.app.report.layout import section, short, table
 from stepwell.app.report.markup import Markup, el
 from stepwell.app.report.words import MARKS, TOLD, delta, figure, heavy, lasting, moment, status_told
-from stepwell.stores.history import StepRow
+from stepwell.stores.metrics import left_out
+from stepwell.stores.steprow import StepRow
 from stepwell.version import VERSION
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -54,7 +55,7 @@ def page(facts: Facts) -> str:
         Markup(f"<style>{_style()}</style>"),
     )
     parts = [
-        _header(facts), _failures(facts.failed), _metrics(facts), curves(facts.curves), figures(facts.things),
+        _header(facts), _failures(facts), _metrics(facts), curves(facts.curves), figures(facts.things),
         _graph(facts), tables(facts.things), cards(facts.things), texts(facts.things), _steps(facts), data(facts),
         code(facts), environment(facts), lock(facts), _left(facts.left), _footer(facts),
     ]  # fmt: skip
@@ -95,8 +96,9 @@ def _header(facts: Facts) -> Markup:
     )
 
 
-def _failures(failed: Sequence[StepRow]) -> Markup | None:
-    """What went wrong, as a command prints it."""
+def _failures(facts: Facts) -> Markup | None:
+    """What went wrong, as a command prints it, and what was logged before."""
+    failed = facts.failed
     if not failed:
         return None
     found = []
@@ -115,12 +117,20 @@ def _failures(failed: Sequence[StepRow]) -> Markup | None:
                 el("pre", error.what, class_="wrapped"),
                 el("p", error.why) if error.why else None,
                 el("ul", [el("li", fix) for fix in error.fixes], class_="plain") if error.fixes else None,
+                _logged(facts, step),
                 trace,
                 class_="error",
             )
         )
     more = el("p", f"and {len(failed) - 20:,} more") if len(failed) > 20 else None
     return section("What failed", found, more)
+
+
+def _logged(facts: Facts, step: StepRow) -> Markup | None:
+    """The metrics of a step that failed, which are none of the run's."""
+    found = left_out(facts.run.metrics, step.id, step.metrics)
+    rows = [(name, figure(value)) for name, value in list(found.items())[:METRICS]]
+    return table(("logged before", "value"), rows, numeric=(1,)) if rows else None
 
 
 def _metrics(facts: Facts) -> Markup | None:

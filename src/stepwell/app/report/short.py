@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from stepwell.app.report.facts import BEGIN, Facts, Metric
 from stepwell.app.report.words import MARKS, TOLD, delta, figure, lasting, moment
 from stepwell.app.svg import visible
+from stepwell.stores.metrics import left_out
 
 METRICS = 30
 MOVED = 15
@@ -31,6 +32,9 @@ def markdown(facts: Facts) -> str:
         error = step.error
         assert error is not None
         lines += [f"- **{_code(step.id)} failed**: {_code(error.what.partition(chr(10))[0][:300])}"]
+        if logged := left_out(run.metrics, step.id, step.metrics):
+            told = (_code(f"{name}={figure(value)}") for name, value in list(logged.items())[:METRICS])
+            lines[-1] += f"; it had logged {', '.join(told)}"
     if facts.failed:
         lines.append("")
     if facts.metrics:

@@ -85,26 +85,9 @@ def _releases(here: Here, entries: list[Entry], order: Sequence[str]) -> list[di
             version = file_name(path.name).version
         except StepwellError:  # some other file
             continue
-        found[version] = {
-            "version": version,
-            "wheel": path.name,
-            "size": path.stat().st_size,
-            "yanked": "",
-            "channels": [],
-            "run": "",
-        }
+        found[version] = _release(version, path.name, path.stat().st_size)
     for entry in reversed(entries):
-        row = found.setdefault(
-            entry.version,
-            {
-                "version": entry.version,
-                "wheel": entry.file,
-                "size": entry.size,
-                "yanked": "",
-                "channels": [],
-                "run": "",
-            },
-        )
+        row = found.setdefault(entry.version, _release(entry.version, entry.file, entry.size))
         if entry.action == "promote" and entry.channel not in row["channels"]:
             row["channels"].append(entry.channel)
         if entry.action in ("yank", "unyank"):
@@ -112,6 +95,10 @@ def _releases(here: Here, entries: list[Entry], order: Sequence[str]) -> list[di
     for row in found.values():
         row["channels"].sort(key=order.index)
     return sorted(found.values(), key=_version_key, reverse=True)
+
+
+def _release(version: str, wheel: str, size: int) -> dict[str, Any]:
+    return {"version": version, "wheel": wheel, "size": size, "yanked": "", "channels": [], "run": ""}
 
 
 def _version_key(row: dict[str, Any]) -> Any:

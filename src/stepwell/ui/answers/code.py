@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from stepwell.errors import NothingThere
-from stepwell.stores.history import StepRow
+from stepwell.stores.steprow import StepRow
 from stepwell.ui.asked import Asked, Here
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from stepwell.errors import NothingThere, StepwellError
+from stepwell.stores.wiring import sources_read
 from stepwell.ui.answers.rows import kept
 from stepwell.ui.asked import Asked, Here
 
@@ -55,22 +57,28 @@ def one(here: Here, asked: Asked) -> dict[str, Any]:
 
 
 def _versions(here: Here) -> dict[str, list[Version]]:
-    """Every content of every source, by the source's name. Runs that read the same share one text."""
-    runs: dict[str, list[tuple[int, float]]] = {}
-    for entry in reversed(here.site.known.entries(here.store)):
-        if entry.about:
-            runs.setdefault(entry.about, []).append((entry.number, entry.row.started))
+    """Every content of every source, by the source's name."""
     found: dict[tuple[str, str], Version] = {}
-    texts = here.store.database.many("SELECT digest, text FROM texts WHERE digest IN (???)", runs)
-    for about, text in texts:
-        for name, uri, digest, size in kept(text, "what runs read").get("sources", ()):
-            version = found.setdefault((name, digest), Version(digest, uri, size, []))
-            version.runs.extend(runs[about])
+    for sources, runs in _read(here):
+        for name, uri, digest, size in sources:
+            found.setdefault((name, digest), Version(digest, uri, size, [])).runs.extend(runs)
     out: dict[str, list[Version]] = {}
     for (name, _), version in found.items():
         version.runs.sort()
         out.setdefault(name, []).append(version)
     return out
+
+
+def _read(here: Here) -> Iterator[tuple[list[Any], list[tuple[int, float]]]]:
+    """What runs read, with those that read it, by number and when they began: runs alike share one text."""
+    runs: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for number, started, *texts in here.store.database.rows("SELECT id, started, wiring, about FROM runs"):
+        runs.setdefault(tuple(texts), []).append((number, started))
+    digests = {digest for pair in runs for digest in pair if digest}
+    texts = dict(here.store.database.many("SELECT digest, text FROM texts WHERE digest IN (???)", digests))
+    for (wiring, about), those in runs.items():
+        wired, told = (kept(texts.get(one, "{}"), "what runs read") for one in (wiring, about))
+        yield sources_read(wired, told), those
 
 
 def locked_data(here: Here) -> dict[str, Any]:

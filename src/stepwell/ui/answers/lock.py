@@ -9,6 +9,7 @@ from stepwell.app.plaindata import plain
 from stepwell.dist.lock import Lock, facts
 from stepwell.dist.lockfile import lock_of, lock_path, read
 from stepwell.errors import BadLock
+from stepwell.stores.runrow import DAMAGED
 from stepwell.ui.asked import Asked, Here
 
 LONGEST = 2_000_000
@@ -58,7 +59,12 @@ def _moved(here: Here, lock: Lock) -> list[str]:
     told = []
     for name, locked in lock.pipeline.items():
         row = next(
-            (entry.row for entry in here.site.known.entries(here.store) if entry.row.pipeline == name), None
+            (
+                entry.row
+                for entry in here.site.known.entries(here.store)
+                if entry.row.pipeline == name and entry.row.status != DAMAGED
+            ),
+            None,
         )
         if row is None:
             continue

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from stepwell.app.comparing import summary
 from stepwell.errors import StepwellError
-from stepwell.ui.answers.rows import summary
 from stepwell.ui.asked import Asked, Here
 from stepwell.version import VERSION
 

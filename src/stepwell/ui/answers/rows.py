@@ -1,16 +1,14 @@
-"""Runs and reasons as the page gets them: `RunSummary`, `Reason` of `page/src/api.ts`."""
+"""Reasons as the page gets them, `Reason` of `page/src/api.ts`, and JSON that the store keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from json import loads
 from typing import Any
 
 from stepwell.app.documents import diff, reason_document
-from stepwell.app.plaindata import number, plain
 from stepwell.errors import StoreDamaged
 from stepwell.kernel.plan import Reason
-from stepwell.stores.history import RunRow
 from stepwell.ui.asked import Here
 
 Document = dict[str, Any]
@@ -20,27 +18,6 @@ SHOWN_DIFF = 200_000
 
 DIFFS = 2_000_000
 """Characters of all diffs of one answer."""
-
-
-def summary(row: RunRow, metrics: Mapping[str, Any] | None = None) -> Document:
-    """A run in a list; `metrics` are those of it that are wanted, as JSON has them, else all."""
-    if metrics is None:
-        metrics = {name: number(value) for name, value in row.metrics.items()}
-    return {
-        "run": row.run,
-        "pipeline": row.pipeline,
-        "status": row.status,
-        "started": row.started,
-        "seconds": row.seconds,
-        "params": plain(row.params),
-        "metrics": metrics,
-        "tags": row.tags,
-        "commit": row.commit,
-        "dirty": row.dirty,
-        "counts": row.counts,
-        "group": row.group,
-        "point": plain(row.point),
-    }
 
 
 class Reasons:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from json import dumps
 from typing import Any, NamedTuple
 
+from stepwell.app.comparing import summary
 from stepwell.app.directions import by_interest, direction_of
 from stepwell.app.documents import failure_document
 from stepwell.app.finding import said_directions
 from stepwell.app.plaindata import number
 from stepwell.kernel.ports import Artifact
-from stepwell.stores.history import About, RunRow, StepRow
+from stepwell.stores.history import RunRow
 from stepwell.stores.recordings import RecordedRow
-from stepwell.ui.answers.rows import Document, Reasons, kept, summary
+from stepwell.stores.steprow import About, StepRow
+from stepwell.ui.answers.rows import Document, Reasons, kept
 from stepwell.ui.asked import DIGEST, Asked, Here
 
 LONGEST = 2000
@@ -94,11 +96,13 @@ def before(here: Here, row: RunRow) -> str:
 class Around(NamedTuple):
     """What is known of a run's steps beside their rows.
 
-    `givers` are the nodes by the digests that they gave, `places` those of the sources by theirs; `begun` is when a step
-    began that has no result, and `roles` the role of a step, by node.
+    `there` are those of the runs that made their results that are not gone; `givers` the nodes by the digests that they
+    gave, `places` those of the sources by theirs; `begun` is when a step began that has no result, and `roles` the role
+    of a step, by node.
     """
 
     run: str
+    there: Set[str]
     givers: Mapping[str, int]
     places: Mapping[str, int]
     begun: Mapping[int, float]
@@ -109,6 +113,7 @@ def steps(here: Here, run: RunRow, about: About, rows: Sequence[StepRow]) -> lis
     """Its steps. One that did not begin although the run is going on, or was stopped, is waiting."""
     around = Around(
         run.run,
+        there(here, {row.made_by for row in rows if row.made_by}),
         {made.digest: row.node for row in rows for made in row.outputs},
         {source.digest: place for place, source in enumerate(about.sources)},
         here.store.runs.begun(run.run),
@@ -137,9 +142,18 @@ def _step(row: StepRow, reasons: Reasons, around: Around) -> Document:
         "inputs": [_input(name, token, row.node, around) for name, token in row.inputs],
         "outputs": [output(one) for one in row.outputs],
         "metrics": {name: number(value) for name, value in row.metrics.items()},
-        "made_by": row.made_by,
+        "made_by": row.made_by if row.made_by in around.there else "",
         "notes": list(row.notes),
         "error": failure_document(row.error) if row.error is not None else None,
+    }
+
+
+def there(here: Here, runs: Iterable[str]) -> set[str]:
+    """Those of these runs that `gc` has not taken away."""
+    numbers = [int(run[1:]) for run in runs]
+    return {
+        f"r{number}"
+        for (number,) in here.store.database.many("SELECT id FROM runs WHERE id IN (???)", numbers)
     }
 
 

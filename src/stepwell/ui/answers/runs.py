@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from stepwell.app.filtering import COLUMNS, MISSING, Filter, unknown_field, value_of
+from stepwell.app.comparing import summary
+from stepwell.app.filtering import COLUMNS, Filter, has, unknown_field
 from stepwell.app.finding import known_names
 from stepwell.app.plaindata import number, plain
 from stepwell.errors import BadQuestion
-from stepwell.ui.answers.rows import summary
+from stepwell.stores.runrow import DAMAGED, took_together
 from stepwell.ui.asked import Asked, Here
 from stepwell.ui.known import Entry, Shape, changed_since
 
@@ -75,9 +76,7 @@ def _matching(here: Here, entries: list[Entry], where: str) -> list[Entry]:
     """The entries for which a condition holds. Raises `BadFilter`, and `UnknownField` for a name that none of them has."""
     condition = Filter.parse(where)
     for name in condition.names:
-        known = name.text in COLUMNS or any(
-            value_of(entry.row, name.text) is not MISSING for entry in entries
-        )
+        known = name.text in COLUMNS or any(has(entry.row, name.text) for entry in entries)
         if entries and not known:
             raise unknown_field(name, known_names(here.store), where)
     matches = condition.matches
@@ -124,7 +123,7 @@ def _column(name: str) -> Callable[[Entry], Any]:
     """Gives what a run has in a column, as something that can be put in order; None where it has nothing."""
     kind, _, rest = name.partition(".")
     if kind == "metrics" and rest:
-        return lambda entry: _known(entry.metrics.get(rest))
+        return lambda entry: _known(entry.row.metrics.get(rest))
     if kind == "params" and rest:
         return lambda entry: _ordered(entry.row.params.get(rest))
     if name in ("run", "started"):
@@ -176,7 +175,6 @@ def _row(points: Row, only: list[str] | None, *, grouped: bool) -> dict[str, Any
     shown.reverse()
     first, rows = shown[0], [entry.row for entry in points]
     statuses = {row.status for row in rows}
-    ends = [row.started + row.seconds for row in rows if row.seconds is not None]
     counts: dict[str, int] = {}
     for row in rows:
         for name, count in row.counts.items():
@@ -190,9 +188,9 @@ def _row(points: Row, only: list[str] | None, *, grouped: bool) -> dict[str, Any
         **first,
         "run": first["group"],
         "status": next(
-            word for word in ("running", "failed", "interrupted", "succeeded") if word in statuses
+            word for word in ("running", DAMAGED, "failed", "interrupted", "succeeded") if word in statuses
         ),
-        "seconds": max(ends) - min(row.started for row in rows) if len(ends) == len(rows) else None,
+        "seconds": took_together(rows),
         "params": {name: first["params"][name] for name in alike},
         "metrics": {},
         "tags": list(dict.fromkeys(tag for one in shown for tag in one["tags"])),
@@ -205,7 +203,7 @@ def _row(points: Row, only: list[str] | None, *, grouped: bool) -> dict[str, Any
 def _summary(entry: Entry, only: list[str] | None) -> dict[str, Any]:
     if only is None:
         return summary(entry.row, entry.metrics.shown())
-    found = [(name, entry.metrics.get(name)) for name in only]
+    found = [(name, entry.row.metrics.get(name)) for name in only]
     return summary(entry.row, {name: number(value) for name, value in found if value is not None})
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from stepwell.app.plaindata import number
 from stepwell.errors import NothingThere
-from stepwell.stores.history import StepRow
+from stepwell.stores.runrow import DAMAGED
+from stepwell.stores.steprow import StepRow
 from stepwell.ui.answers.code import parts
 from stepwell.ui.answers.rows import Reasons, kept
 from stepwell.ui.answers.run import roles
@@ -74,7 +75,7 @@ _TELLING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def _runs(here: Here, full: str) -> list[tuple[str, float]]:
-    """The runs whose graph has a step, newest first, with when they began."""
+    """The runs that can be read and whose graph has a step, newest first, with when they began."""
     entries = here.site.known.entries(here.store)
     graphs = {
         digest
@@ -83,7 +84,11 @@ def _runs(here: Here, full: str) -> list[tuple[str, float]]:
         )
         if any(node[2:] == [full] for node in kept(text, "the graph of a run"))
     }
-    return [(entry.row.run, entry.row.started) for entry in entries if entry.nodes in graphs]
+    return [
+        (entry.row.run, entry.row.started)
+        for entry in entries
+        if entry.nodes in graphs and entry.row.status != DAMAGED
+    ]
 
 
 def _row(run: str, started: float, row: StepRow, reasons: Reasons) -> dict[str, Any]:
