@@ -18,7 +18,7 @@ from stepwell.kernel.events import RunFinished, StepFinished, StepReused
 from stepwell.kernel.identity import digest
 from stepwell.kernel.plan import Decision, Reason
 from stepwell.kernel.ports import Artifact, Logged, Made, Result
-from stepwell.stores.history import StepRow
+from stepwell.stores.steprow import StepRow
 from stepwell.stores.local import LocalStore, open_store
 from stepwell.stores.record import Facts
 

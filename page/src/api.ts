@@ -220,6 +220,6 @@ export interface LockPage { file: string; exists: boolean; lock: Json | null; te
 /** GET /api/channels */
 export interface Channels {
   channels: { name: string; version: string; since: number; who: string; why: string; data: [string, string][]; metrics: Record<string, Num>; commit: string; reproduced: string; next: { version: string; ok: boolean; why: string[] }[]; recalled: string[] }[];
-  releases: { version: string; wheel: string; size: number; yanked: string; channels: string[]; run: string }[];
+  releases: { version: string; wheel: string; size: number; yanked: string; channels: string[] }[];
   history: { time: number; who: string; verb: string; channel: string; version: string; why: string }[];
 }

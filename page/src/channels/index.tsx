@@ -1,7 +1,7 @@
 /* Releases, and the channels that people install from. */
 import type { Channels } from "../api";
 import { useAsk } from "../client";
-import { Ago, Asked, Bytes, Digest, Empty, Num, RunLink, Table, Text, useTitle, visible, type Column } from "../shared";
+import { Ago, Asked, Bytes, Digest, Empty, Num, Table, Text, useTitle, visible, type Column } from "../shared";
 
 type Channel = Channels["channels"][number];
 type Release = Channels["releases"][number];
@@ -113,7 +113,6 @@ const RELEASES: Column<Release>[] = [
   { id: "channels", head: "channels", cell: (row) => row.channels.map((name) => <span key={name} className="tag">{visible(name)}</span>) },
   { id: "wheel", head: "wheel", cell: (row) => <code>{visible(row.wheel)}</code> },
   { id: "size", head: "size", align: "right", cell: (row) => <Bytes size={row.size} /> },
-  { id: "run", head: "run", cell: (row) => (row.run ? <RunLink run={row.run} /> : <span className="faint">–</span>) },
   { id: "yanked", head: "withdrawn", cell: (row) => (row.yanked ? <span className="worse lines">{row.yanked}</span> : <span className="faint">–</span>) },
 ];
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
-from stepwell.app.compare import DEEPEST, is_array, is_model, is_table, same, short, table_columns
+from stepwell.app.differing import DEEPEST, is_array, is_model, is_table, same, short, table_columns
 
 INFINITE = math.inf
 

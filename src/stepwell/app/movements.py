@@ -169,7 +169,7 @@ class Movements:
         """Plain data by path, text by line: neither needs classes of the user's."""
         if max(old.size, new.size) > PLAIN:
             return _noted(old, new)
-        from stepwell.app.compare import compare, kept, lines
+        from stepwell.app.differing import compare, kept, lines
 
         return lines(compare(kept(self._store, old), kept(self._store, new)))
 

@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from stepwell.app.closeness import EQUAL, close
-from stepwell.app.compare import Kept, is_model, kept, value_of
+from stepwell.app.differing import Kept, is_model, kept, value_of
 from stepwell.app.finished import VIEW
 from stepwell.codecs.content.digest import digest_of
 from stepwell.dist.lock import Leaving, Output

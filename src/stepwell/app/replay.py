@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stepwell.app.again import Ready, Session
-from stepwell.app.compare import Difference, Kept, compare, kept
+from stepwell.app.differing import Difference, Kept, compare, kept
 from stepwell.kernel.graph import Binding, Pack, StepDef
 from stepwell.kernel.ports import Artifact, Failure, Made, Stored
 from stepwell.stores.blobs import Blobs

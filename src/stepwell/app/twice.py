@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-from stepwell.app.compare import Kept, compare, kept, sentence
+from stepwell.app.differing import Kept, compare, kept, sentence
 from stepwell.errors import ArtifactGone
 from stepwell.kernel.events import Event, StepFinished
 from stepwell.kernel.ports import Done, Engine, Interrupt, Made, Report, Task

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.app.closeness import EQUAL, close
-from stepwell.app.compare import Kept, kept, value_of
+from stepwell.app.differing import Kept, kept, value_of
 from stepwell.app.rebuilt import content
 from stepwell.app.retold import error_of
 from stepwell.dist.verdicts import Grade, worst
@@ -275,7 +275,7 @@ def _answer(order: Mapping[str, Any]) -> dict[str, Any]:
 
 def _graded(session: Session, store: LocalStore) -> Iterator[tuple[Grade, str]]:
     """Each output of the step beside the recorded one. Raises what the step raises."""
-    from stepwell.app.compare import sentence
+    from stepwell.app.differing import sentence
     from stepwell.app.replay import compared
 
     value = session.call()

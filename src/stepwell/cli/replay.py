@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.app.again import Ready, Session, Wish, ready
-from stepwell.app.compare import document, lines
+from stepwell.app.differing import document, lines
 from stepwell.app.documents import failure_document
 from stepwell.app.replay import Output, Replayed, replayed
 from stepwell.cli.looking import stored

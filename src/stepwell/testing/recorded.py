@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stepwell.app.again import Session, Wish, ready
-from stepwell.app.compare import Difference, lines
+from stepwell.app.differing import Difference, lines
 from stepwell.app.places import stored
 from stepwell.app.replay import recorded_value, replayed
 from stepwell.author.project import find

@@ -98,7 +98,7 @@ def _releases(here: Here, entries: list[Entry], order: Sequence[str]) -> list[di
 
 
 def _release(version: str, wheel: str, size: int) -> dict[str, Any]:
-    return {"version": version, "wheel": wheel, "size": size, "yanked": "", "channels": [], "run": ""}
+    return {"version": version, "wheel": wheel, "size": size, "yanked": "", "channels": []}
 
 
 def _version_key(row: dict[str, Any]) -> Any:

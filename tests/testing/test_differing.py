@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from stepwell.app.compare import MOST, Kept, compare, document, lines, sentence
+from stepwell.app.differing import MOST, Kept, compare, document, lines, sentence
 from stepwell.stores.blobs import Blobs
 from stepwell.worker.outputs import keep
 
