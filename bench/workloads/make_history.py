@@ -18,9 +18,9 @@ from stepwell.kernel.events import RunFinished, StepFinished, StepReused
 from stepwell.kernel.identity import digest
 from stepwell.kernel.plan import Decision, Reason
 from stepwell.kernel.ports import Artifact, Logged, Made, Result
-from stepwell.stores.steprow import StepRow
 from stepwell.stores.local import LocalStore, open_store
 from stepwell.stores.record import Facts
+from stepwell.stores.steprow import StepRow
 
 STEPWELL = str(Path(sys.executable).with_name("stepwell"))
 POINTS = 100

@@ -32,7 +32,7 @@ LONGEST_NAME = 500
 """Characters of a name."""
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""What no name of a metric or tag has: they are typed in conditions, and shown in lines and tables."""
+"""What no name of a metric has: they are typed in conditions, and shown in lines and tables."""
 
 
 class Recorder:
@@ -136,7 +136,7 @@ def metric(name: str, value: Any, step: int | None = None) -> None:
     """
     if type(value) is not float or type(step) is not int or type(name) is not str or name not in _sound:
         if type(name) is not str or name not in _sound:
-            _typed(name, "metric")
+            _typed(name)
             if len(_sound) < MANY:
                 _sound.add(name)
         value, step = _number(name, value), _place(name, step)
@@ -233,10 +233,10 @@ def progress(done: float, total: float | None = None, text: str = "") -> None:
 def tag(*names: str, **values: Any) -> None:
     """Tag the run: `log.tag("baseline")`, `log.tag(dataset="v2")`. Found again by `stepwell runs --where`.
 
-    Raises `CannotRecord` where a tag is no text on one line, or empty.
+    Raises `CannotRecord` where a tag is no text, or empty.
     """
     for name in names:
-        _typed(name, "tag")
+        _named(name, "tag")
     for name in names:
         _take("tag", name, "", None)
     for name, value in values.items():
@@ -258,12 +258,12 @@ _sound: set[str] = set()
 """Names of metrics that were looked at, and are well: a metric is recorded a million times."""
 
 
-def _typed(name: object, what: str) -> None:
-    """Raises `CannotRecord` for what cannot be the name of a metric or a tag, which people type in conditions."""
-    _named(name, what)
+def _typed(name: object) -> None:
+    """Raises `CannotRecord` for what cannot be the name of a metric, which people type in conditions."""
+    _named(name, "metric")
     if CONTROL.search(str(name)):
         raise _refused(
-            f"the name of a {what} has a line break or another control character: {name!r:.80}",
+            f"the name of a metric has a line break or another control character: {name!r:.80}",
             "a name on one line, and what is longer to log.text",
         )
 

@@ -128,8 +128,8 @@ def test_a_single_file_is_released(locked) -> None:
     metadata = release.wheel.metadata.decode()
     assert "Summary: How much is it?\n" in metadata
     assert [line for line in metadata.splitlines() if line.startswith("Requires-Dist: ")] == [
-        "Requires-Dist: stepwell", "Requires-Dist: stepwell>=0.1.0",
-    ]  # fmt: skip
+        "Requires-Dist: stepwell>=0.1.0"
+    ]
 
 
 def test_it_says_that_the_data_do_not_go_along_without_a_store(locked) -> None:
