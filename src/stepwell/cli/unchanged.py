@@ -82,7 +82,7 @@ def answered(asking: Asked, words: Sequence[str]) -> int | None:
             print(found.shown["text"])
             return 0
         return _run_again(asking, root, found, database, memo)
-    except (StepwellError, KeyError, IndexError, TypeError):  # a memo may hold anything
+    except (StepwellError, LookupError, TypeError, ValueError):  # memo and record may hold anything
         return None
     finally:
         database.close()
