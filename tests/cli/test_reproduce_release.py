@@ -238,7 +238,7 @@ def test_the_wheel_itself_is_made_again_and_then_promoted(packaged: Project, tmp
 
 EDITS = {
     "demo/counting.py": (b"all well", b"all mine", "line 15 is `print(\"all mine\")`, and `print(\"all well\")`"),
-    "demo-1.0.0.dist-info/METADATA": (b"Requires-Dist: stepwell\n", b"Requires-Dist: evil\n", "Requires-Dist: evil"),
+    "demo-1.0.0.dist-info/METADATA": (b"Requires-Dist: stepwell", b"Requires-Dist: evil", "Requires-Dist: evil"),
     "demo-1.0.0.dist-info/entry_points.txt": (b"demo.counting:main", b"demo.counting:evil", "demo.counting:evil"),
     "demo-1.0.0.dist-info/sboms/demo.cdx.json": (b'"library"', b'"data"', "library"),
     "demo/data.py": (b"words.csv", b"other.csv", "other.csv"),
