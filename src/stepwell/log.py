@@ -17,7 +17,6 @@ only checks what it is given, so that code which records can be called from anyw
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -30,9 +29,6 @@ MANY = 3 * 8192
 
 LONGEST_NAME = 500
 """Characters of a name."""
-
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""What no name of a metric has: they are typed in conditions, and shown in lines and tables."""
 
 
 class Recorder:
@@ -136,7 +132,7 @@ def metric(name: str, value: Any, step: int | None = None) -> None:
     """
     if type(value) is not float or type(step) is not int or type(name) is not str or name not in _sound:
         if type(name) is not str or name not in _sound:
-            _typed(name)
+            _named(name, "metric")
             if len(_sound) < MANY:
                 _sound.add(name)
         value, step = _number(name, value), _place(name, step)
@@ -256,16 +252,6 @@ def _take(kind: str, name: str, value: Any, step: Any) -> None:
 
 _sound: set[str] = set()
 """Names of metrics that were looked at, and are well: a metric is recorded a million times."""
-
-
-def _typed(name: object) -> None:
-    """Raises `CannotRecord` for what cannot be the name of a metric, which people type in conditions."""
-    _named(name, "metric")
-    if CONTROL.search(str(name)):
-        raise _refused(
-            f"the name of a metric has a line break or another control character: {name!r:.80}",
-            "a name on one line, and what is longer to log.text",
-        )
 
 
 def _named(name: object, what: str) -> None:

@@ -367,6 +367,17 @@ def test_a_damaged_memo_costs_time_only(project: Project) -> None:
     assert project.settle("run").recalled
 
 
+@pytest.mark.parametrize("column", ["tags", "metrics", "params", "skipped", "named"])
+def test_a_damaged_record_is_not_repeated(project: Project, column: str) -> None:
+    import sqlite3
+
+    with sqlite3.connect(project.root / ".stepwell/store.db") as connection:
+        connection.execute(f"UPDATE runs SET {column} = 'zz'")
+    answer = project.ask("run")
+    assert (answer.recalled, answer.code) == (False, 0)
+    assert project.runs()[0]["status"] == "succeeded"
+
+
 def test_runs_at_once_have_numbers_of_their_own(project: Project) -> None:
     words = [sys.executable, "-c", ASK, "run"]
     many = [

@@ -209,6 +209,40 @@ def test_in_the_project_outputs_are_its_files_and_are_put_back(project):
     assert (project.root / "out" / "b.txt").read_text() == "b\n"
 
 
+def test_what_lies_where_an_output_was_is_nobody_elses_to_remove(project):
+    project.write("""
+        from pathlib import Path
+        from stepwell import pipeline, step
+
+        @step(out="page.html")
+        def page() -> Path:
+            Path("page.html").write_text("made")
+            return Path("page.html")
+
+        @step(out="site")
+        def site() -> Path:
+            Path("site").mkdir(exist_ok=True)
+            Path("site/index.html").write_text("made")
+            return Path("site")
+
+        @pipeline
+        def p():
+            page(), site()
+    """)
+    project("run")
+    (project.root / "page.html").unlink()
+    (project.root / "page.html").mkdir()
+    (project.root / "page.html" / "mine.txt").write_text("mine")
+    (project.root / "site" / "mine.txt").write_text("mine")
+    (project.root / "site" / "index.html").write_text("edited")
+    assert "`page.html` of `page` is a folder now, which is left as it is" in project("plan").out
+    assert project("run", "--json").decisions == {"page": "cached", "site": "cached"}
+    assert (project.root / "page.html" / "mine.txt").read_text() == "mine"
+    assert (project.root / "site" / "mine.txt").read_text() == "mine"
+    assert (project.root / "site" / "index.html").read_text() == "made"
+    assert sorted(path.name for path in project.root.iterdir() if path.name.startswith(".page")) == []
+
+
 def test_a_timeout_leaves_no_process(project):
     project.write("""
         from stepwell import pipeline, shell

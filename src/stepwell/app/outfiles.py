@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,13 @@ class OutFiles:
             for output, out in claims(plan.graph.steps[node.step], node.out):
                 artifact = _claimed(decision.result, output)
                 now = world.token(f"file {out}")
-                if artifact is not None and now != "folder" and not _is_same(now, artifact):
+                if artifact is None or _is_same(now, artifact):
+                    continue
+                if now != "folder":
                     word = "is gone" if now == "absent" else "is not what it gave"
                     yield f"`{out}` of `{node.id}` {word}; a run puts it back"
+                elif self._is_file(artifact):
+                    yield f"`{out}` of `{node.id}` is a folder now, which is left as it is; move it, and a run puts the file back"
 
     def put_back(self, node: int, result: Result) -> None:
         """See that the files of a reused step are what it gave. What cannot be written is left as it is."""
@@ -59,18 +64,32 @@ class OutFiles:
         if _is_same(World(self._root).token(f"file {out}"), artifact):
             return
         target = self._root / out
+        beside = target.with_name(f".{target.name[:100]}.{os.getpid()}")
         try:
             kept = load(self._store, artifact)
-            if kept.is_dir() and target.is_dir() and _equal(kept, target):
-                return
             target.parent.mkdir(parents=True, exist_ok=True)
-            beside = target.with_name(f".{target.name[:100]}.{os.getpid()}")
-            _copy(kept, beside)
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            beside.replace(target)
-        except (OSError, StepwellError):
-            return  # its result stands; the file is a convenience, and the plan names it again
+            if kept.is_dir() and target.is_dir():
+                _fill(kept, target)
+            elif not target.is_dir():
+                _copy(kept, beside)
+                beside.replace(target)
+        except (
+            OSError,
+            StepwellError,
+        ):  # its result stands; the file is a convenience, and the plan names it again
+            if beside.is_dir():
+                shutil.rmtree(beside, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    beside.unlink()
+
+    def _is_file(self, artifact: Artifact) -> bool:
+        from stepwell.app.values import preview
+
+        try:
+            return "file" in preview(self._store, artifact)
+        except StepwellError:  # the plan has judged whether it is there
+            return False
 
 
 def _claimed(result: Result, output: str) -> Artifact | None:
@@ -101,10 +120,16 @@ def _copy(kept: Path, beside: Path) -> None:
         os.chmod(beside, os.stat(beside).st_mode | 0o111)
 
 
-def _equal(kept: Path, there: Path) -> bool:
-    """Whether two folders hold the same files."""
+def _fill(kept: Path, there: Path) -> None:
+    """Put into a folder what another one holds and it has not, or has otherwise; all else in it is left: nobody knows whose it is."""
     import filecmp
 
-    names = [sorted(str(p.relative_to(f)) for p in f.rglob("*")) for f in (kept, there)]
-    files = [name for name in names[0] if (kept / name).is_file()]
-    return names[0] == names[1] and filecmp.cmpfiles(kept, there, files, shallow=False)[0] == files
+    for folder, _, files in os.walk(kept):
+        into = there / Path(folder).relative_to(kept)
+        into.mkdir(exist_ok=True)
+        for name in files:
+            one, other = Path(folder, name), into / name
+            if not other.is_file() or not filecmp.cmp(one, other, shallow=False):
+                beside = into / f".{name[:100]}.{os.getpid()}"
+                _copy(one, beside)
+                beside.replace(other)

@@ -33,6 +33,12 @@ _REPEAT = (
 )
 """A tree with changes has those of the run before, since all that counts is as it was; where they were of another commit, nothing is repeated."""
 
+_RECORD = (
+    "SELECT params, metrics, counts, origins, skipped, tags FROM runs WHERE id = ?"
+    " AND (named = '' OR EXISTS (SELECT 1 FROM texts WHERE digest = named))"
+    " AND EXISTS (SELECT 1 FROM texts WHERE digest = nodes)"
+)
+
 
 class Footing(NamedTuple):
     """What a plan rested on in the store.
@@ -66,12 +72,14 @@ def repeat(
 ) -> tuple[str, bool]:
     """Record a run that found everything up to date since an earlier one; its id, and whether that one had made anything.
 
-    The id is "" where the earlier one is gone, or had no changes of the same commit while the tree has some. Times in seconds since 1970. Raises `StoreReadOnly` and the like.
+    The id is "" where the earlier one is gone or damaged, or had no changes of the same commit while the tree has some. Times in seconds since 1970. Raises `StoreReadOnly` and the like.
     """
 
     def write(connection: sqlite3.Connection) -> tuple[str, bool]:
         (number,) = connection.execute("SELECT value + 1 FROM counters WHERE name = 'run'").fetchone()
         values = (number, started, seconds, commit, int(dirty), dumps(argv), run)
+        if not _is_sound(connection.execute(_RECORD, (run,)).fetchone()):
+            return "", False
         if not connection.execute(_REPEAT, values).rowcount:
             return "", False
         connection.execute("UPDATE counters SET value = ? WHERE name = 'run'", (number,))
@@ -86,6 +94,14 @@ def repeat(
         return f"r{number}", bool(made)
 
     return database.write(write, durable=False)
+
+
+def _is_sound(row: tuple[str, ...] | None) -> bool:
+    """Whether the record of a run can be read: damage is not repeated. Raises `ValueError` and `TypeError` for what is no JSON."""
+    if row is None:
+        return False
+    *records, skipped, tags = [loads(text) for text in row]
+    return all(type(one) is dict for one in records) and type(skipped) is list is type(tags)
 
 
 def _reuse_all(connection: sqlite3.Connection, run: int, made: list[tuple[str]], number: int) -> None:
