@@ -3,7 +3,7 @@
 import pytest
 
 LEAKS = """
-    import decimal, gc, locale, logging, os, random, signal, sys, threading, time, warnings
+    import ctypes, decimal, gc, locale, logging, os, random, signal, sys, threading, time, warnings
     import numpy as np
 
     CACHE = {}
@@ -24,7 +24,8 @@ LEAKS = """
             "umask": umask(),
             "path": list(sys.path),
             "argv": list(sys.argv),
-            "recursion": sys.getrecursionlimit(),
+            "recursion": [sys.getrecursionlimit(), sys.get_int_max_str_digits()],
+            "traced": [str(f()) for f in (sys.gettrace, sys.getprofile, threading.gettrace, threading.getprofile)],
             "gc": gc.isenabled(),
             "filters": [str(f) for f in warnings.filters],
             "decimal": decimal.getcontext().prec,
@@ -46,7 +47,14 @@ LEAKS = """
     def putenv(): os.environ["TZ"] = "Asia/Tokyo"; time.tzset()
     def set_umask(): os.umask(0o777)
     def path(): sys.path.insert(0, "/leaked"); sys.argv.append("x")
-    def recursion(): sys.setrecursionlimit(500)
+    def recursion(): sys.setrecursionlimit(500); sys.set_int_max_str_digits(640)
+    def traced():
+        for each in (sys.settrace, sys.setprofile, threading.settrace, threading.setprofile):
+            each(lambda *_: None)
+    def rounds():
+        upward = {"x86_64": 0x800, "aarch64": 0x400000}[os.uname().machine]
+        assert ctypes.CDLL("libm.so.6").fesetround(upward) == 0
+    def thirds(): return sum([0.1] * 10)
     def collector(): gc.disable()
     def filters(): warnings.simplefilter("error")
     def precision(): decimal.getcontext().prec = 3
@@ -70,6 +78,10 @@ LEAKS = """
 
     def draws(): return float(GENERATOR.random())
     def draws_old(): return OLD.random()
+    def asked(by=2) -> int: return 2 * by
+    def other(by): return 3
+    def rewrites(): asked.__code__ = other.__code__; return asked()
+    def gives_defaults(): other.__defaults__ = (9,); return asked() + other()
     def sets(): settings.level += 1; return settings.level
     def thread(): threading.Thread(target=time.sleep, args=(30,)).start()
     def daemon_thread(): threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
@@ -94,7 +106,7 @@ def leaks(project):
 @pytest.mark.parametrize(
     "step",
     [
-        "chdir", "environ", "putenv", "set_umask", "path", "recursion", "collector", "filters", "precision",
+        "chdir", "environ", "putenv", "set_umask", "path", "recursion", "traced", "collector", "filters", "precision",
         "set_locale", "handlers", "log", "numpy_options", "stdout",
     ],
 )  # fmt: skip
@@ -120,6 +132,8 @@ def test_a_pending_alarm_does_not_hit_the_next_step(leaks):
         ("grows", "CACHE"),
         ("counts", "COUNT"),
         ("appends", "NAMES"),
+        ("rewrites", "asked.__code__"),
+        ("gives_defaults", "other.__defaults__"),
         ("sets", "settings"),
         ("draws", "GENERATOR"),
         ("draws_old", "OLD"),
@@ -137,6 +151,21 @@ def test_a_thread_that_is_left_is_told_and_gone(leaks):
     engine = leaks.one_worker
     assert "left a thread running" in leaks.one(engine, "thread").notes[0]
     assert leaks.one(engine, "daemon_thread").notes == ()
+
+
+def test_another_rounding_of_floats_is_told_and_gone(leaks):
+    engine = leaks.one_worker
+    before = leaks.value(leaks.one(engine, "thirds"))
+    assert "changed how floats are rounded" in leaks.one(engine, "rounds").notes[0]
+    assert leaks.value(leaks.one(engine, "thirds")) == before
+
+
+def test_a_proven_step_gives_the_same_after_its_function_was_rewritten(leaks):
+    """A step that only reckons is called without the rest, also where what it rests on was changed by another one."""
+    engine = leaks.one_worker
+    first, _ = (leaks.value(leaks.one(engine, "asked", by=5)) for _ in range(2))
+    leaks.one(engine, "rewrites")
+    assert leaks.value(leaks.one(engine, "asked", by=5)) == first == 10
 
 
 def test_imports_in_a_step_are_no_changes(leaks):

@@ -20,7 +20,7 @@ from stepwell.kernel.identity import MOVING, token
 from stepwell.kernel.ports import Done, Outside, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.testing.engine import drain, ended
-from stepwell.worker import hooks, observe, seen
+from stepwell.worker import hiding, hooks, observe, seen
 from stepwell.worker.modules import FirstParty, Snapshot
 from stepwell.worker.world import World
 
@@ -883,7 +883,10 @@ def unseen(bench):
     return bench
 
 
-BY_NAME = ("file by_name.py", "file deeper.py")
+BY_NAME = (
+    "file by_name.py", "file deeper.py", "kind by_name/__init__.py", "kind deeper/__init__.py"
+)  # fmt: skip
+"""Both, and where they would have been found first."""
 
 
 @pytest.mark.parametrize(
@@ -894,10 +897,10 @@ BY_NAME = ("file by_name.py", "file deeper.py")
         ("by_name", (*BY_NAME, "file c.json")),
         ("by_dunder", BY_NAME),
         ("by_path", ("file lib/library.py",)),
-        ("unpickles", ("file deeper.py",)),
+        ("unpickles", ("file deeper.py", "kind deeper/__init__.py")),
         ("unpickles_loaded", ()),
         ("runs_path", ("file plugins/a.py",)),
-        ("runs_module", ("file plugins/__init__.py", "file plugins/a.py")),
+        ("runs_module", ("file plugins/__init__.py", "file plugins/a.py", "kind plugins/a/__init__.py")),
         ("executes", BY_NAME),
         ("finds", ("kind option", "kind option.py")),
         ("tries", ("kind option", "kind option.py")),
@@ -923,6 +926,39 @@ def test_a_module_that_is_loaded_already_counts_where_it_is_asked_for_by_name(un
     assert "by_name" in sys.modules
 
 
+def test_what_comes_to_hide_a_module_that_was_asked_for_by_name_is_noticed(unseen):
+    observed = dict(unseen.execute("by_name").observed)
+    package = unseen.root / "by_name"
+    package.mkdir()
+    assert all(World(unseen.root).token(what) == was for what, was in observed.items())
+    (package / "__init__.py").write_text("V = 2\n")
+    world = World(unseen.root)
+    assert {what for what, was in observed.items() if world.token(what) != was} == {
+        "kind by_name/__init__.py"
+    }
+
+
+def test_where_a_module_would_be_found_first(tmp_path):
+    """In the order in which Python looks: earlier roots, packages before modules, regular packages before folders."""
+    for name in ("pkg/__init__.py", "pkg/mod.py", "src/top.py", "src/space/deep.py"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    roots = [str(tmp_path), str(tmp_path / "src")]
+
+    def found(name):
+        return [os.path.relpath(place, tmp_path) for place in hiding.ahead(str(tmp_path / name), roots)]
+
+    assert found("pkg/__init__.py") == []
+    assert found("pkg/mod.py") == ["pkg/mod/__init__.py"]
+    assert found("src/top.py") == ["top/__init__.py", "top.py", "src/top/__init__.py"]
+    assert found("src/space/deep.py") == [
+        "space/__init__.py", "space.py", "src/space/__init__.py", "src/space.py",
+        "space/deep/__init__.py", "space/deep.py", "src/space/deep/__init__.py",
+    ]  # fmt: skip
+    assert list(hiding.ahead("/elsewhere/top.py", roots)) == []
+
+
 def test_modules_that_are_imported_by_a_computed_name_count_for_the_statement(modules):
     (modules / "plugin.py").write_text("import below\nTEXT = open('table.txt').read()\n")
     (modules / "below.py").write_text("V = 1\n")
@@ -936,6 +972,8 @@ def test_modules_that_are_imported_by_a_computed_name_count_for_the_statement(mo
     assert of_steps == {
         (3, "file plugin.py", True),
         (3, "file below.py", True),
+        (3, "kind below/__init__.py", False),
+        (3, "kind plugin/__init__.py", False),
         (3, "file table.txt", False),
         (5, "kind option", False),
         (5, "kind option.py", False),

@@ -195,6 +195,29 @@ def test_a_proof_holds_no_longer_than_what_it_rests_on(function, space, name, mo
     assert proof.holds()
 
 
+@pytest.mark.parametrize(
+    ("function", "owner", "name", "value"),
+    [
+        (adds, adds, "__code__", gathers.__code__),
+        (loops, helper, "__code__", (lambda a: a).__code__),
+        (loops, loops, "__defaults__", (3,)),
+        (gathers, gathers, "__kwdefaults__", {"k": 3}),
+    ],
+)
+def test_a_proof_holds_no_longer_than_its_functions_do(function, owner, name, value, monkeypatch):
+    proof = proof_of(function)
+    monkeypatch.setattr(owner, name, value)
+    assert not proof.holds()
+    monkeypatch.undo()
+    assert proof.holds()
+
+
+def test_a_default_that_is_set_in_place_ends_a_proof(monkeypatch):
+    proof = proof_of(gathers)
+    monkeypatch.setitem(gathers.__kwdefaults__, "k", 4)
+    assert not proof.holds()
+
+
 def test_a_name_that_comes_to_hide_a_builtin_ends_a_proof(monkeypatch):
     proof = proof_of(loops)
     monkeypatch.setitem(globals(), "max", print)

@@ -153,6 +153,14 @@ CHANGES = {
     "learn (memory)": "m.learn(1)",
     "wrapped(into=)": "m.wrapped(1)",
     "filled": "m.filled(2)",
+    "collect.__code__": "m.collect.__code__ = m.counts.__code__",
+    "collect.__defaults__": "m.collect.__defaults__ = (9,)",
+    "collect.__defaults__ gone": "del m.collect.__defaults__",
+    "Settings.add.__defaults__": "m.Settings.add.__defaults__ = ([],)",
+    "Settings.make.__kwdefaults__": "m.Settings.make.__func__.__kwdefaults__ = {'seen': {}}",
+    "Settings.make.__kwdefaults__ in place": "m.Settings.make.__func__.__kwdefaults__['more'] = 1",
+    "wrapped.__defaults__": "m.wrapped.__wrapped__.__defaults__ = None",
+    "cached.__code__": "m.cached.__wrapped__.__code__ = (lambda one: one).__code__",
 }
 
 USES = {
@@ -161,6 +169,8 @@ USES = {
     "copies": "c = m.FRAME.copy(); c.loc[1, 'a'] = 7; m.SMALL.copy()[0] = 1; dict(m.TABLE)['x'] = 1",
     "instances": "m.Settings().own = 1; m.Slotted().values.append(1)",
     "a combination of flags": "m.Color.RED | m.Color.BLUE",
+    "defaults of a new function": "(lambda one: one).__defaults__ = (1,)",
+    "the same code": "m.collect.__code__ = m.collect.__code__; m.wrapped.__defaults__ = m.wrapped.__defaults__",
     "a cache": "m.cached(1); m.holder.method(1)",
     "a cache that was filled before": "m.filled(1); m.only()",
 }
@@ -193,7 +203,9 @@ def test_a_change_is_seen_and_named(watched, name):
     assert watch.changed() == []
     exec(CHANGES[name], {"m": module})
     watch.empty_caches()
-    assert watch.changed() == [f"watched_globals.{name.split()[0] if name[0].isupper() else name}"]
+    told = name if name.endswith(")") else name.split()[0]
+    assert watch.changed() == [f"watched_globals.{told}"]
+    assert watch.changed() == [f"watched_globals.{told}"], "until it is settled"
     watch.settle()
     assert watch.changed() == []
 

@@ -2,6 +2,7 @@
 
 `import json` in a project with a `json.py` means that file, for every library in the process too:
 what fails then says nothing of the reason. `hidden` finds such files, `blamed` one behind an error.
+`ahead` says where a file would stand in the place of another one of the project's own.
 """
 
 from __future__ import annotations
@@ -41,6 +42,24 @@ def hidden(roots: Sequence[str], loaded: Iterable[str] = ()) -> list[str]:
         if name in sys.stdlib_module_names or name in tops
         if (told := _sentence(name, os.path.join(root, file), roots))
     ]
+
+
+def ahead(path: str, roots: Sequence[str]) -> Iterator[str]:
+    """Where files would be found first by whoever imports the first-party module at `path` by its name."""
+    home = max((root for root in roots if path.startswith(root + os.sep)), key=len, default="")
+    tail = path.removesuffix(".py").removesuffix(f"{os.sep}__init__")[len(home) + 1 :]
+    if not home or not tail:
+        return
+    parts = tail.split(os.sep)
+    for depth in range(1, len(parts) + 1):
+        stem = os.path.join(*parts[:depth])
+        ends = (os.path.join(stem, "__init__.py"), f"{stem}.py")
+        places = [os.path.join(root, end) for root in roots for end in ends]
+        is_there = (at for at, place in enumerate(places) if place == path or os.path.isfile(place))
+        at = next(is_there, len(places))
+        yield from places[:at]
+        if at < len(places):  # a package: what is below is looked for in it alone
+            roots = roots[at // len(ends) :][:1]
 
 
 def blamed(error: BaseException, is_own: IsOwn) -> list[str]:

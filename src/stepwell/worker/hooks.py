@@ -31,14 +31,30 @@ _current: Observer | None = None
 
 _hooked = False
 
+_rewritten = False
+"""Whether code or defaults of any function were set since somebody asked."""
 
-def tell(observer: Observer | None) -> Observer | None:
-    """From now on events go to this observer. Returns whom they went to before."""
-    global _current, _hooked  # one process, one listener  # noqa: PLW0603
+
+def hook() -> None:
+    """Have Python tell of its audit events, from now on."""
+    global _hooked  # a hook stays for good  # noqa: PLW0603
     if not _hooked:
         _hooked = True
         sys.addaudithook(_hook)
         os.environb.__class__ = _Variables  # hardly anybody reads it: it stays so
+
+
+def functions_rewritten() -> bool:
+    """Whether code or defaults of any function, also of a new one, were set since this was asked before."""
+    global _rewritten  # as the hook is
+    found, _rewritten = _rewritten, False
+    return found
+
+
+def tell(observer: Observer | None) -> Observer | None:
+    """From now on events go to this observer. Returns whom they went to before."""
+    global _current  # one process, one listener
+    hook()
     before, _current = _current, observer
     if observer is None:
         _places.put_back()
@@ -277,8 +293,18 @@ class _Places:
 _places = _Places()
 
 
+_SETS = ("object.__setattr__", "object.__delattr__")
+
+REWRITES = ("__code__", "__defaults__", "__kwdefaults__")
+"""Attributes of a function that say what calling it does. Python tells when one is set."""
+
+
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    """The audit hook: lives as long as the process, and does nothing while nobody listens."""
+    """The audit hook: lives as long as the process, and does next to nothing while nobody listens."""
+    global _rewritten  # noqa: PLW0603
+    if event in _SETS and args[1:] and args[1] in REWRITES:
+        _rewritten = True
+        return
     observer = _current
     if observer is None:
         return

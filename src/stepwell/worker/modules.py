@@ -487,7 +487,7 @@ class FirstParty:
     def _executed(self, path: str) -> None:
         """A module of ours is about to be executed; if no fingerprint covers it, the next step is to do it again."""
         if path not in self.snapshot._given and self.observer.executed(
-            path, sys._getframe(1), self.snapshot.read(path)
+            path, sys._getframe(1), self.snapshot.read(path), by_name=True
         ):
             self.anew = True
 

@@ -39,6 +39,7 @@ from stepwell.kernel import identity
 from stepwell.sources.memo import Memory
 from stepwell.worker import hooks, secrets, zones
 from stepwell.worker import world as worlds
+from stepwell.worker.hiding import ahead
 from stepwell.worker.seen import (
     LOG,
     MOST,
@@ -389,10 +390,12 @@ class Observer:
 
     # ------------------------------------------------------------------ code
 
-    def executed(self, path: str, frame: FrameType, data: bytes | None = None) -> bool:
+    def executed(
+        self, path: str, frame: FrameType, data: bytes | None = None, *, by_name: bool = False
+    ) -> bool:
         """A source file is about to be executed as a module, from `data` if given.
 
-        Returns whether it counts for the running step: no fingerprint covers it.
+        If it was found `by_name`, files that would have been found first count as absent. Returns whether it counts for the running step: no fingerprint covers it.
         """
         seen = self._seen
         if seen is None or not self._is_own(path := self._path(path)):
@@ -401,13 +404,17 @@ class Observer:
         counts = self._step and self._covered is not None and path not in self._covered
         if not (counts or places) or self._is_made(seen, path):
             return False
-        thing = ("code", path)
         mark = mark_of(worlds.status_of(path)) if data is None else worlds.content_of(data)
+        marks: dict[Thing, Mark] = {("code", path): mark}
+        if by_name:
+            missing = filter(self._path, ahead(path, self._roots))
+            marks |= {("kind", other): worlds.kind_of(worlds.status_of(other)) for other in missing}
         if counts:
             seen.touched = True
-        seen.marks.setdefault(thing, mark)
+        for thing, mark in marks.items():
+            seen.marks.setdefault(thing, mark)
         for place in places:
-            seen.places.setdefault(place, set()).add(thing)
+            seen.places.setdefault(place, set()).update(marks)
         return counts
 
     def strayed(self, name: str, path: str, frame: FrameType) -> None:
@@ -419,7 +426,7 @@ class Observer:
     def met(self, name: str, frame: FrameType) -> None:
         """A module was asked for by a computed name: if it is loaded already, nobody will execute it."""
         for path in _files_of(name, self._is_own) if self._seen is not None else ():
-            self.executed(path, frame)
+            self.executed(path, frame, by_name=True)
 
     def missed(self, paths: Iterable[str], frame: FrameType) -> None:
         """A module was looked for in these places of the project, and is in none."""

@@ -80,14 +80,25 @@ _INTRINSICS = frozenset(
 
 
 class Proof(NamedTuple):
-    """That a function only reckons, as long as these names stand for what they did: a namespace, a name in it, its value."""
+    """That a function only reckons, as long as these names stand for what they did: a namespace, a name in it, its value.
+
+    And as long as the functions that it goes through, each with its code and defaults, have those.
+    """
 
     rests_on: tuple[tuple[Mapping[str, Any], str, Any], ...]
+    functions: tuple[tuple[FunctionType, CodeType, Any, Any], ...]
 
     def holds(self) -> bool:
-        """Whether all names stand for the same things."""
-        for space, name, value in self.rests_on:  # before every task: no generator  # noqa: SIM110
+        """Whether all names stand for the same things, and all functions do."""
+        for space, name, value in self.rests_on:  # before every task: no generator
             if space.get(name, _ABSENT) is not value:
+                return False
+        for function, code, defaults, by_name in self.functions:
+            if (
+                function.__code__ is not code
+                or function.__defaults__ is not defaults
+                or function.__kwdefaults__ is not by_name
+            ):
                 return False
         return True
 
@@ -131,7 +142,9 @@ class _Walk:
             if function.__closure__ or not all(map(_is_fixed, kept)) or not _has_own_builtins(scope):
                 raise _Unproven
             self._code(function.__code__, scope)
-        return Proof(tuple(self._rests_on))
+        functions = [(f, f.__code__, f.__defaults__, f.__kwdefaults__) for f in self._seen.values()]
+        by_name = [(given, name, given[name]) for *_, given in functions if given for name in given]
+        return Proof((*self._rests_on, *by_name), tuple(functions))
 
     def value(self, value: Any) -> None:
         """Something that is used. Raises `_Unproven` where using it may touch more than values."""

@@ -6,11 +6,13 @@ modules of the project were imported (what a module sets when it is imported is 
 libraries need. `seed(key)` gives each task its own random streams.
 
 Put back: working folder, environment, umask, `sys.path`, `sys.argv`, the standard streams, warning
-filters, signal handlers and alarms, recursion limit, garbage collector, locale, root logger, and
-the options of pandas, scikit-learn and matplotlib (whose figures are closed). Steps run in a
-context of their own, which takes care of `decimal`, NumPy's print options and error states, and
-everything else that is a context variable. Not put back: resource limits, open files, files on
-disk. Replaced parts of libraries are a matter of their own (`patches`).
+filters, signal handlers and alarms, recursion limit, the most digits of a number as text, trace
+and profile functions (not a debugger's), garbage collector, locale, root logger, and the options of
+pandas, scikit-learn and matplotlib (whose figures are closed). Steps run in a context of their own,
+which takes care of `decimal`, NumPy's print options and error states, and everything else that is a
+context variable. Not put back: resource limits, open files, files on disk. How floats are rounded
+cannot be put back from Python, so it is told. Replaced parts of libraries are a matter of their own
+(`patches`).
 
 **Random numbers.** `random`, NumPy's global generator and PyTorch are seeded with the task's key
 before each task: a step that forgot to seed gives the same result in every run, on any worker, and
@@ -29,6 +31,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
+from operator import is_
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,6 +56,12 @@ _inner: Any = vars(random)["_inst"]
 _seed = super(random.Random, _inner).seed
 """What `random.seed` comes to for a small number, without looking at what it is given."""
 
+
+_DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd", "debugpy")
+"""How the modules begin whose trace functions stay: breakpoints are meant for later steps too."""
+
+_ONE, _LITTLE = 1.0, 2.0**-55
+"""A sum and a difference that are not 1 where floats are rounded otherwise than to the nearest."""
 
 SEEDED = {"numpy.random": "seed", "torch": "manual_seed"}
 """Libraries with a random stream of their own, and the function that starts it."""
@@ -107,6 +116,8 @@ class Restorer:
         self._showwarning = warnings.showwarning
         self._handlers = (*map(_getsignal, _SIGNALS),)
         self._recursion = sys.getrecursionlimit()
+        self._digits = sys.get_int_max_str_digits()
+        self._hooks = _trace_hooks()
         self._gc = gc.isenabled()
         self._threads = len(_threads)
         self._main = threading.current_thread() is threading.main_thread()
@@ -129,11 +140,14 @@ class Restorer:
             self._meet_libraries(settled=False)
         for library in self._libraries.values():
             library.restore()
+        clauses = []
         if len(_threads) > self._threads:
             left = [t for t in threading.enumerate() if not t.daemon and t is not threading.main_thread()]
             if left:
-                return [f"left a thread running ({left[0].name})"]
-        return []
+                clauses.append(f"left a thread running ({left[0].name})")
+        if _ONE + _LITTLE != _ONE or _ONE - _LITTLE != _ONE:
+            clauses.append("changed how floats are rounded")
+        return clauses
 
     def close(self) -> None:
         """Release what is held of the process."""
@@ -167,6 +181,10 @@ class Restorer:
         _forget_shown_warnings()
         if sys.getrecursionlimit() != self._recursion:
             sys.setrecursionlimit(self._recursion)
+        if sys.get_int_max_str_digits() != self._digits:
+            sys.set_int_max_str_digits(self._digits)
+        if not all(map(is_, _trace_hooks(), self._hooks)):
+            _put_back_hooks(self._hooks)
         if gc.isenabled() != self._gc:
             (gc.enable if self._gc else gc.disable)()
 
@@ -184,6 +202,18 @@ class Restorer:
                         self._libraries[name].settle()
                 except (AttributeError, ImportError):  # a version without these insides, or half imported
                     continue
+
+
+def _trace_hooks() -> tuple[Any, ...]:
+    """What is called for each line and call of this thread, and of new ones."""
+    return sys.gettrace(), sys.getprofile(), threading.gettrace(), threading.getprofile()
+
+
+def _put_back_hooks(before: tuple[Any, ...]) -> None:
+    setters = (sys.settrace, sys.setprofile, threading.settrace, threading.setprofile)
+    for put, now, was in zip(setters, _trace_hooks(), before, strict=True):
+        if now is not was and not str(getattr(now, "__module__", "")).startswith(_DEBUGGERS):
+            put(was)
 
 
 def _environ() -> dict[bytes, bytes]:

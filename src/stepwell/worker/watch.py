@@ -4,15 +4,15 @@ Of each first-party module, when it has been imported: which object each name is
 its classes; and the mutable things behind them (`worker.cells`): containers, instances of its
 classes, generators of random numbers, arrays and tables; defaults of parameters, attributes of
 functions, and variables that functions share with what made them. After a task all are compared:
-some 20 ns a name, 40 ns a function, 1 µs a container.
+some 20 ns a name, 40 ns a function, 1 µs a container. Code and defaults of functions only if Python
+has told that those of any were set (`hooks`).
 
 The caches of `functools.lru_cache` and `cache` are emptied after each task, which changes no result,
 and lets each step be seen to read what its cached functions read. Only one that was filled while
 modules were imported is left as it is (it may hold an object that is meant to be the only one), and
 is a change if a step adds to it.
 
-Not seen: what objects of other libraries hold, what is rebound inside of functions
-(`f.__defaults__ = ...`), and few changes in large arrays.
+Not seen: what objects of other libraries hold, and few changes in large arrays.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from operator import attrgetter, is_
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from stepwell.worker import hooks
 from stepwell.worker.cells import Cell, found
 
 DEEPEST = 16
 """Decorators around one function that are seen through."""
 
 _attributes = attrgetter("__dict__")
+
+_rewritable = attrgetter(*hooks.REWRITES)
 
 _CACHED = type(lru_cache(len))
 
@@ -40,6 +43,8 @@ class Watch:
     def __init__(self, is_own: Callable[[str], bool]) -> None:
         self._is_own = is_own
         self._modules: dict[str, _Globals] = {}
+        self._rewritten = False
+        hooks.hook()
 
     def meet(self, module: ModuleType) -> None:
         """A first-party module was imported: from now on its globals are watched."""
@@ -47,11 +52,15 @@ class Watch:
 
     def settle(self) -> None:
         """Take all globals as they are now: after imports, which may fill the tables of other modules."""
+        rewritten = self._is_rewritten()
         changed = [
-            name for name, seen in self._modules.items() if seen.changed() or any(map(_size, seen.caches))
+            name
+            for name, seen in self._modules.items()
+            if seen.changed(rewritten=rewritten) or any(map(_size, seen.caches))
         ]
         for name in changed:
             self._modules[name] = _Globals(self._modules[name].module, self._is_own)
+        self._rewritten = False
 
     def empty_caches(self) -> None:
         """Empty the caches of functions that steps have filled."""
@@ -61,7 +70,15 @@ class Watch:
 
     def changed(self) -> list[str]:
         """The globals that are no longer what they were, as `module.name`."""
-        return [f"{name}.{of}" for name, seen in self._modules.items() if (of := seen.changed())]
+        rewritten = self._is_rewritten()
+        modules = self._modules.items()
+        changed = [f"{name}.{of}" for name, seen in modules if (of := seen.changed(rewritten=rewritten))]
+        self._rewritten = rewritten and bool(changed)
+        return changed
+
+    def _is_rewritten(self) -> bool:
+        """Whether functions have to be looked into: mostly nobody has set anything of any."""
+        return hooks.functions_rewritten() or self._rewritten
 
 
 class _Names:
@@ -119,6 +136,7 @@ class _Globals:
         owns = list(_functions(self.spaces, module.__name__))
         cached = [own for own in owns if type(own.around) is _CACHED]
         self.caches = [own.around for own in cached if not _size(own.around)]
+        self.owns = [(own, _rewritable(own.function)) for own in owns]
         self.bare: list[FunctionType] = []  # functions without attributes: nearly all
         self.cells = [
             Cell(own.name, own.around, _misses, _misses(own.around)) for own in cached if _size(own.around)
@@ -134,8 +152,8 @@ class _Globals:
                 self.bare.append(own.function)
             self.cells += chain.from_iterable(found(*kept, is_own) for kept in _kept(own))
 
-    def changed(self) -> str:
-        """The first name that changed, or nothing."""
+    def changed(self, *, rewritten: bool) -> str:
+        """The first name that changed, or nothing; what functions do only where some was `rewritten`."""
         for names in self.spaces:
             if which := names.changed():
                 return which
@@ -144,6 +162,13 @@ class _Globals:
         for cell in self.cells:
             if cell.look(cell.value) != cell.before:
                 return cell.name
+        return self._rewritten() if rewritten else ""
+
+    def _rewritten(self) -> str:
+        for own, before in self.owns:
+            for name, now, was in zip(hooks.REWRITES, _rewritable(own.function), before, strict=True):
+                if now is not was:
+                    return f"{own.name}.{name}"
         return ""
 
 
@@ -197,8 +222,11 @@ def _kept(own: _Own) -> Iterator[tuple[str, Any]]:
     code = function.__code__
     defaults = function.__defaults__ or ()
     names = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
-    for name, value in (*zip(names, defaults, strict=True), *(function.__kwdefaults__ or {}).items()):
+    by_name = function.__kwdefaults__ or {}
+    for name, value in (*zip(names, defaults, strict=True), *by_name.items()):
         yield f"{own.name}({name}=)", value
+    if by_name:
+        yield f"{own.name}.__kwdefaults__", by_name
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         yield f"{own.name} ({name})", cell
 
