@@ -6,7 +6,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stepwell.app.filtering import COLUMNS, Filter, Name, Order, has, ordered, span_of, unknown_field
+from stepwell.app.filtering import (
+    COLUMNS,
+    Filter,
+    Name,
+    Order,
+    as_order,
+    has,
+    ordered,
+    span_of,
+    unknown_field,
+)
 from stepwell.errors import AmbiguousMetric, BadFilter
 from stepwell.stores.metrics import gathered
 
@@ -153,6 +163,8 @@ def test_names_that_are_asked_for():
     assert found.metrics() == ["depth", "auc", "a b"]
     error = unknown_field(Name("auk", 3), ["auc", "loss"], "1 < auk")
     assert (error.code, error.fixes[0]) == ("E542", "did you mean `auc`?")
+    assert unknown_field(Name("tick"), ["`tick`"]).fixes[0] == "did you mean ```tick```?"
+    assert Filter.parse("```tick``` > 1 and `a``b` < 2").names == (Name("`tick`", 0), Name("a`b", 19))
     unquoted = unknown_field(Name("tree", 9), ["model"], "model == tree and a > 1")
     assert unquoted.fixes[0] == 'a text stands in quotes: model == "tree" and a > 1'
     assert unknown_field(Name("zzz"), []).fixes == (f"there are: {', '.join(COLUMNS)}",)
@@ -172,6 +184,9 @@ def test_orders_keep_equals_and_put_what_is_missing_last():
         "r5",
     ]
     assert Order.parse("-`train/loss`") == ("train/loss", True)
+    for name in ("auc", "`tick`", "a`b", "``", "-auc", "- `", "`"):
+        assert Order.parse(as_order(name)) == (name, False)
+        assert Order.parse(f"-{as_order(name)}") == (name, True)
     with pytest.raises(BadFilter):
         Order.parse(" - ")
 

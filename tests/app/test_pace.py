@@ -167,6 +167,11 @@ def test_points_of_a_sweep():
     run.finish(4, 1.0, metrics=[("gain", -inf)])
     run.fail(5)
     assert (points.done, points.failed, points.best) == (3, 1, ("gain", -inf, "depth=3"))
+    equal = Followed(planned(*calls))
+    equal.sweep = points = Points(equal.plan, ["depth=1", "depth=2", "depth=3"], {"gain": "lower"})
+    for node in (3, 1, 5):  # the first point is the best, not the one that ended first
+        equal.finish(node, 1.0, metrics=[("gain", 5.0)])
+    assert points.best == ("gain", 5.0, "depth=1")
 
 
 # --------------------------------------------------------------------------- many steps

@@ -90,6 +90,7 @@ def test_files_that_are_not_there(project, word, says, fix):
         ("x = 1", "", UnknownPipeline, "has no pipeline", "write one"),
         (ONE, "mian", UnknownPipeline, "has no pipeline `mian`", "did you mean `main`?"),
         (ONE, "pipeline.py:zzz", UnknownPipeline, "has no pipeline `zzz`", "`pipeline.py` has: main"),
+        (ONE, "r1.yaml", UnknownPipeline, "has no pipeline `r1.yaml`", "stepwell run r1.yaml"),
         ("x = 1", "main", UnknownPipeline, "has no pipeline `main`", "@pipeline"),
         (
             "@pipeline\ndef a(): ...\n@pipeline\ndef b(): ...\n",

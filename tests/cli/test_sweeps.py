@@ -91,6 +91,14 @@ def test_what_points_share_is_done_once_and_each_point_is_a_run(swept):
     assert {step["status"] for run in again["runs"] for step in run["steps"]} == {"cached"}
 
 
+def test_of_equal_points_the_first_is_the_best(swept):
+    told = swept("run", "--sweep", "depth=-4,4", "rows=1").out
+    assert "best auc: r1  depth=-4" in told
+    assert "auc=-0.0\n" in told
+    assert "best auc=-0.0 r1" in swept("runs").out
+    assert swept("compare", "g1", "--best", "auc", "--json").json["runs"][0]["run"] == "r1"
+
+
 def test_a_point_that_fails_fails_alone_and_a_shared_step_that_fails_fails_all(swept):
     done = swept("run", "--sweep", "depth=4,13,8", "--json", code=1).json
     assert [run["status"] for run in done["runs"]] == ["succeeded", "failed", "succeeded"]

@@ -24,6 +24,8 @@ PLAIN = (
     "def split(t):\n    return t[:1], t[1:]\ntrain, test = split(tidy)\n!ls\nfiles = !ls\nlen(files)",
     "def fit(t, depth=1):\n    return {'mean': float(t.c.mean()), 'depth': depth, 't': list(t.t)}",
     "def score(m, t):\n    return [m, len(t)]\nmodel = fit(train, depth=depth)\nlast = score(model, test)",
+    "%%bash\nls",
+    "import textwrap\ndef show(x): print(textwrap.dedent(x))\nshow(str(last))\nfor each in last:\n    !echo {each}",
 )
 DEFINED = (
     "%pip install nothing\nfrom stepwell import pipeline, step",
@@ -128,7 +130,18 @@ def test_a_plain_notebook(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         assert "wrote pipeline.py" in told.out
         assert "`make_tidy`" in told.err
         assert main(["new", "--from", "plain.ipynb"]) == 2  # what is there stays
-    assert ran(tmp_path) == executed(path, "last")
+    text = (tmp_path / "pipeline.py").read_text()
+    assert "    return summary, last\n" in text  # both are assigned, and nothing else uses them
+    left = text.partition("# Not in the pipeline")[2]
+    assert left.splitlines()[1:] == [
+        "# cell 1", "#     %matplotlib inline",
+        "# cell 2", "#     df.head()",
+        "# cell 5", "#     !ls", "#     files = !ls", "#     len(files)",
+        "# cell 8", "#     %%bash", "#     ls",
+        "# cell 9", "#     import textwrap", "#     def show(x): print(textwrap.dedent(x))", "#     show(str(last))",
+        "#     for each in last:", "#         '!echo {each}'",
+    ]  # fmt: skip
+    assert ran(tmp_path)[1] == executed(path, "last")
 
 
 @pytest.mark.slow
@@ -164,7 +177,9 @@ def test_a_marimo_notebook(tmp_path: Path) -> None:
         (["def f(n): return n\nn = 2\nx = f(n)\nn = 3", "y = f(n)"], "n = 2\nx = f(n)\nn = 3\ny = f(n)\nreturn x, y"),
         (["def f(n): return n", "y = f(1)\nz = f(y)\nf(z)"], "y = f(1)\nz = f(y)\nresult = f(z)\nreturn result"),
         (["def f(n): return n\ndef show(n): print(n)", "y = f(1)\nshow(y)"], "y = f(1)\nreturn y"),
-        (["def f(n): return n", "y = f(1)\nw = y + 1\nv = w * 2\nz = f(v)\nu = z + 1"], "y = f(1)\nv = make_v(y)\nz = f(v)\nreturn z"),
+        (["def f(n): return n", "y = f(1)\nw = y + 1\nv = w * 2\nz = f(v)\nu = z + 1"], "y = f(1)\nv = make_v(y)\nz = f(v)\nu = make_u(z)\nreturn u"),
+        (["import math\ndef f(n): return {'b': n}", "m = f(4)\nk = 2", "r = math.sqrt(m['b'])\nr = r * k\nm['r'] = r\n_ = m\nq = k + 1\nfor i in m: print(i)"], "m = f(4)\nm = make_m(k, m)\nreturn m"),
+        (["def f(n): return n", "if True:\n    !ls\nz = f(2)\nw = z + 1\nw = z + 2"], "z = f(2)\nw = make_w(z)\nreturn w"),
         (["def f(n): return n", "k = !ls\nq = len(k)\ny = f(q)\nz = f(1)"], "z = f(1)\nreturn z"),
         (["def f(n): return n", "y = await g()\nz = f(y)\nx = f(2)"], "x = f(2)\nreturn x"),
         (["def f(n): return n", "for i in range(3):\n    f(i)\ny = f(1)"], "y = f(1)\nreturn y"),

@@ -5,7 +5,8 @@
     wanted.names                what it asks for, each with its place in the text
 
 A name is a column (`COLUMNS`), a parameter, or a metric, in this order; `params.NAME` and `metrics.NAME` say which is
-meant, backticks hold odd names (`` `train/loss` > 1 ``), and dots lead into records (`opt.lr`).
+meant, backticks hold odd names (`` `train/loss` > 1 ``), a backtick inside of them stands twice, and dots lead into
+records (`opt.lr`).
 
 A comparison with something that a run does not have, or with NaN, does not hold, whichever it is; `auc == none`
 asks whether it is missing. Values of two kinds are not equal, and not in any order. Nothing here calls, reads or makes anything.
@@ -181,13 +182,33 @@ class Order(NamedTuple):
 
     @staticmethod
     def parse(text: str) -> Order:
-        """Read `auc`, or `-auc` for the largest first. Raises `BadFilter` for an empty one."""
-        name = text.strip().removeprefix("-").strip().strip("`")
+        """Read `auc`, or `-auc` for the largest first; backticks around the name as in a condition.
+
+        Raises `BadFilter` for an empty one.
+        """
+        name = text.strip().removeprefix("-").strip()
+        if odd := _ODD.fullmatch(name):
+            name = _bare(odd[1])
         if not name:
             raise BadFilter(
                 "an order names what runs are put in order by", fixes=["--sort auc", "--sort -auc"]
             )
         return Order(name, text.strip().startswith("-"))
+
+
+def as_order(name: str) -> str:
+    """A name as `Order.parse` reads it: as it is, or in backticks where it would be read as something else."""
+    is_plain = name == name.strip() and not name.startswith("-") and not _ODD.fullmatch(name)
+    return name if is_plain else _in_backticks(name)
+
+
+def _in_backticks(name: str) -> str:
+    return f"`{name.replace('`', '``')}`"
+
+
+def _bare(odd: str) -> str:
+    """The name that stands inside of backticks."""
+    return odd.replace("``", "`")
 
 
 def ordered(rows: Iterable[Any], order: Order, *, numbers: bool = False) -> list[Any]:
@@ -223,7 +244,7 @@ def unknown_field(name: Name, known: Iterable[str], text: str = "", what: str = 
     bare = metric_of(name.text).removeprefix("params.") or name.text
     hint = nearest(bare, names)
     some = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    fixes = [f"did you mean `{hint}`?"] if hint else [f"there are: {some}"]
+    fixes = [f"did you mean {_in_backticks(hint)}?"] if hint else [f"there are: {some}"]
     if text.startswith(name.text, name.place):  # and not in backticks
         quoted = f'{text[: name.place]}"{name.text}"{text[name.place + len(name.text) :]}'
         fixes.insert(bool(hint), f"a text stands in quotes: {quoted}")
@@ -248,11 +269,14 @@ def _near(text: str, place: int) -> str:
 
 # --------------------------------------------------------------------------- reading
 
+_ODD = re.compile("`((?:[^`]|``)+)`")
+"""A name in backticks."""
+
 _TOKEN = re.compile(
     r"""\s*(?:
     (?P<number>(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
     |(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
-    |`(?P<odd>[^`]+)`
+    |`(?P<odd>(?:[^`]|``)+)`
     |(?P<name>[^\W\d]\w*(?:\.\w+)*)
     |(?P<sign><=|>=|==|!=|<>|<|>|=|\(|\)|\[|\]|,|-|\+)
     )""",
@@ -405,7 +429,7 @@ class _Reader:
         if token.kind == "text":
             return _constant(_unquoted(token.text), token.place)
         if token.kind == "odd":
-            return self._name(token.text, token.place)
+            return self._name(_bare(token.text), token.place)
         if token.kind == "name" and token.text.lower() not in ("and", "or", "not", "in"):
             return self._word(token)
         if token.kind == "sign" and token.text in "-+" and self._peek().kind in ("number", "name"):

@@ -47,7 +47,8 @@ _BACK = re.compile(r"last~(\d{1,9})")
 class Wanted(NamedTuple):
     """Which runs are wanted: `where` as `filtering.Filter` reads it, `sort` as `filtering.Order` does.
 
-    `best` is a metric: only runs that have it, the best first, as `lowest` says (None: as its name does).
+    `best` is a metric: only runs that have it, the best first, as `lowest` says (None: as its name does); of equal
+    ones the oldest is first.
     `among` are ids of runs, or None for all in the store.
     """
 
@@ -97,6 +98,7 @@ def find(store: LocalStore, wanted: Wanted, limit: int | None = None, offset: in
     if condition is not None:
         rows = [row for row in rows if condition.matches(row)]
     if order is not None:
+        rows = rows[::-1] if wanted.best else rows  # of equal ones the first run is the best
         rows = ordered(rows, order, numbers=bool(wanted.best))
     ids = [row.run for row in rows]
     page = ids[offset:] if limit is None else ids[offset : offset + limit]

@@ -216,6 +216,7 @@ class Best(NamedTuple):
 class Points:
     """The points of a sweep that runs: how many have ended, how many of these failed, which is the best so far.
 
+    Of points that are equally good the first is the best, whichever ended first.
     `labels` are what the ids of their steps begin with; `said` is which direction of metrics is better, as roles said.
     """
 
@@ -224,6 +225,7 @@ class Points:
         self.best: Best | None = None
         self._said = said
         self._left: dict[str, int] = dict.fromkeys(labels, 0)
+        self._place = {label: place for place, label in enumerate(labels)}
         self._failed: set[str] = set()
         self._point: list[str] = []
         self._over: set[int] = set()
@@ -249,6 +251,7 @@ class Points:
             self._end(event.node)
             if outcome.status == "failed":
                 self._failed.add(self._point[event.node])
+                return  # what it logged is no metric of the point
             for name, value in outcome.metrics.items():
                 self._judge(name, value, self._point[event.node])
 
@@ -277,6 +280,7 @@ class Points:
             replaced = by_interest([best.metric, name], self._said)[0] == name
         elif best is not None:
             replaced = value > best.value if way == "higher" else value < best.value
+            replaced = replaced or (value == best.value and self._place[point] < self._place[best.point])
         else:
             replaced = True
         if replaced:

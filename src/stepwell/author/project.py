@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import chdir
@@ -302,6 +303,8 @@ def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:
             return held[target.pipeline]
         hint = nearest(target.pipeline, held)
         fixes = [f"did you mean `{hint}`?"] if hint else []
+        if target.pipeline.endswith((".yaml", ".yml")):
+            fixes.append(f"a run file is run: stepwell run {shlex.quote(target.pipeline)}")
         fixes.append(f"`{file}` has: {', '.join(held)}" if held else f"write one in `{file}`: @pipeline")
         raise UnknownPipeline(f"`{file}` has no pipeline `{target.pipeline}`", fixes=fixes)
     own = {name: p for name, p in held.items() if p.__module__ == module.__name__} or held

@@ -179,12 +179,12 @@ class ArtifactView:
     def __init__(
         self, run: str, step: str, artifact: Artifact, load: Callable[[], Any], html: Callable[[], str]
     ) -> None:
-        self.run = run
-        self.step = step
-        self.name = artifact.name
-        self.digest = artifact.digest
-        self.size = artifact.size
-        self.note = artifact.note
+        self.run: str = run
+        self.step: str = step
+        self.name: str = artifact.name
+        self.digest: str = artifact.digest
+        self.size: int = artifact.size
+        self.note: str = artifact.note
         self._load = load
         self._html = html
 

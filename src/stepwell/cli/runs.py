@@ -140,7 +140,7 @@ def _sweep_cells(store: LocalStore, newest: RunRow, damaged: list[str]) -> list[
         counts[point.status] = counts.get(point.status, 0) + 1
     status = ", ".join(f"{count:,} {paint(word, COLOUR[word])}" for word, count in counts.items())
     first = min(point.started for point in points)
-    best = best_of(points, metric, said) if metric else None
+    best = best_of(reversed(points), metric, said) if metric else None  # of equal ones the first point
     told = [paint(f"{len(points):,} points of {', '.join(map(clean, newest.point)) or 'nothing'}", "dim")]
     if best is not None:
         told.append(f"best {pairs({metric: best.metrics[metric]})} {paint(best.run, 'dim')}")

@@ -106,6 +106,7 @@ def _next(rows: Sequence[Row], group: str, said: Mapping[str, str]) -> list[str]
     import shlex  # plans do without
 
     from stepwell.app.directions import by_interest, direction_of
+    from stepwell.app.filtering import as_order
     from stepwell.app.finding import best_of
 
     if len(rows) < 2:
@@ -118,7 +119,8 @@ def _next(rows: Sequence[Row], group: str, said: Mapping[str, str]) -> list[str]
     if best is None:
         return [paint(f"stepwell compare {group}", "dim")]
     told = f"best {named(metric)}: {best.run}  {given(best.point)}"
-    return [f"{told}  {paint(f'stepwell compare {group} --best {shlex.quote(clean(metric))}', 'dim')}"]
+    asked = shlex.quote(clean(as_order(metric)))
+    return [f"{told}  {paint(f'stepwell compare {group} --best {asked}', 'dim')}"]
 
 
 def planned_sweep(

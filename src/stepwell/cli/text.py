@@ -149,7 +149,7 @@ def size(count: float) -> str:
 
 def number(value: object) -> str:
     """A number for people: whole ones with thousands, others with six significant digits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or str(value) == "-0.0":
         return str(value)
     if isinstance(value, int) or (value == value and abs(value) < 1e15 and value == int(value)):
         return f"{int(value):,}"

@@ -3,9 +3,10 @@
     table = load("x.csv")              a call of the notebook's own function: `load` becomes a step
     table["hour"] = table.dep // 100   work between two calls: becomes a step of its own, `make_table`
     model = fit(table, depth)          what calls give, and constants, flow to the next call
+    share = model.right / len(table)   a value that nothing else uses: a result of the pipeline, `make_share`
     table.head()                       a display: left out, and kept as a comment
 
-What is worked on between calls and is not needed by a later call is an experiment, and left out too.
+What is computed without data, and loops that no call needs, are experiments, and left out too.
 A constant that is bound once becomes a parameter of the pipeline. Statements are taken in the order of
 the cells, as "restart and run all" would execute them.
 """
@@ -18,12 +19,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from stepwell.app.notebooks.reading import as_written
 from stepwell.author.cells import Statement, definitions, statements_of
 from stepwell.author.shell import Cell, Kernel
 
 __all__ = ["Chain", "chain_of"]
 
 _FRAMES = {"pandas": "DataFrame", "polars": "DataFrame"}
+_NOBODY = Kernel(frozenset(), frozenset())
 _READERS = ("read_csv", "read_parquet")
 _CALM = (
     "dict",
@@ -68,6 +71,8 @@ class _Part:
     statements: list[Statement]
     binds: set[str]
     reads: set[str]
+    results: set[str] = field(default_factory=set)
+    """Names that it assigns and nothing else uses: what the pipeline gives."""
 
     @property
     def first(self) -> Statement:
@@ -87,6 +92,8 @@ class _Found:
     """Names of the pipeline's body."""
     dropped: set[str] = field(default_factory=set)
     left: list[Statement] = field(default_factory=list)
+    definitions: list[Statement] = field(default_factory=list)
+    """Imports, functions, and what else the file has where something in it needs it."""
     frames: dict[str, str] = field(default_factory=dict)
     """By name of a module (`pd`), the class of its tables (`pd.DataFrame`)."""
 
@@ -104,12 +111,30 @@ def chain_of(cells: Sequence[Cell], decorated: Sequence[str], name: str) -> Chai
     writer = _Writer(found, kept, taken)
     body = writer.body()
     steps = [each for each in writer.called if each not in decorated]
-    left = [(one.cell, one.text) for one in sorted(found.left, key=lambda one: (one.cell, one.line))]
+    wanted = [*dict.fromkeys([*writer.called, *writer.wanted])]
+    left = sorted([*found.left, *_lost(found, cells, wanted)], key=lambda one: (one.cell, one.line))
     return Chain(
-        steps, _free(name, taken | {*writer.names}), body, left, writer.params, writer.made, writer.sources,
+        steps, _free(name, taken | {*writer.names}), body,
+        [(one.cell, as_written(one.node, one.text)) for one in left],
+        writer.params, writer.made, writer.sources,
         {f: n for f, n in writer.apart.items() if found.functions[f].returns is None},
-        [*dict.fromkeys([*writer.called, *writer.wanted])], writer.notes(),
+        wanted, writer.notes(),
     )  # fmt: skip
+
+
+def _lost(found: _Found, cells: Sequence[Cell], wanted: Sequence[str]) -> list[Statement]:
+    """The definitions that only what is left out uses. Raises `NotInACell`."""
+    there = {(one.cell, one.line, one.text) for one in definitions(cells, wanted, _NOBODY)}
+    others = [one for one in found.definitions if (one.cell, one.line, one.text) not in there]
+    out: list[Statement] = []
+    used: set[str] = set()
+    todo = found.left
+    while todo:
+        nodes = (node for one in todo for node in ast.walk(one.node))
+        used |= {node.id for node in nodes if isinstance(node, ast.Name)}
+        todo = [one for one in others if one not in out and (one.binds | one.changes) & used]
+        out += todo
+    return out
 
 
 # ---------------------------------------------------------------------------- what each statement is
@@ -124,9 +149,7 @@ def _read(cells: Sequence[Cell]) -> _Found:
         if isinstance(one.node, ast.FunctionDef) and not any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(one.node))
     }  # fmt: skip
     called = [name for name in functions if any(_calls(one.node, name) for one in every)]
-    fixed = {
-        name for one in definitions(cells, called, Kernel(frozenset(), frozenset())) for name in one.binds
-    }
+    fixed = {name for one in definitions(cells, called, _NOBODY) for name in one.binds}
     found = _Found(functions, fixed)
     for one in every:
         _judge(found, one)
@@ -145,6 +168,7 @@ def _judge(found: _Found, one: Statement) -> None:
     """Let a statement be a part of the chain, a definition, or left out."""
     node, reads = one.node, {*one.now, *one.later}
     if isinstance(node, ast.Import | ast.ImportFrom):
+        found.definitions.append(one)
         for alias in node.names if isinstance(node, ast.Import) else ():
             if alias.name in _FRAMES:
                 found.frames[alias.asname or alias.name] = (
@@ -152,6 +176,7 @@ def _judge(found: _Found, one: Statement) -> None:
                 )
         return
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        found.definitions.append(one)
         return
     if isinstance(node, ast.Pass) or (one.binds and one.binds <= found.fixed):
         return
@@ -162,7 +187,9 @@ def _judge(found: _Found, one: Statement) -> None:
     kind = _kind(found, one)
     if not kind:
         found.left.append(one)
-    elif kind != "definition":
+    elif kind == "definition":
+        found.definitions.append(one)
+    else:
         reads = (reads | one.changes) & found.local
         binds = {*one.binds, *(one.changes & found.local)}
         found.local |= binds
@@ -264,27 +291,54 @@ def _source_of(found: _Found, node: ast.stmt) -> str:
 
 
 def _kept(found: _Found) -> list[_Part]:
-    """The parts that calls need, and the calls; work that stands together is one part. The others are left."""
+    """The calls, what computes results, and what these need; work that stands together is one part. The others are left."""
     needed: set[str] = set()
+    replaced: set[str] = set()
+    computed = _computed(found.parts)
     kept: list[_Part] = []
     for part in reversed(found.parts):
-        if part.kind == "call" or part.binds & needed:
-            if part.first.is_sure:
-                needed -= part.first.binds
-            needed |= part.reads
-            kept.insert(0, part)
-        else:
+        is_used = part.kind == "call" or part.binds & needed
+        part.results = set() if is_used or part not in computed else _assigned(part) - replaced
+        if not is_used and not part.results:
             found.left += part.statements
+            continue
+        if part.first.is_sure:
+            needed -= part.first.binds
+            replaced |= part.first.binds
+        needed |= part.reads
+        kept.insert(0, part)
     out: list[_Part] = []
     for part in kept:
         before = out[-1] if out else None
         if part.kind == "work" and before is not None and before.kind == "work":
             before.reads |= part.reads - before.binds
             before.binds |= part.binds
+            before.results |= part.results
             before.statements += part.statements
         else:
             out.append(part)
     return out
+
+
+def _computed(parts: Sequence[_Part]) -> list[_Part]:
+    """The work on what calls and sources give."""
+    data: set[str] = set()
+    out = []
+    for part in parts:
+        if part.kind in ("call", "source") or part.reads & data:
+            data |= part.binds
+            out += [part] if part.kind == "work" else []
+        elif part.first.is_sure:
+            data -= part.first.binds
+    return out
+
+
+def _assigned(part: _Part) -> set[str]:
+    """The names that an assignment binds, or whose objects it changes; none for other statements, and none that begin with _."""
+    one = part.first
+    if not isinstance(one.node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return set()
+    return {name for name in one.binds or part.binds if not name.startswith("_")}
 
 
 # ---------------------------------------------------------------------------- the body
@@ -362,7 +416,7 @@ class _Writer:
     def _work(self, place: int, part: _Part) -> tuple[str, list[str]]:
         """A call of a step that is made of statements, which is written too."""
         later = {name for each in self._kept[place + 1 :] for name in each.reads}
-        gives = sorted(part.binds & later)
+        gives = [*sorted(part.binds & later), *sorted(part.results - later)]
         takes = sorted(_taken(part, {name for each in self._kept[:place] for name in each.binds}))
         name = _free(f"make_{gives[0]}", self.names)
         self.names.add(name)
@@ -393,7 +447,7 @@ class _Writer:
             out.append(f"`{held[0]}` is used by functions as a global; give it to them as an argument")
         if self._found.left:
             out.append(
-                f"{len(self._found.left)} statements are comments at the end: displays and experiments"
+                f"{len(self._found.left)} statements are comments at the end: displays, magics and experiments"
             )
         return out
 

@@ -122,11 +122,14 @@ def _left(chain: Chain) -> str:
     for number, text in chain.left:
         lines += [f"# cell {number}"] if number != cell else []
         cell = number
-        lines += [f"#     {line}".rstrip() for line in text.split("\n")]
+        lines += [f"#     {_printable(line)}".rstrip() for line in text.splitlines()]
     return "\n".join(lines)
 
 
 def _in_text(name: str) -> str:
     """A file's name inside of a docstring."""
-    shown = "".join(c if c.isprintable() else "?" for c in name)
-    return shown.replace("\\", "\\\\").replace('"', "'")
+    return _printable(name).replace("\\", "\\\\").replace('"', "'")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\t" else "?" for c in text)

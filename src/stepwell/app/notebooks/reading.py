@@ -13,7 +13,7 @@ from stepwell.author.shell import Cell
 from stepwell.errors import NotebookUnusable
 from stepwell.worker.kinds.cellsof import language, read
 
-__all__ = ["code_cells"]
+__all__ = ["as_written", "code_cells"]
 
 _PYTHON_MAGICS = ("%%time", "%%capture", "%%prun", "%%timeit")
 _MAGIC = re.compile(
@@ -42,28 +42,44 @@ def code_cells(path: Path) -> tuple[list[Cell], list[str]]:
 
 
 def _python(source: str) -> str | None:
-    """A cell of Jupyter without what is IPython's; None where nothing is left that is Python."""
+    """A cell of Jupyter in which calls stand for what is IPython's (`_magic`); None where it is no Python."""
     source = source.replace("\r\n", "\n")
     if source.lstrip().startswith("%%"):
-        magic, _, source = source.lstrip().partition("\n")
+        magic, _, inside = source.lstrip().partition("\n")
         if magic.split()[0] not in _PYTHON_MAGICS:
-            return None
+            return _magic(source.strip())
+        source = inside
     if _parsed(source) is None:
         source = "\n".join(map(_plain, source.split("\n")))
     return source if _parsed(source) is not None else None
 
 
 def _plain(line: str) -> str:
-    """A line without a magic: what `%time` times stays, what a magic gives is the notebook's own."""
+    """A line in which a call stands for a magic, and a text where it is indented; what `%time` times stays."""
     found = _MAGIC.match(line)
     if found is None:
         return line
     if found["timed"]:
         return f"{found[1]}{found['timed']}"
     if found["name"]:
-        magic = line.partition("=")[2].strip()
-        return f"{found[1]}{found['name']} = get_ipython({magic!r})"
-    return f"{found[1]}pass"
+        return f"{found[1]}{found['name']} = {_magic(line.partition('=')[2].strip())}"
+    return f"{found[1]}{line.strip()!r}" if found[1] else _magic(line.strip())
+
+
+def _magic(text: str) -> str:
+    """A call that stands for a magic; `as_written` gives the magic back."""
+    return f"get_ipython({text!r})"
+
+
+def as_written(node: ast.stmt, text: str) -> str:
+    """The text of a statement as it stands in the notebook, where a call stands for a magic."""
+    value = getattr(node, "value", None)
+    if not isinstance(value, ast.Call) or ast.unparse(value.func) != "get_ipython" or len(value.args) != 1:
+        return text
+    magic = value.args[0]
+    if not isinstance(magic, ast.Constant) or not isinstance(magic.value, str):
+        return text
+    return f"{text.partition('get_ipython(')[0]}{magic.value}"
 
 
 def _parsed(source: str) -> ast.Module | None:

@@ -18,6 +18,8 @@ UNITS = ((3600.0, "h"), (60.0, "min"))
 
 def figure(value: object) -> str:
     """A number with six digits that count, whole ones with thousands; all else as text."""
+    if str(value) == "-0.0":
+        return "-0.0"
     if type(value) is int or (type(value) is float and value.is_integer() and abs(value) < 1e15):
         return format(int(value), ",d")
     return format(value, ".6g") if type(value) is float else str(value)
