@@ -67,6 +67,15 @@ def test_since_the_last_run(project):
     assert "since" not in project("run", "--json", "depth=2").err
 
 
+def test_what_a_failed_step_logged_is_not_compared(project):
+    project.write(TRAINING)
+    project("run")
+    project.write(TRAINING.replace("return 1.0", "raise ValueError('late')"))
+    assert "since" not in project("run", "depth=2", code=1).out
+    assert project("run", "depth=1", "--json", code=1).json["metrics"] == {}
+    assert "train: logged before it failed: auc=0.82  rmse=3" in project("show", "r2").out
+
+
 def test_points_of_a_sweep_are_no_last_run_where_there_is_another(project):
     project.write(TRAINING)
     project("run")

@@ -129,6 +129,46 @@ def test_numbers_are_there_while_the_step_goes_on(project: Project):
         going.communicate(timeout=30)
 
 
+def test_a_killed_run_has_the_metrics_of_what_was_done(project: Project):
+    project.write("""
+        import time
+        from stepwell import log, pipeline, step
+
+        @step
+        def done() -> int:
+            log.metric("auc", 40)
+            return 1
+
+        @step
+        def slow(x: int) -> int:
+            for epoch in range(100000):
+                log.metric("loss", 3.0, step=epoch)
+                time.sleep(0.02)
+            return x
+
+        @pipeline
+        def main() -> int:
+            return slow(done())
+    """)
+    going = project.start("run")
+    try:
+        until, found = time.monotonic() + 30, {}
+        while time.monotonic() < until and len(found) < 2:
+            time.sleep(0.05)
+            if (project.root / ".stepwell" / "store.db").exists():
+                with open_store(project.root / ".stepwell", readonly=True) as store:
+                    found = {**store.runs.run().metrics} if store.runs.ids() else {}
+        assert found == {"auc": 40.0, "loss": 3.0}  # live, while it runs
+    finally:
+        going.kill()
+        going.communicate(timeout=30)
+    (run,) = project("runs", "--where", "auc == 40", "--json").json["runs"]
+    assert (run["status"], run["metrics"]) == ("interrupted", {"auc": 40.0})
+    assert "which no run has" in project("runs", "--where", "loss < 10", code=2).err
+    shown = project("show").out.splitlines()
+    assert [line for line in shown if "logged" in line] == ["slow: logged before it was stopped: loss=3"]
+
+
 def git(project, *words):
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     subprocess.run(["git", *identity, *words], cwd=project.root, check=True, capture_output=True)

@@ -17,10 +17,11 @@ from stepwell.kernel.events import (
 )
 from stepwell.kernel.graph import Constant, FromStep, Node, StepDef, build
 from stepwell.kernel.plan import Decision, Identity, Known, Reason, Wanted, decide
-from stepwell.kernel.ports import Failure, Logged, Said
+from stepwell.kernel.ports import Failure, Logged, Recorded, Said
 from stepwell.stores import record as module
 from stepwell.stores.local import open_store
 from stepwell.stores.record import Facts, facts_of
+from stepwell.stores.recordings import Thing
 from stepwell.testing.contracts import made, result_of
 
 STEPS = ("load", "clean", "train", "score", "plot", "extra")
@@ -189,6 +190,46 @@ def test_what_is_seen_of_a_run_while_it_lasts_and_after_its_end_left_early(folde
         assert [step.status for step in reader.runs.steps("last")] == ["succeeded"] + ["interrupted"] * 4 + [
             "skipped"
         ]
+
+
+def test_of_a_run_without_an_end_what_has_a_result_counts_and_what_runs_while_it_does(folder, store):
+    first = store.begin(FACTS)
+    old = ran(store, first, 0, metrics=(("rows", 7.0),))
+    first.add(RunFinished("succeeded", 0.0))
+    record = store.begin(FACTS)
+    reused(record, 0, old)
+    for node in (1, 2, 3):
+        record.add(StepStarted(node, 1))
+        record.add(Logged(node, STEPS[node], 9.0))
+        record.add(Recorded(node, Thing("tag", STEPS[node])))
+    ran(store, record, 1, metrics=(("clean", 9.0),))
+    record.add(StepFailed(2, Decision(2, "run", NEW, "k2"), Failure("E401", "no")))
+    store.commit(now=True)
+
+    def seen(reader):
+        row = reader.runs.run("r2")
+        (brief, _) = reader.runs.briefs(list(STEPS))
+        assert {name: row.metrics[name] for name in brief.metrics} == dict(brief.metrics)
+        assert (brief.status, brief.tags) == (row.status, row.tags)
+        return (
+            row.status,
+            dict(row.metrics),
+            row.tags,
+            [dict(step.metrics) for step in reader.runs.steps("r2")],
+        )
+
+    steps = [{"rows": 7.0}, {"clean": 9.0}, {"train": 9.0}, {"score": 9.0}, {}, {}]
+    with open_store(folder, readonly=True) as reader:
+        assert seen(reader) == (
+            "running",
+            {"rows": 7.0, "clean": 9.0, "score": 9.0},
+            ("clean", "score"),
+            steps,
+        )
+        store.database.write(
+            lambda connection: connection.execute("DELETE FROM drivers") and None
+        )  # as if killed
+        assert seen(reader) == ("interrupted", {"rows": 7.0, "clean": 9.0}, ("clean",), steps)
 
 
 def test_a_result_found_lost_was_reused_and_then_made(store):

@@ -336,7 +336,7 @@ def test_single_numbers_are_in_the_result_and_need_no_rows(store):
     finish(store, record, 0, "k", metrics=(("auc", 0.5),))
     record.add(Logged(1, "rows", 3.0))
     store.commit(now=True)
-    assert store.runs.run("r1").metrics == {"rows": 3.0}
+    assert store.runs.run("r1").metrics == {"auc": 0.5, "rows": 3.0}
     finish(store, record, 1, "other", metrics=(("rows", 3.0),))
     end(record)
     assert store.runs.run("r1").metrics == {"auc": 0.5, "rows": 3.0}

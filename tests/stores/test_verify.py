@@ -5,8 +5,11 @@ import time
 
 import pytest
 
+from stepwell.kernel.events import RunFinished, StepReused
+from stepwell.kernel.plan import Decision, Reason
 from stepwell.stores.blobs import INLINE
 from stepwell.stores.local import open_store
+from stepwell.stores.record import Facts
 from stepwell.stores.verify import verify
 from stepwell.testing.contracts import made, result_of
 
@@ -150,6 +153,38 @@ def test_pages_of_the_database_are_checked(filled, folder):
         found = verify(store)
     assert found
     assert {finding.kind for finding in found} == {"database"}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "runs SET nodes = x'ff00'",
+        "runs SET nodes = 'zz'",
+        "runs SET wiring = 'zz'",
+        "runs SET about = 'zz'",
+        "runs SET diff = 'zz'",
+        "runs SET named = 'zz', metrics = '{}'",
+        "runs SET begun = 'zz'",
+        "reused SET text = 'zz'",
+    ],
+)
+def test_a_run_of_which_something_leads_nowhere_is_taken_out_and_no_other(store, spoil):
+    facts = Facts("p", {}, [("a", "a", "p:a")], 0.0, wiring='{"edges":[[]]}', about={"python": "3.11.7"})
+    result = keep(store, "k", made(b"1"), step="p:a")
+    for _ in range(3):
+        record = store.begin(facts)
+        record.changed("a diff")
+        record.add(
+            StepReused(0, Decision(0, "cached", (Reason("cached", "up to date"),), "k", result), result)
+        )
+        record.add(RunFinished("succeeded", 1.0))
+    assert verify(store) == []
+    column = "run" if spoil.startswith("reused") else "id"
+    store.database.write(lambda c: c.execute(f"UPDATE {spoil} WHERE {column} = 2") and None)
+    assert [(one.kind, one.what) for one in verify(store)] == [("record", "run r2")]
+    assert store.runs.ids() == ["r3", "r1"]
+    assert verify(store) == []
+    assert store.runs.about("r1").diff == "a diff"
 
 
 def test_looking_only_changes_nothing(filled, folder, large):

@@ -412,6 +412,9 @@ def test_no_answer_leads_to_a_run_that_is_gone(copy: tuple[Page, sqlite3.Connect
         "status = 'lost'",
         "started = 'noon'",
         "params = CAST(X'7bff7d' AS TEXT)",  # no UTF-8
+        "nodes = X'ff00', wiring = X'ff00'",
+        "nodes = CAST(X'ff00' AS TEXT), about = CAST(X'ff00' AS TEXT)",
+        "nodes = 'zz'",
     ],
 )
 def test_the_list_shows_every_run_that_can_be_read(copy: tuple[Page, sqlite3.Connection], spoil: str):

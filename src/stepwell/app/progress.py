@@ -134,10 +134,10 @@ class Progress:
 
     @property
     def metrics(self) -> Metrics:
-        """The run's metrics, as `stores.history.RunRow` has them."""
+        """The run's metrics, as `stores.history.RunRow` has them: those of steps that have a result."""
         nodes = self.plan.graph.nodes
         return gathered(
             (nodes[node].id, outcome.metrics.items())
             for node, outcome in sorted(self.outcomes.items())
-            if outcome.metrics
+            if outcome.metrics and outcome.status in ("succeeded", "cached")
         )

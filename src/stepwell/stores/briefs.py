@@ -18,21 +18,20 @@ from stepwell.stores.metrics import Metrics, Names
 from stepwell.stores.rows import encode
 from stepwell.stores.runrow import NO_METRICS, UNREADABLE, RunRow, checked, damaged, texts
 
-_COLUMNS = (
-    'id, pipeline, status, started, seconds, params, "commit", dirty, driver, "group", tags, lasted, named'
-)
+_COLUMNS = 'id, pipeline, status, started, seconds, params, "commit", dirty, driver, "group", tags, lasted, nodes, named'
 
 
 class Asking(NamedTuple):
-    """What `briefs` asks back: whether a run's driver lives, by its number; the metrics and tags that a run has so far.
+    """What `briefs` asks back: whether a run's driver lives, by its number; the metrics and tags of a run so far, by its status, too.
 
-    `named` gives what runs call their metrics, by the digest of that.
+    `named` gives what runs call their metrics, by the digest of that; `graph` raises `ValueError` where that of a graph leads nowhere.
     """
 
     driven: Callable[[int], bool]
-    metrics: Callable[[int], Metrics]
-    tags: Callable[[int], Iterable[str]]
+    metrics: Callable[[int, str], Metrics]
+    tags: Callable[[int, str], Iterable[str]]
     named: Callable[[str], Names]
+    graph: Callable[[str], None]
 
 
 def briefs(
@@ -62,13 +61,14 @@ def _maker(
 
     def make(row: tuple[Any, ...]) -> RunRow:
         number, pipeline, status, started, seconds, params, commit, dirty, driver, group, tags, *more = row
-        lasted, shape, text = more
+        lasted, nodes, shape, text = more
         try:
+            asking.graph(nodes)
             found = Metrics(taken(text), named[shape]) if text else NO_METRICS
             if status == "running":
                 status = "running" if driven(driver) else "interrupted"
-                found = asking.metrics(number) if names else NO_METRICS
-            told = tuple(asking.tags(number)) if tags is None else tagged(tags)
+                found = asking.metrics(number, status) if names else NO_METRICS
+            told = tuple(asking.tags(number, status)) if tags is None else tagged(tags)
             return checked(RunRow(
                 f"r{number}", pipeline, status, started, seconds, plain(params), found, commit, bool(dirty),
                 group=f"g{group}" if group else "", tags=told, lasted=lasted,

@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 
 _RUN = (
     'SELECT id, pipeline, status, started, seconds, params, metrics, "commit", dirty, argv, driver, counts,'
-    ' "group", point, origins, tags, named, lasted FROM runs'
+    ' "group", point, origins, tags, named, lasted, nodes FROM runs'
 )
 
+_LINKED = (
+    "SELECT CASE wiring WHEN '' THEN '' ELSE (SELECT text FROM texts WHERE digest = wiring) END,"
+    " CASE about WHEN '' THEN '' ELSE (SELECT text FROM texts WHERE digest = about) END,"
+    " CASE diff WHEN '' THEN '' ELSE (SELECT text FROM texts WHERE digest = diff) END FROM runs WHERE id = ?"
+)
+"""The texts that a run is linked to: "" where it has none, NULL where the digest of one leads nowhere."""
 
 TOLD = 6
 """Runs that an error names."""
@@ -42,6 +48,8 @@ class Runs:
         self._database, self._results = database, results
         self._names: dict[str, Names] = {}
         """What runs call their metrics, by digest: a pipeline's runs mostly share one."""
+        self._graphs: set[str] = set()
+        """The digests of graphs that were seen to be there."""
 
     # ------------------------------------------------------------------ runs
 
@@ -130,16 +138,17 @@ class Runs:
         number, pipeline, status, started, seconds, params, metrics, commit, dirty, argv, driver, counts = (
             row[:12]
         )
-        group, point, origins, tags, named, lasted = row[12:]
+        group, point, origins, tags, named, lasted, nodes = row[12:]
         with _readable(number):
+            self._look_for_graph(nodes)
             if status == "running" and not self._driven(driver):
                 status = "interrupted"
             shown = (
-                self._metrics_so_far(number)
+                self._metrics_so_far(number, status)
                 if metrics is None
                 else self._named(named, numbers(loads(metrics)))
             )
-            tagged = self._recorded.tags(number) if tags is None else texts(loads(tags))
+            tagged = self._tags_so_far(number, status) if tags is None else texts(loads(tags))
             found = RunRow(
                 f"r{number}", pipeline, status, started, seconds, dict(loads(params)), shown,
                 commit, bool(dirty), tuple(loads(argv)), dict(loads(counts)) if counts else {},
@@ -154,6 +163,13 @@ class Runs:
         row = self._database.row("SELECT host, boot, pid, born FROM drivers WHERE id = ?", (driver,))
         return row is not None and is_alive(Origin(*row), here()) is not False
 
+    def _look_for_graph(self, digest: str) -> None:
+        """Raise `ValueError` where the digest of a run's graph leads nowhere."""
+        if digest and digest not in self._graphs:
+            if self._database.row("SELECT 1 FROM texts WHERE digest = ?", (digest,)) is None:
+                raise ValueError("its graph is not there")
+            self._graphs.add(digest)
+
     def _named(self, digest: str, shown: Mapping[str, float]) -> Metrics:
         """Metrics of a run that has ended, with the steps that logged them."""
         return Metrics(shown, self._names_of(digest) if digest else Names([("", name) for name in shown]))
@@ -166,9 +182,24 @@ class Runs:
             found = self._names[digest] = Names([(step, bare) for step, bare in loads(text)])
         return found
 
-    def _metrics_so_far(self, number: int) -> Metrics:
-        ids = [node[0] for node in self._nodes(number)]
-        return gathered((ids[node], pairs.items()) for node, pairs in self._metrics_of_own(number).items())
+    def _metrics_so_far(self, number: int, status: str) -> Metrics:
+        """The metrics of a run whose end was not written: those of its results and, while it runs, of the steps that do."""
+        from stepwell.stores.rows import unpack_numbers  # few runs are still going on
+
+        nodes, live, results = self._nodes(number), self._live(number, status), self._stand_ins(number)
+        own = self._metrics_of_own(number) if live else {}
+        last: dict[int, Mapping[str, float]] = {node: own[node] for node in live if node in own}
+        for seq, text in self._database.many("SELECT seq, metrics FROM results WHERE seq IN (???)", results):
+            last.update(dict.fromkeys(results[seq], numbers(dict(unpack_numbers(text)))))
+        return gathered((nodes[node][0], last[node].items()) for node in sorted(last))
+
+    def _tags_so_far(self, number: int, status: str) -> list[str]:
+        """The tags of a run whose end was not written, by the same rule as its metrics."""
+        return self._recorded.tags(number, self._stand_ins(number), self._live(number, status))
+
+    def _live(self, number: int, status: str) -> list[int]:
+        """The nodes that a run executes at this moment and that have recorded something."""
+        return self._recorded.live(number) if status == "running" else []
 
     def _metrics_of_own(self, number: int) -> dict[int, dict[str, float]]:
         """The last values that the steps which a run executed have recorded, by node, also of those without a result."""
@@ -188,19 +219,16 @@ class Runs:
         from stepwell.stores.wiring import sources_read  # lists of runs do without
 
         number = int(self.run(run).run[1:])
-        texts = self._database.row(
-            "SELECT (SELECT text FROM texts WHERE digest = wiring), (SELECT text FROM texts WHERE digest = about),"
-            " (SELECT text FROM texts WHERE digest = diff) FROM runs WHERE id = ?",
-            (number,),
-        )
-        wiring, about, diff = texts or ("", "", "")
+        wiring, about, diff = self._database.row(_LINKED, (number,)) or ("", "", "")
         with _readable(number):
+            if None in (wiring, about, diff):
+                raise ValueError("a text that it is linked to is not there")
             wired, told = loads(wiring or "{}"), loads(about or "{}")
             return About(
                 tuple(map(tuple, wired.get("edges", ()))),
                 tuple(map(tuple, wired.get("reads", ()))),
                 tuple(SourceRow(*source) for source in sources_read(wired, told)),
-                told.get("python", ""), told.get("platform", ""), told.get("file", ""), diff or "",
+                told.get("python", ""), told.get("platform", ""), told.get("file", ""), diff,
                 told.get("variable", ""), told.get("pylock", ""),
                 {node: spec for spec, nodes in wired.get("specs", ()) for node in nodes},
             )  # fmt: skip
@@ -312,7 +340,7 @@ class Runs:
         """For each node that a run reused, the number of its result."""
         found: dict[int, int] = {}
         for (text,) in self._database.rows(
-            "SELECT texts.text FROM reused JOIN texts ON texts.digest = reused.text WHERE run = ? ORDER BY part",
+            "SELECT texts.text FROM reused LEFT JOIN texts ON texts.digest = reused.text WHERE run = ? ORDER BY part",
             (run,),
         ):
             flat = loads(text)
@@ -455,7 +483,8 @@ class Runs:
         where: dict[str, object] = {} if pipeline is None else {"pipeline": pipeline}
         if group is not None:
             where["group"] = self._group(group)
-        asking = Asking(self._driven, self._metrics_so_far, self._recorded.tags, self._names_of)
+        so_far = self._metrics_so_far, self._tags_so_far
+        asking = Asking(self._driven, *so_far, self._names_of, self._look_for_graph)
         return briefs(self._database, metrics, asking, where)
 
     def some(self, runs: Sequence[str]) -> list[RunRow]:

@@ -381,10 +381,22 @@ class Read:
         told: dict[int, Any] = {node: loads(text) for node, text in rows}
         return {node: (done, total, text) for node, (done, total, text) in told.items()}
 
-    def tags(self, run: int) -> list[str]:
-        """The tags that the executed steps of a run have given so far."""
+    def live(self, run: int) -> list[int]:
+        """The nodes of a run that have recorded something and have not ended."""
         rows = self._database.rows(
-            "SELECT name, text FROM recorded WHERE kind = 'tag' AND recording BETWEEN ? AND ?", ids_of(run)
+            "SELECT id % ?1 FROM recordings WHERE result IS NULL AND id BETWEEN ?2 AND ?3"
+            " AND id % ?1 NOT IN (SELECT node FROM stopped WHERE run = ?4)",
+            (NODES, *ids_of(run), run),
+        )
+        return [node for (node,) in rows]
+
+    def tags(self, run: int, results: Iterable[int], live: Iterable[int]) -> list[str]:
+        """The tags that the makers of these results gave, and these nodes of a run."""
+        first, _ = ids_of(run)
+        rows = self._database.rows(
+            "SELECT name, text FROM recorded JOIN recordings ON recordings.id = recording WHERE kind = 'tag' AND"
+            " (result IN (SELECT value FROM json_each(?)) OR recording IN (SELECT value FROM json_each(?)))",
+            (encode(list(results)), encode([first + node for node in live])),
         )
         return sorted({said(name, text) for name, text in rows})
 

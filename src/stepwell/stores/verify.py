@@ -138,11 +138,13 @@ def _senseless_results(store: LocalStore) -> Iterator[tuple[int, str]]:
 
 
 def _senseless_runs(store: LocalStore, *, thorough: bool) -> Iterator[int]:
-    """The numbers of runs whose record cannot be read; without `thorough`, of those that a plan would trip over."""
+    """The numbers of runs of whose record a part cannot be read; without `thorough`, of those that a plan would trip over."""
     for (number,) in store.database.rows("SELECT id FROM runs ORDER BY id"):
         try:
             if thorough:
                 store.runs.steps(f"r{number}")
+                store.runs.about(f"r{number}")
+                store.runs.begun(f"r{number}")
             else:
                 store.runs.run(f"r{number}")
                 store.runs.numbers(number)

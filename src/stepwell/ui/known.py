@@ -133,8 +133,7 @@ class Known:
 
     def _read(self, store: LocalStore, new: int, before: int) -> None:
         """Read the newest runs, those after the number `before`."""
-        rows = store.database.rows("SELECT id, nodes FROM runs WHERE id > ?", (before,))
-        graphs = {number: sys.intern(nodes) for number, nodes in rows}
+        graphs = _graphs(store, before)
         collecting = gc.isenabled()
         gc.disable()  # what is read stays, and it would be walked again and again
         try:
@@ -147,9 +146,9 @@ class Known:
     def _look_again(self, store: LocalStore) -> bool:
         """Read the runs again that had not ended; whether there are any."""
         running = [entry for entry in self._entries.values() if entry.row.status == "running"]
+        graphs = _graphs(store, min(entry.number for entry in running) - 1) if running else {}
         for entry, row in zip(running, store.runs.some([entry.row.run for entry in running]), strict=True):
-            ((nodes,),) = store.database.rows("SELECT nodes FROM runs WHERE id = ?", (entry.number,))
-            self._add(row, nodes, time.time() if row.status != "running" else 0.0)
+            self._add(row, graphs.get(entry.number, ""), time.time() if row.status != "running" else 0.0)
         return bool(running)
 
     def _add(self, row: RunRow, nodes: str, ended: float = 0.0) -> None:
@@ -164,6 +163,12 @@ class Known:
             self._view.shapes.append(Shape(params, places))
         row, place = row._replace(metrics=Metrics(metrics, row.metrics.names)), int(row.run[1:])
         self._entries[place] = Entry(place, row, metrics, shape, _text(row), nodes, ended)
+
+
+def _graphs(store: LocalStore, before: int) -> dict[int, str]:
+    """The digests of the graphs of the runs after a number, as far as they lead to one."""
+    sql = "SELECT runs.id, texts.digest FROM runs JOIN texts ON texts.digest = runs.nodes WHERE runs.id > ?"
+    return {number: sys.intern(digest) for number, digest in store.database.rows(sql, (before,))}
 
 
 def _file(store: LocalStore) -> tuple[int, int]:
