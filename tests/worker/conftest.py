@@ -24,7 +24,8 @@ def _same_process_after():
     os.chdir(cwd)
     sys.path[:], sys.meta_path[:] = path, meta
     for name in set(sys.modules) - modules:
-        if not name.startswith(("stepwell", "numpy", "pandas")):
+        # Libraries that other modules hold on to would be there twice when they are imported again.
+        if not name.startswith(("stepwell", "numpy", "pandas", "matplotlib", "mpl_toolkits")):
             del sys.modules[name]
 
 
