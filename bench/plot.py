@@ -24,7 +24,7 @@ class Dot(NamedTuple):
 
 
 def layered(workloads: Mapping[str, Any]) -> str:
-    """The picture of all workloads named layered-N in results.json; "" where there is none."""
+    """The picture of all workloads named layered-N; "" where there is none."""
     found = dots(workloads)
     return drawn(found) if found else ""
 

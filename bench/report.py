@@ -1,4 +1,4 @@
-"""The results: bench/results.json, which has every sample, and bench/RESULTS.md, which people read."""
+"""The results: a file of bench/results for each workload, which has every sample, and bench/RESULTS.md, which people read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from measure import HAS_PROC, Sample
 from workloads.shape import Budget, Row, Workload
 
 HERE = Path(__file__).resolve().parent
-JSON = HERE / "results.json"
+SAMPLES = HERE / "results"
 MARKDOWN = HERE / "RESULTS.md"
 PLOT = HERE / "layered.svg"
 MANY = 6
@@ -63,7 +63,7 @@ class Measured:
 def document(
     workload: Workload, measured: Sequence[Measured], place: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
-    """One workload's part of results.json."""
+    """All that was measured of one workload: what its file in bench/results holds."""
     some = in_phases([one for one in measured if one.samples])
     failed = [
         f"{one.contender}, {one.phase}: {one.problem}" for one in measured if one.problem and not one.samples
@@ -152,13 +152,15 @@ def held(budget: Budget, rows: Mapping[tuple[str, str], Row]) -> dict[str, Any]:
 
 
 def read() -> dict[str, Any]:
-    """The workloads of the last results.json."""
-    return json.loads(JSON.read_text()) if JSON.exists() else {}
+    """What was measured last of each workload, by its name."""
+    return {file.stem: json.loads(file.read_text()) for file in sorted(SAMPLES.glob("*.json"))}
 
 
 def write(workloads: Mapping[str, Any]) -> None:
     """Write all files; each is replaced as a whole, so that an interruption leaves the old or the new."""
-    replace(JSON, json.dumps(workloads, indent=1, ensure_ascii=False) + "\n")
+    SAMPLES.mkdir(exist_ok=True)
+    for name, workload in workloads.items():
+        replace(SAMPLES / f"{name}.json", json.dumps(workload, indent=1, ensure_ascii=False) + "\n")
     picture = plot.layered(workloads)
     if picture:
         replace(PLOT, picture)

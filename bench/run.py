@@ -1,4 +1,4 @@
-"""Time Stepwell and its peers side by side, and write bench/RESULTS.md and bench/results.json.
+"""Time Stepwell and its peers side by side, and write bench/RESULTS.md and bench/results.
 
     make bench
     python bench/run.py --only layered-1000
@@ -30,7 +30,7 @@ from measure import adopt_orphans, measured
 from report import Measured, document, read, table, write
 from workloads import sources
 from workloads.flights import flights
-from workloads.handover import handover
+from workloads.handover import handover, objects
 from workloads.handover import table as table_handover
 from workloads.history import history
 from workloads.layered import hundred_thousand, layered, of_16kb
@@ -48,6 +48,7 @@ WORKLOADS: dict[str, Callable[..., Workload]] = {
     "flights": flights,
     "handover": handover,
     "handover-table": table_handover,
+    "handover-objects": objects,
     "sources-large": sources.large,
     "sources-small": sources.small,
     "history": history,

@@ -336,3 +336,16 @@ def test_files_are_replaced_as_a_whole(bench, tmp_path):
     bench.report.replace(file, "new")
     assert [one.name for one in tmp_path.iterdir()] == ["results.json"]
     assert file.read_text() == "new"
+
+
+def test_what_was_not_measured_now_keeps_what_it_had(bench, tmp_path, monkeypatch):
+    for name, place in {"SAMPLES": "results", "MARKDOWN": "RESULTS.md", "PLOT": "layered.svg"}.items():
+        monkeypatch.setattr(bench.report, name, tmp_path / place)
+    first = document(bench, [measured(bench, "ninja", "cold", 4.0)], title="First")
+    bench.report.write({"first": first})
+    second = document(bench, [measured(bench, "ninja", "cold", 2.0)], title="Second")
+    known = bench.report.read()
+    bench.report.write({**known, "second": second})
+    assert bench.report.read() == {"first": first, "second": second}
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert text.index("## First") < text.index("## Second")

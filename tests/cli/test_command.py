@@ -30,6 +30,30 @@ def test_hello_world_is_short(project):
     assert project.refused("new", code=2)["code"] == "E110"
 
 
+def test_what_modules_say_at_the_very_end_is_told_and_what_is_said_while_python_goes_is_not(project):
+    project.write("""
+        import atexit
+        import os
+        from stepwell import pipeline, step
+
+        class Leaky:
+            def __del__(self):
+                os.write(2, b"leaked!")
+
+        LEAKY = Leaky()
+        atexit.register(lambda: os.write(2, b"goodbye"))
+
+        @step
+        def one() -> int:
+            return 1
+
+        @pipeline
+        def ones() -> int:
+            return one()
+    """)
+    assert project("plan").err == "goodbye"
+
+
 def test_help_without_a_verb(project):
     assert project("--help").out.startswith("usage: stepwell VERB")
     assert project(code=2).out.startswith("usage: stepwell VERB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -38,13 +39,17 @@ _GATHER = (1_000_000, 30, 30)
 def command() -> int:
     """The program `stepwell`: `main` in a process of its own, which ends with it; gives the exit code."""
     gc.set_threshold(*_GATHER)
-    try:
-        return main()
-    finally:
-        # Python would look through all that is left, three times, before it lets go of it. Libraries want that: some
-        # tell on standard error what leaks. So not where code of the user's was loaded.
-        if "stepwell.author.project" not in sys.modules:
-            gc.freeze()
+    atexit.register(_leave)  # the first that is registered is the last that is called
+    return main()
+
+
+def _leave() -> None:
+    """Spare Python to look through all that is left, three times, before it lets go of it: half a second with pandas."""
+    gc.freeze()
+    # Some libraries then say on standard error that they leak, by which they would mean this.
+    if "stepwell.author.project" in sys.modules:
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
