@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
+from _blake2 import blake2b  # as `hashlib` has it, which loads OpenSSL first
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -63,18 +63,27 @@ def settled(work: Work, progress: Progress) -> tuple[Work, Progress] | None:
         result = store.results.result(before.key)
         if result is None or result.lost:
             return None
-        decisions.append(
-            Decision(node, "cached", _UP_TO_DATE, before.key, result, result.inputs, before.site)
-        )
+        if not _is_up_to_date(before, result):
+            before = Decision(node, "cached", _UP_TO_DATE, before.key, result, result.inputs, before.site)
+        decisions.append(before)
     after = plan._replace(decisions=tuple(decisions))
     world = World(work.root, work.store.memo)  # type: ignore[arg-type]
     if any(OutFiles(Latest(after), store, work.root).notes(world)):
         return None
     reused = Progress(after)
     for decision in decisions:
-        reused.see(StepReused(decision.node, decision, decision.result))  # type: ignore[arg-type]
+        outcome = progress.outcomes[decision.node]
+        if outcome.decision is decision:  # of many steps that were not run most stay as they are
+            reused.outcomes[decision.node] = outcome
+        else:
+            reused.see(StepReused(decision.node, decision, decision.result))  # type: ignore[arg-type]
     reused.see(RunFinished("succeeded", 0.0))
     return work._replace(plan=after), reused
+
+
+def _is_up_to_date(decision: Decision, result: Result) -> bool:
+    """Whether this is what a plan will decide now that this result is the newest."""
+    return decision.result is result and decision.verb == "cached" and decision.reasons[0].kind == "cached"
 
 
 def _told_once(work: Work) -> bool:
@@ -94,9 +103,9 @@ def standing_of(
         if settings._replace(jobs=0, keep_going=False, memory=0) != PLAIN:
             raise _Open("asked with options")
         results = [_result(work, decision) for decision in work.plan.decisions]
-        facts = dict(_facts(work, began))
-        facts.update(_observed(results))
         world = World(work.root, work.store.memo)  # type: ignore[arg-type]
+        facts = dict(_facts(work, began, world))
+        facts.update(_observed(results))
         moved = next((what for what, was in facts.items() if _now(what, world) != was), None)
         if moved is not None:
             raise _Open(f"{moved} has changed")
@@ -139,7 +148,7 @@ def _result(work: Work, decision: Decision) -> Result:
 # --------------------------------------------------------------------------- what counts
 
 
-def _facts(work: Work, began: int) -> Iterator[tuple[str, str]]:
+def _facts(work: Work, began: int, world: World) -> Iterator[tuple[str, str]]:
     importer, seen = work.loaded.importer, work.seen
     if seen is None or seen.wrote or seen.notes or any_made() or work.ghost is not None or work.own_checks:
         raise _Open("the trace cannot be seen through")
@@ -156,7 +165,6 @@ def _facts(work: Work, began: int) -> Iterator[tuple[str, str]]:
     for what, token in seen.observed:
         yield _provable(what, token)
     yield from _settings(work)
-    world = World(work.root)
     for folder in _folders(work):
         yield _settled(f"list {folder}", folder, began, world)
     for folder in _installed(importer.roots):
