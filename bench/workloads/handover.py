@@ -1,4 +1,4 @@
-"""Large values handed from one step to others, kept and verified on the way: an array, and a table."""
+"""Large values handed from one step to others, kept and verified on the way: an array, and two tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def handover(*, quick: bool) -> Workload:
         contenders = [
             by_hand(KEEP, "handover", ("keep", str(count)), result),
             by_hand(MEMORY, "handover", ("memory", str(count)), result),
-            stepwell("handover", f"count={count}", result, steps=3, times=2 if quick else 3),
+            stepwell("handover", (f"count={count}",), result, steps=3, times=2 if quick else 3),
         ]
     return Workload(
         name="handover",
@@ -59,19 +59,29 @@ def handover(*, quick: bool) -> Workload:
 
 
 def table(*, quick: bool) -> Workload:
+    """5 million rows as pandas makes them by itself: text is of the dtype `str`."""
+    return tabular("handover-table", "str", quick=quick)
+
+
+def objects(*, quick: bool) -> Workload:
+    """The same, but one of the two columns of text is made of Python objects."""
+    return tabular("handover-objects", "object", quick=quick)
+
+
+def tabular(name: str, text: str, *, quick: bool) -> Workload:
     """5 million rows (500,000 where quick) with numbers, moments, two kinds of text and a category."""
     count = 500_000 if quick else 5_000_000
     contenders: list[Contender] = []
     if importlib.util.find_spec("pandas") and importlib.util.find_spec("pyarrow"):
         result = summary(count)
         contenders = [
-            by_hand(PARQUET, "table", ("parquet", str(count)), result),
-            by_hand(MEMORY, "table", ("memory", str(count)), result),
-            stepwell("table", f"count={count}", result, steps=2, times=2 if quick else 3),
+            by_hand(PARQUET, "table", ("parquet", str(count), text), result),
+            by_hand(MEMORY, "table", ("memory", str(count), text), result),
+            stepwell("table", (f"count={count}", f"text={text}"), result, steps=2, times=2 if quick else 3),
         ]
     return Workload(
-        name="handover-table",
-        title=f"A table of {count:,} rows handed to a step (int, float, time, object, string, category)",
+        name=name,
+        title=f"A table of {count:,} rows handed to a step (int, float, time, {text}, string, category)",
         baseline=PARQUET,
         contenders=tuple(contenders),
         rounds=1 if quick else 5,
@@ -130,17 +140,19 @@ def by_hand(name: str, folder: str, arguments: tuple[str, ...], result: Sequence
     )
 
 
-def stepwell(folder: str, given: str, result: Sequence[object], *, steps: int, times: int) -> Contender:
+def stepwell(
+    folder: str, given: tuple[str, ...], result: Sequence[object], *, steps: int, times: int
+) -> Contender:
     """As people run it. The value is out of the page cache before each unchanged run, so that reading it shows."""
-    run = (STEPWELL, "run", given)
-    unchanged = reading_nothing(ran(result, given, status="cached", steps=steps))
-    plan = reading_nothing(planned(given, decision="cached", steps=steps))
+    run = (STEPWELL, "run", *given)
+    unchanged = reading_nothing(ran(result, *given, status="cached", steps=steps))
+    plan = reading_nothing(planned(*given, decision="cached", steps=steps))
     return Contender(
         "stepwell",
         (
-            Phase("cold", run, ran(result, given, status="succeeded", steps=steps), fresh=True),
+            Phase("cold", run, ran(result, *given, status="succeeded", steps=steps), fresh=True),
             Phase("unchanged", run, unchanged, times=times, before=drop_kept),
-            Phase("plan", (STEPWELL, "plan", given), plan, times=times, before=drop_kept),
+            Phase("plan", (STEPWELL, "plan", *given), plan, times=times, before=drop_kept),
         ),
         lambda work: project(folder, work),
     )

@@ -316,6 +316,68 @@ def test_text_that_repeats_is_held_once(box):
     assert box.dump(copies).data == dumped.data
 
 
+MANY = 300_000
+
+
+def of_these(values, missing):
+    """A column of objects that shares them between its rows, among them one that is missing."""
+    held = np.array([*values, missing], dtype=object)
+    return held[np.random.default_rng(5).integers(0, len(held), LONG)]
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+@pytest.mark.parametrize(
+    ("values", "copied"),
+    [
+        ([f"word {i}" for i in range(300)], lambda value: "".join(list(value))),
+        ([f"{i}".encode() * 3 for i in range(300)], lambda value: bytes(bytearray(value))),
+        (range(10**9, 10**9 + 300), lambda value: int(str(value))),
+        ([dt.date(2026, 1, 1) + dt.timedelta(i) for i in range(300)], lambda value: value.replace()),
+        ([i / 3 - 0.0 for i in range(300)], lambda value: float.fromhex(value.hex())),
+        ([[i] for i in range(30)], list),
+    ],
+    ids=["str", "bytes", "int", "date", "float", "json"],
+)
+def test_rows_that_share_their_objects_have_the_bytes_of_those_that_do_not(box, values, copied, missing):
+    shared = of_these(values, missing)
+    alone = np.fromiter(
+        (value if value is missing else copied(value) for value in shared), object, len(shared)
+    )
+    assert len({*map(id, shared)}) <= 301 < len({*map(id, alone)})
+    frame = pd.DataFrame({"x": pd.Series(shared, dtype=object)})
+    dumped = box.dump(frame)
+    assert box.dump(pd.DataFrame({"x": pd.Series(alone, dtype=object)})).data == dumped.data
+    exact(frame, box.load(dumped.data, dumped.codec))
+
+
+def test_a_refusal_names_the_row_also_where_rows_share_their_objects(box):
+    shared = of_these(range(300), None)
+    shared[[7, 9]] = object()
+    with pytest.raises(CannotEncode, match="row 7 holds"):
+        box.dump(pd.DataFrame({"x": shared}))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "once"),
+    [
+        (np.arange(MANY) * 7919 % 20_000, True),  # at equal distances
+        (np.arange(MANY) // 15, True),  # sorted
+        (np.random.default_rng(2).integers(0, 20_000, MANY), True),
+        (np.arange(MANY), False),
+        (np.arange(MANY) // 2, False),
+        (np.where(np.arange(MANY) % 3, np.arange(MANY), 0), False),  # one often, all others once
+    ],
+    ids=["distances", "sorted", "random", "alone", "twice", "one"],
+)
+def test_text_is_written_once_if_all_of_it_repeats_however_it_lies(box, numbers, once):
+    texts = np.array([f"customer {i}" for i in range(MANY)], dtype=object)
+    frame = pd.DataFrame({"text": pd.Series(texts[numbers], dtype=object)})
+    dumped = box.dump(frame)
+    assert pa.types.is_dictionary(pa.ipc.open_file(dumped.data).schema.field("text").type) is once
+    found = box.load(dumped.data, dumped.codec)["text"].to_numpy()
+    assert (found == texts[numbers]).all()
+
+
 class Opaque:
     pass
 

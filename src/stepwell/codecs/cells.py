@@ -6,12 +6,14 @@ description names. All else is the text of plain data, cell by cell.
 
 Text that repeats is written once, as a dictionary (`repeats`): it is read ten times as fast and in a fraction
 of the memory, since the rows then share their objects. Whether it repeats is a matter of the values alone, so
-that equal columns have equal bytes.
+that equal columns have equal bytes. Whether rows share objects already (`_once`) only says how the column is gone
+through: reading what lies scattered in memory is most of what writing it costs.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +28,10 @@ Described = tuple[Any, list[Any]]
 """An Arrow array, and how to go back: a list whose first item is "object", and whose second is the form."""
 
 SAMPLE = 20_000
-"""Values that `repeats` looks at."""
+"""Rows that `repeats` looks at."""
 
-SCATTER = 2_654_435_761
-"""A prime number whose multiples lie evenly and without a pattern in any length."""
+OFTEN = 10
+"""Times that a value comes on average, from which on finding the rows that have the same costs less than it saves."""
 
 FEW = 1_000
 """Values below which nothing is gained by writing repeated ones once."""
@@ -39,11 +41,17 @@ def to_arrow(array: Any) -> Described:
     """A one-dimensional array of objects in Arrow, and how to go back. Raises `CannotEncode`."""
     import numpy as np
 
-    values = array.tolist()
+    each, places = _once(array)
+    values = each.tolist()
     kinds = set(map(type, values))
-    uniform = _uniform(array, values, kinds)
+    uniform = _uniform(each, values, kinds)
     if uniform is not None:
-        return uniform
+        column, described = uniform
+        if described[1] in ("str", "bytes"):
+            return _rows(column, places, once=repeats(array, _KINDS[described[1]])), described
+        return _rows(column, places, once=False), described
+    if places is not None:
+        values = array.tolist()
     if kinds == {np.ndarray}:
         dtypes = {value.dtype for value in values}
         if len(dtypes) == 1 and all(value.ndim == 1 for value in values):
@@ -51,6 +59,10 @@ def to_arrow(array: Any) -> Described:
             if dtype.kind in "iuf" and dtype.itemsize <= 8:
                 return _vectors(values, dtype)
     return _cells(values), ["object", "json"]
+
+
+_KINDS = {"str": str, "bytes": bytes}
+"""Classes of text, by the name of their form."""
 
 
 def _uniform(array: Any, values: list[Any], kinds: set[type]) -> Described | None:
@@ -72,10 +84,7 @@ def _uniform(array: Any, values: list[Any], kinds: set[type]) -> Described | Non
     if form is None:
         return None
     try:
-        if kind is str or kind is bytes:
-            made = text(array, _type_of(form))
-        else:
-            made = pa.array(values, _type_of(form), from_pandas=True)
+        made = pa.array(array if form in _KINDS else values, _type_of(form), from_pandas=True)
     except UnicodeEncodeError:
         raise CannotEncode(
             "it holds text that is not valid Unicode", fixes=['`.str.encode("utf-8", "surrogateescape")`']
@@ -116,35 +125,88 @@ def _floats(values: list[Any], found: list[str]) -> Described | None:
 
 
 def text(array: Any, kind: pa.DataType) -> pa.Array:
-    """Text or bytes (and missing values) in Arrow: a dictionary where it repeats, else an array of this type."""
-    import numpy as np
-    import pandas as pd
+    """Text (and missing values) in Arrow: a dictionary where it repeats, else an array of this type."""
     import pyarrow as pa
 
-    if not repeats(array, bytes if pa.types.is_large_binary(kind) else str):
-        return pa.array(array, kind, from_pandas=True)
-    codes, found = pd.factorize(array)
-    dictionary = pa.array(found, kind)
-    narrow = next(
-        code for code in (np.int8, np.int16, np.int32, np.int64) if len(found) <= np.iinfo(code).max
-    )
-    codes = codes.astype(narrow)
-    return pa.DictionaryArray.from_arrays(masked(codes, codes < 0), dictionary)
+    each, places = _once(array)
+    return _rows(pa.array(each, kind, from_pandas=True), places, once=repeats(array, str))
 
 
 def repeats(array: Any, kind: type) -> bool:
-    """Whether half of the values of a class come a second time, as far as a sample tells."""
-    import numpy as np
-
+    """Whether the values of a class come `OFTEN` times each, on average, as far as a sample tells."""
     if len(array) < FEW:
         return False
-    looked_at: Any = slice(None)
-    if (
-        len(array) > SAMPLE
-    ):  # scattered, since what comes in rows of equal length would be met at equal distances
-        looked_at = np.arange(SAMPLE) * SCATTER % len(array)
-    sample = [value for value in array[looked_at].tolist() if isinstance(value, kind)]
-    return 2 * len(set(sample)) < len(sample)
+    looked_at = _sample(array)
+    values = [value for value in looked_at if isinstance(value, kind)]
+    return _come_often(values, len(array) * len(values) // len(looked_at))
+
+
+def _sample(array: Any) -> list[Any]:
+    """Values of an array, all if they are few, else those of some rows: of the same ones in every array of this length.
+
+    Rows at equal distances would not do, since values often come at equal distances, too. NumPy promises that
+    this generator gives the same numbers in every version.
+    """
+    import numpy as np
+
+    if len(array) > SAMPLE:
+        chance = np.random.RandomState(0)
+        array = array[np.unique(chance.randint(len(array), size=SAMPLE, dtype=np.int64))]
+    return array.tolist()  # type: ignore[no-any-return]
+
+
+def _come_often(sample: list[Any], count: int) -> bool:
+    """Whether there are `OFTEN` times as many values, of which there are `count`, as different ones.
+
+    How many different ones there are in the whole is told by how many came once and twice in the sample
+    (A. Chao's estimate for samples without replacement): that a few come very often says nothing of the others.
+    """
+    times = Counter(Counter(sample).values())
+    different = float(times.total())
+    if times[1] and count > len(sample):
+        different += times[1] ** 2 / (2 * times[2] + times[1] * len(sample) / (count - len(sample)))
+    return different * OFTEN <= count
+
+
+def _once(array: Any) -> tuple[Any, Any]:
+    """The objects of an array, each once where many rows share them, and which of them each row has (None: its own).
+
+    They come in the order of the rows.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if len(array) < FEW:
+        return array, None
+    addresses = np.frombuffer(np.ascontiguousarray(array), np.intp)
+    if not _come_often(_sample(addresses), len(array)):
+        return array, None
+    places, found = pd.factorize(addresses)
+    rows = np.empty(len(found), np.intp)
+    rows[places] = np.arange(len(array))  # one of the rows that have it
+    return array[rows], places
+
+
+def _rows(column: pa.Array, places: Any, *, once: bool) -> pa.Array:
+    """A column whose rows are at these places of another (None: that one), as a dictionary if each value is to come once.
+
+    The dictionary is in the order of the rows.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if not once:
+        return column if places is None else column.take(pa.array(places))
+    encoded = column.dictionary_encode()
+    narrow = next(
+        code
+        for code in (np.int8, np.int16, np.int32, np.int64)
+        if len(encoded.dictionary) <= np.iinfo(code).max
+    )
+    codes = encoded.indices.fill_null(-1).to_numpy().astype(narrow)
+    if places is not None:
+        codes = codes[places]
+    return pa.DictionaryArray.from_arrays(masked(codes, codes < 0), encoded.dictionary)
 
 
 def _vectors(values: list[Any], dtype: Any) -> Described:

@@ -1,7 +1,7 @@
 """The same by hand: the table made and used; or written as Parquet through pandas, durable, and read back.
 
-by_hand.py memory 5000000
-by_hand.py parquet 5000000
+by_hand.py memory 5000000 str
+by_hand.py parquet 5000000 object
 """
 
 import os
@@ -10,8 +10,8 @@ import sys
 import pandas as pd
 import tables
 
-how, count = sys.argv[1], int(sys.argv[2])
-table = tables.make(count)
+how, count, text = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+table = tables.make(count, text)
 if how == "parquet":
     kinds = table.dtypes
     table.to_parquet("table.parquet")

@@ -5,8 +5,8 @@ from stepwell import pipeline, step
 
 
 @step
-def make(count: int) -> pd.DataFrame:
-    return tables.make(count)
+def make(count: int, text: str) -> pd.DataFrame:
+    return tables.make(count, text)
 
 
 @step
@@ -15,5 +15,5 @@ def summary(table: pd.DataFrame) -> list[str]:
 
 
 @pipeline
-def table(count: int) -> list[str]:
-    return summary(make(count))
+def table(count: int, text: str) -> list[str]:
+    return summary(make(count, text))
