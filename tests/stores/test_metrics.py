@@ -111,3 +111,15 @@ def test_runs_keep_which_step_logged_what_also_those_of_an_older_store(tmp_path)
         assert (found["r1"]["a.auc"], found["r2"]["a.auc"], found["r4"]["gone"]) == (0.5, 0.5, 1.0)
         assert (found["r1"].meant("auc"), found["r2"].meant("auc")) == (("auc",), ("a.auc", "b.auc"))
         assert found["r4"].get("a.gone") is None  # nobody knows any more
+
+
+def test_what_is_shown_is_what_each_name_finds() -> None:
+    metrics = gathered([("train", [("loss", 0.3)]), ("score", [("auc", 0.9), ("loss", 0.4)])])
+    assert dict(metrics.items()) == {name: metrics[name] for name in metrics}
+    assert list(metrics.values()) == [metrics[name] for name in metrics]
+    assert (metrics.get("score.auc"), metrics.get("auc"), metrics.get("loss"), metrics.get("f1", 0)) == (
+        0.9,
+        0.9,
+        None,
+        0,
+    )

@@ -1,12 +1,13 @@
 /* The graph of a run: boxes by status, why on hover and focus; large graphs by step, opened where one looks closer. */
 
-import { type Node, type NodeProps, ReactFlow, type ReactFlowInstance, ViewportPortal } from "@xyflow/react";
+import { type Node, type NodeProps, ReactFlow, type ReactFlowInstance } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
 import { type KeyboardEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Counts, Duration, Empty, many, StatusMark, Text, useSearch, visible } from "../shared";
-import { around, type Box, CROWDED, drawing, type Link, matching, neighbour, type Way } from "./boxes";
+import { around, type Box, CROWDED, drawing, matching, neighbour, type Way } from "./boxes";
 import type { TabProps } from "./index";
-import { HEIGHT, type Point, path, WIDTH } from "./layout";
+import { HEIGHT, type Point, WIDTH } from "./layout";
+import { FAR, Links } from "./links";
 import { type Placed, usePlaces } from "./placing";
 import { FEW, FewSteps } from "./steps";
 
@@ -25,8 +26,6 @@ const TYPES = { box: memo(Drawn) };
 const SIZE = { width: WIDTH, height: HEIGHT };
 const WAYS: Record<string, Way> = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
 const SMALLEST = 0.04;
-/** Below this size texts cannot be read: boxes are their status's colour only. */
-const FAR = 0.3;
 /** Steps up to which all calls can be asked for at once; of larger graphs groups are opened one by one. */
 const MOST = 3000;
 /** Links above which only those of the steps that are chosen or found are drawn strongly. */
@@ -178,9 +177,7 @@ export default function GraphTab({ run, chosen, choose }: TabProps) {
             onlyRenderVisibleElements={drawn.boxes.length > CROWDED}
             proOptions={{ hideAttribution: true }}
           >
-            <ViewportPortal>
-              <Links links={drawn.links} placed={placed} marked={marked} />
-            </ViewportPortal>
+            <Links links={drawn.links} placed={placed} marked={marked} />
           </ReactFlow>
         )}
       </div>
@@ -236,35 +233,6 @@ function useNodes(boxes: readonly Box[], where: ReadonlyMap<string, Point>, look
     return [...made.values()].map((one) => one.node);
   }, [boxes, where, looks.hits, looks.chosen, looks.searching, looks.move]);
 }
-
-interface LinksProps {
-  links: readonly Link[];
-  placed: Placed;
-  /** The boxes whose links are drawn strongly; of small graphs all are. */
-  marked: ReadonlySet<string> | null;
-}
-
-/** All links as two paths: a thousand of them are drawn as fast as one. */
-const Links = memo(function Links({ links, placed, marked }: LinksProps) {
-  const [strong, faint] = useMemo(() => {
-    const texts: [string[], string[]] = [[], []];
-    for (const link of links) {
-      const from = placed.where.get(link.from);
-      const to = placed.where.get(link.to);
-      if (!from || !to) continue;
-      const route = placed.routes.get(`${link.from} ${link.to}`) ?? [];
-      const quiet = marked !== null && !marked.has(link.from) && !marked.has(link.to);
-      texts[quiet ? 1 : 0].push(path({ x: from.x + WIDTH, y: from.y + HEIGHT / 2 }, { x: to.x, y: to.y + HEIGHT / 2 }, route));
-    }
-    return [texts[0].join(" "), texts[1].join(" ")];
-  }, [links, placed, marked]);
-  return (
-    <svg className="links" aria-hidden="true" width={1} height={1}>
-      <path d={faint} className="faint-link" />
-      <path d={strong} />
-    </svg>
-  );
-});
 
 function Drawn({ data }: NodeProps<BoxNode>) {
   const { box, chosen, hit, dim, first, move } = data;

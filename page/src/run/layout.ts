@@ -46,15 +46,17 @@ function best(shape: Shape): Layout {
   return { places, routes };
 }
 
-/** A route as the path of a drawing: from the right side of one box to the left side of the other, round at the points. */
-export function path(from: Point, to: Point, route: readonly Point[]): string {
+/** A route as a curve from the right side of one box to the left side of the other, round at the points: where it begins, then
+ * of each piece two points that it bends to, and its end; x and y in turn.
+ */
+export function curve(from: Point, to: Point, route: readonly Point[]): number[] {
   const inner = route.slice(1, -1);
   const all = [from, ...inner, to];
-  let text = `M${from.x},${from.y}`;
+  const points = [from.x, from.y];
   for (let i = 1; i < all.length; i++) {
     const [a, b] = [all[i - 1] as Point, all[i] as Point];
     const half = (a.x + b.x) / 2;
-    text += ` C${half},${a.y} ${half},${b.y} ${b.x},${b.y}`;
+    points.push(half, a.y, half, b.y, b.x, b.y);
   }
-  return text;
+  return points;
 }

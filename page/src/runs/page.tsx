@@ -1,5 +1,5 @@
 /* The list of runs: what one sees first. */
-import { useCallback, useDeferredValue, useEffect, useRef, useState } from "react";
+import { useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useQueries } from "@tanstack/react-query";
 import type { RunList, RunSummary } from "../api";
 import { again, ask, query, Refused, useAsk } from "../client";
@@ -81,6 +81,15 @@ function useRows(question: Record<string, string>, open: Set<string>, chosen: st
       return { queryKey: [address], queryFn: ({ signal }: { signal: AbortSignal }) => ask<RunList>(address, signal), staleTime: 2000 };
     }),
   });
+  // A row that is as it was stays the same object, so that it is not drawn again.
+  const before = useRef(new WeakMap<RunSummary, Row>());
+  const drawn = (run: RunSummary, kind: Row["kind"], open: boolean): Row => {
+    const was = before.current.get(run);
+    if (was && was.kind === kind && was.open === open) return was;
+    const row = { run, kind, open };
+    before.current.set(run, row);
+    return row;
+  };
   const rows = new Map<number, RunSummary>();
   list?.runs.forEach((run, at) => rows.set(at, run));
   pages.forEach((page, at) => more[at]?.data?.runs.forEach((run, index) => rows.set(page * PAGE + index, run)));
@@ -97,9 +106,9 @@ function useRows(question: Record<string, string>, open: Set<string>, chosen: st
     const { base, point } = located(index, opened);
     const run = rows.get(base);
     if (!run) return undefined;
-    if (point < 0) return { run, kind: run.points ? "group" : "run", open: open.has(run.group) };
+    if (point < 0) return drawn(run, run.points ? "group" : "run", open.has(run.group));
     const one = run.points?.[point];
-    return one && { run: one, kind: "point", open: false };
+    return one && drawn(one, "point", false);
   };
   const seen = useCallback((from: number, until: number) => setView((was) => (was[0] === from && was[1] === until ? was : [from, until])), []);
   return { list, error: first.error, count, row, seen, columns };
@@ -142,6 +151,15 @@ export function RunsPage() {
   const compare = () => {
     if (ticked.size > 1) navigate(to.compare([...ticked]));
   };
+  // What the columns do is what this page does by then; they themselves change only with what they show.
+  const acts = useRef({ tick, turn });
+  useEffect(() => {
+    acts.current = { tick, turn };
+  });
+  const table = useMemo(
+    () => columnsOf(columns, list?.runs ?? [], { ticked, tick: (rows) => acts.current.tick(rows), turn: (group) => acts.current.turn(group) }),
+    [columns.join("\n"), list, search.get("pick")],
+  );
   const at = cursor >= 0 ? row(cursor) : undefined;
   useKeys([
     { keys: "j", what: "next run", act: () => setCursor((was) => Math.min(was + 1, count - 1)) },
@@ -192,7 +210,7 @@ export function RunsPage() {
           className="runs-grid"
           remember={query({ ...question, open: search.get("open") })}
           caption="runs"
-          columns={drawn(columns, list.runs, { ticked, tick, turn })}
+          columns={table}
           count={count}
           row={row}
           rowKey={(one) => `${one.kind}-${one.run.run}`}
@@ -299,7 +317,7 @@ interface Acts {
 }
 
 /** The columns as the grid takes them. */
-function drawn(names: string[], runs: RunSummary[], acts: Acts): Column<Row>[] {
+function columnsOf(names: string[], runs: RunSummary[], acts: Acts): Column<Row>[] {
   return [
     { id: "tick", head: null, label: "ticked", width: "34px", cell: (row) => <Tick row={row} acts={acts} /> },
     { id: "run", head: "run", width: runs.some((run) => run.points) ? "190px" : "110px", stay: true, sort: "run", cell: (row) => <Name row={row} turn={acts.turn} /> },

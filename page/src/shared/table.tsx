@@ -1,6 +1,6 @@
 /* Tables: a plain one for what fits, and a grid of which only the rows that are seen exist. */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useLayoutEffect, useRef, type CSSProperties, type ReactNode } from "react";
+import { memo, useEffect, useLayoutEffect, useRef, type CSSProperties, type ReactNode } from "react";
 
 export interface Column<Row> {
   id: string;
@@ -124,7 +124,7 @@ export function Grid<Row>({
     count,
     getScrollElement: () => box.current,
     estimateSize: () => height,
-    overscan: columns.length > 40 ? 4 : 12,
+    overscan: columns.length > 40 ? 4 : 8,
     initialOffset: () => (remember && places.get(remember)) || 0,
     onChange: (now) => remember && places.set(remember, now.scrollOffset ?? 0),
   });
@@ -151,10 +151,10 @@ export function Grid<Row>({
   useEffect(() => {
     if (show) box.current?.querySelector(`[data-column="${CSS.escape(show)}"]`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [show]);
-  const template: CSSProperties = { gridTemplateColumns: columns.map((column) => column.width ?? "minmax(90px, 1fr)").join(" ") };
+  const template = columns.map((column) => column.width ?? "minmax(90px, 1fr)").join(" ");
   return (
     <div className={`grid ${className}`} ref={box} tabIndex={0} role="table" aria-label={caption} aria-rowcount={count + 1}>
-      <div className="grid-row grid-head" role="row" aria-rowindex={1} style={template}>
+      <div className="grid-row grid-head" role="row" aria-rowindex={1} style={{ gridTemplateColumns: template }}>
         {columns.map((column) => (
           <div key={column.id} data-column={column.id} role="columnheader" className={css(column)} aria-sort={sorted(order, column.sort)}>
             <Head column={column} order={order} onOrder={onOrder} />
@@ -164,19 +164,42 @@ export function Grid<Row>({
       <div className="grid-body" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
         {items.map((item) => {
           const value = row(item.index);
-          const place: CSSProperties = { ...template, height, transform: `translateY(${item.start}px)` };
           const state = `${item.index === cursor ? "current" : ""} ${value ? (rowClass?.(value) ?? "") : "waiting"}`;
           return (
-            <div key={value ? rowKey(value) : `wait-${item.index}`} className={`grid-row ${state}`} role="row" aria-rowindex={item.index + 2} data-index={item.index} style={place}>
-              {columns.map((column, at) => (
-                <div key={column.id} role="cell" className={css(column)}>
-                  {value ? column.cell(value, item.index) : at === 1 ? <span className="faint">…</span> : null}
-                </div>
-              ))}
-            </div>
+            <Line key={value ? rowKey(value) : `wait-${item.index}`} columns={columns as Column<unknown>[]} value={value} index={item.index} state={state} template={template} height={height} start={item.start} />
           );
         })}
       </div>
     </div>
   );
 }
+
+interface LineProps {
+  columns: Column<unknown>[];
+  value: unknown;
+  index: number;
+  state: string;
+  template: string;
+  height: number;
+  start: number;
+}
+
+/** A row of a grid, drawn again only where something of it is another: columns and values stay the same objects. One that waits is one cell. */
+const Line = memo(function Line({ columns, value, index, state, template, height, start }: LineProps) {
+  const place: CSSProperties = { gridTemplateColumns: template, height, transform: `translateY(${start}px)` };
+  return (
+    <div className={`grid-row ${state}`} role="row" aria-rowindex={index + 2} data-index={index} style={place}>
+      {value === undefined ? (
+        <div role="cell" aria-colspan={columns.length} style={{ gridColumn: "2 / -1" }}>
+          <span className="faint">…</span>
+        </div>
+      ) : (
+        columns.map((column) => (
+          <div key={column.id} role="cell" className={css(column)}>
+            {column.cell(value, index)}
+          </div>
+        ))
+      )}
+    </div>
+  );
+});

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from stepwell.app.directions import direction_of
 from stepwell.app.finding import Wanted, back_to, find, named, said_directions, unnamed
-from stepwell.app.plaindata import number, plain
+from stepwell.app.plaindata import number, numbers, plain
 from stepwell.errors import NothingToCompare, StoreDamaged
 from stepwell.stores.history import RunRow, runs_damaged
 from stepwell.stores.local import LocalStore
@@ -127,7 +127,7 @@ def _looked(store: LocalStore, found: Chosen) -> _Looked:
     errors = []
     for row in found.runs:
         try:
-            steps, about = store.runs.steps(row.run), store.runs.about(row.run)
+            steps, about = store.runs.steps(row), store.runs.about(row)
         except StoreDamaged as error:
             looked.damaged.append(row.run)
             errors.append(error)
@@ -165,7 +165,7 @@ def comparison(store: LocalStore, root: Path, found: Chosen, options: Options) -
 def summary(row: RunRow, metrics: Mapping[str, Any] | None = None) -> Document:
     """A run as the page lists it: `RunSummary` in `page/src/api.ts`; `metrics` are those that are wanted, as JSON has them, else all."""
     if metrics is None:
-        metrics = {name: number(value) for name, value in row.metrics.items()}
+        metrics = numbers(row.metrics, row.metrics.values())
     return {
         "run": row.run, "pipeline": row.pipeline, "status": row.status, "started": row.started, "seconds": row.seconds,
         "params": plain(row.params), "metrics": metrics,
@@ -182,25 +182,33 @@ _MISSING = object()
 
 def _row(name: str, values: Mapping[str, Any], runs: Sequence[RunRow]) -> Document:
     """A `Row`: a value for each run (None where it has none), whether they differ, and differences to the first."""
-    shown = {row.run: values.get(row.run, _MISSING) for row in runs}
-    first = shown[runs[0].run]
+    names = [row.run for row in runs]
+    found = [values.get(run, _MISSING) for run in names]
+    first = found[0]
     return {
         "name": name,
-        "values": {run: None if value is _MISSING else plain(value) for run, value in shown.items()},
-        "differs": any(not _same(first, value) for value in shown.values()),
-        "deltas": {row.run: _delta(first, shown[row.run]) for row in runs[1:]},
+        "values": {
+            run: number(value) if type(value) is float else None if value is _MISSING else plain(value)
+            for run, value in zip(names, found, strict=True)
+        },
+        "differs": any(not _same(first, value) for value in found),
+        "deltas": {run: _delta(first, value) for run, value in zip(names[1:], found[1:], strict=True)},
     }
 
 
 def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
     if one is _MISSING or other is _MISSING:
-        return one is other
+        return False
     if isinstance(one, bool) is not isinstance(other, bool):
         return False
     return bool(one == other) or (one != one and other != other)
 
 
 def _delta(first: Any, value: Any) -> float | None:
+    if type(first) is type(value) is float:  # most of what is compared
+        return value - first if isfinite(value - first) else None
     for one in (first, value):
         if isinstance(one, bool) or not isinstance(one, int | float):
             return None
@@ -231,7 +239,8 @@ def _flat(params: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterab
 def _metrics(runs: Sequence[RunRow], said: Mapping[str, str], glob: str) -> list[Document]:
     out = []
     for name in metric_names(runs, glob):
-        values = {row.run: row.metrics[name] for row in runs if name in row.metrics}
+        found = [(row.run, row.metrics.get(name)) for row in runs]
+        values = {run: value for run, value in found if value is not None}
         way = direction_of(name, said)
         out.append({**_row(name, values, runs), "direction": way, "best": _best(values, way)})
     return out

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from math import isfinite
+
+TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `typing`
+if TYPE_CHECKING:
+    from typing import Any
 
 LARGEST = 1 << 2000
 """Integers from here on are shown as hexadecimal text: Python may be set to refuse to write more digits."""
@@ -45,8 +49,13 @@ def plain(value: Any) -> Any:
 
 def number(value: float) -> float | str:
     """A float as JSON has it: `"NaN"`, `"Infinity"` and `"-Infinity"` where JSON has no number."""
-    if value != value:
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "Infinity" if value > 0 else "-Infinity"
-    return float(value)
+    if isfinite(value):
+        return float(value)
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
+def numbers(names: Iterable[str], values: Collection[float]) -> dict[str, float | str]:
+    """Names with floats as JSON has them."""
+    if isfinite(sum(values)):  # so is each of them
+        return dict(zip(names, map(float, values), strict=True))
+    return dict(zip(names, map(number, values), strict=True))

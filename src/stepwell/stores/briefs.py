@@ -56,7 +56,7 @@ def _maker(
     taken = _taker(
         dict.fromkeys(key for shape in named.values() for name in names for key in shape.meant(name))
     )
-    plain = _decoder()
+    plain = decoder()
     driven, tagged = cache(asking.driven), cache(lambda text: texts(plain(text)))
 
     def make(row: tuple[Any, ...]) -> RunRow:
@@ -100,7 +100,7 @@ def _taker(names: Iterable[str]) -> Callable[[str], Mapping[str, float]]:
     return taken
 
 
-def _decoder() -> Callable[[str], Any]:
+def decoder() -> Callable[[str], Any]:
     """What reads a text of JSON; the long way for NaN and infinities, which Python writes and JSON does not have."""
     import msgspec  # a fifth of the time that `json` takes; few commands need it
 

@@ -12,10 +12,14 @@ one thing (`shared`): the bare one, if none of them has several.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from itertools import chain
 
-from stepwell.errors import AmbiguousMetric
+from stepwell import errors
+
+TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `typing`
+if TYPE_CHECKING:
+    from typing import Any
 
 Pair = tuple[str, str]
 """The id of a step ("" where nobody knows any more), and what it called the metric."""
@@ -74,6 +78,19 @@ class Metrics(Mapping[str, float]):
         found = self.names.meant(name)
         return self.shown[found[0] if len(found) == 1 else name]
 
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        """The metric of a name, or something else."""
+        found = self.names.meant(name)
+        return self.shown.get(found[0] if len(found) == 1 else name, otherwise)
+
+    def values(self) -> ValuesView[float]:
+        """What is shown, in its order: a name that is shown means itself, so none is looked up."""
+        return self.shown.values()
+
+    def items(self) -> ItemsView[str, float]:
+        """The names that are shown, with their values."""
+        return self.shown.items()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.shown)
 
@@ -126,7 +143,7 @@ def the_one(metrics: Mapping[str, float], name: str, run: str) -> float | None:
         some = ", ".join(found[:LISTED]) + (
             f" and {len(found) - LISTED:,} more" if len(found) > LISTED else ""
         )
-        raise AmbiguousMetric(
+        raise errors.AmbiguousMetric(
             f"`{name}` may be several metrics of {run}: {some}",
             why="several steps of it logged one, and a bare name means the only one",
             fixes=[

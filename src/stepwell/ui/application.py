@@ -12,6 +12,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import json
@@ -34,20 +36,6 @@ from stepwell.errors import (
     UnknownStep,
 )
 from stepwell.ui import raw as raw_bytes
-from stepwell.ui.answers import (
-    artifacts,
-    channels,
-    code,
-    compared,
-    curves,
-    data,
-    lock,
-    logs,
-    project,
-    run,
-    runs,
-    steps,
-)
 from stepwell.ui.asked import Asked, Here, Site
 from stepwell.ui.files import INDEX, MISSING, File, files
 from stepwell.ui.guard import METHODS, Gate, Guard
@@ -65,29 +53,44 @@ LEAST = 1024
 
 
 class Address(NamedTuple):
-    """An address below `/api`, and the function that answers it."""
+    """An address below `/api`, and the function that answers it: "runs.runs", which is in `answers/`."""
 
     path: str
-    answer: Answer
+    answer: str
 
 
 ADDRESSES = (
-    Address("/project", project.project),
-    Address("/runs", runs.runs),
-    Address("/runs/{run}", run.run),
-    Address("/runs/{run}/logs", logs.logs),
-    Address("/runs/{run}/curves", curves.curves),
-    Address("/runs/{run}/code", code.code),
-    Address("/runs/{run}/environment", code.environment),
-    Address("/compare", compared.compare),
-    Address("/steps/{full:path}", steps.step),
-    Address("/data", data.data),
-    Address("/data/{name:path}", data.one),
-    Address("/artifacts/{digest}", artifacts.artifact),
-    Address("/artifacts/{digest}/preview", artifacts.preview),
-    Address("/lock", lock.lock),
-    Address("/channels", channels.channels),
+    Address("/project", "project.project"),
+    Address("/runs", "runs.runs"),
+    Address("/runs/{run}", "run.run"),
+    Address("/runs/{run}/logs", "logs.logs"),
+    Address("/runs/{run}/curves", "curves.curves"),
+    Address("/runs/{run}/code", "code.code"),
+    Address("/runs/{run}/environment", "code.environment"),
+    Address("/compare", "compared.compare"),
+    Address("/steps/{full:path}", "steps.step"),
+    Address("/data", "data.data"),
+    Address("/data/{name:path}", "data.one"),
+    Address("/artifacts/{digest}", "artifacts.artifact"),
+    Address("/artifacts/{digest}/preview", "artifacts.preview"),
+    Address("/lock", "lock.lock"),
+    Address("/channels", "channels.channels"),
 )
+
+
+@cache
+def answering(name: str) -> Answer:
+    """The function of an `Address`. Loaded when it is first asked for: all of them take longer than the rest of the start."""
+    module, _, function = name.partition(".")
+    found: Answer = getattr(import_module(f"stepwell.ui.answers.{module}"), function)
+    return found
+
+
+def load() -> None:
+    """Load what answers, before anybody asks."""
+    for address in ADDRESSES:
+        answering(address.answer)
+
 
 _GONE = (UnknownRun, UnknownStep, UnknownOutput, UnknownPipeline, ArtifactGone, NothingThere, LockMissing)
 
@@ -97,7 +100,7 @@ def application(site: Site, gate: Gate, readers: Readers, watch: Watch) -> Guard
     routes = [
         _route("/api/events", _streaming(watch)),
         _route("/api/runs/{run}/events", _streaming(watch)),
-        *[_route(f"/api{one.path}", _answering(one.answer, site, readers), SMALLER) for one in ADDRESSES],
+        *[_route(f"/api{one.path}", _asking(one.answer, site, readers), SMALLER) for one in ADDRESSES],
         _route("/api/{rest:path}", _nothing),
         _route("/raw/{digest}", _sending(readers)),
         _route("/{rest:path}", _showing(files()), SMALLER),
@@ -118,19 +121,19 @@ def asked_of(request: Request) -> Asked:
     return Asked(dict(request.path_params), request.query_params.multi_items())
 
 
-def _answering(answer: Answer, site: Site, readers: Readers) -> Callable[[Request], Any]:
-    async def answering(request: Request) -> Response:
+def _asking(answer: str, site: Site, readers: Readers) -> Callable[[Request], Any]:
+    async def asking(request: Request) -> Response:
         asked = asked_of(request)
 
         def answered(store: LocalStore) -> bytes:
-            return json.encode(answer(Here(site, store), asked))
+            return json.encode(answering(answer)(Here(site, store), asked))
 
         try:
             return Response(await readers.ask(answered), media_type=JSON)
         except Exception as error:  # noqa: BLE001  # the last line of defence: nobody is sent a traceback
             return problem(error)
 
-    return answering
+    return asking
 
 
 def problem(error: Exception, accept: str = JSON) -> Response:

@@ -17,14 +17,16 @@ import sys
 import time
 from array import array
 from collections.abc import Iterator, Mapping
-from math import isfinite
 from threading import Lock
 from typing import Any, NamedTuple
 
-from stepwell.app.plaindata import number
+from stepwell.app.plaindata import numbers
 from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
 from stepwell.stores.metrics import Metrics, Names
+
+PART = 400
+"""Runs that are read at a time."""
 
 LATELY = 300.0
 """Seconds for which a run that ended still counts as one that changed."""
@@ -57,9 +59,7 @@ class Packed(Mapping[str, float]):
 
     def shown(self) -> dict[str, float | str]:
         """Names to numbers as JSON has them."""
-        if isfinite(sum(self.numbers)):
-            return dict(zip(self._names, self.numbers, strict=True))
-        return {name: number(value) for name, value in zip(self._names, self.numbers, strict=True)}
+        return numbers(self._names, self.numbers)
 
 
 class Shape(NamedTuple):
@@ -127,18 +127,19 @@ class Known:
         self._seen = seen
         changed = self._look_again(store)
         if new:
-            self._read(store, new, before)
+            self._read(store, before)
         if new or changed:
             self._view = View(list(reversed(self._entries.values())), self._view.shapes)
 
-    def _read(self, store: LocalStore, new: int, before: int) -> None:
-        """Read the newest runs, those after the number `before`."""
-        graphs = _graphs(store, before)
+    def _read(self, store: LocalStore, before: int) -> None:
+        """Read the newest runs, those after the number `before`, some at a time: a row is ten times what is kept of it."""
+        graphs, left = _graphs(store, before), store.runs.ids(least=before + 1)[::-1]
         collecting = gc.isenabled()
         gc.disable()  # what is read stays, and it would be walked again and again
         try:
-            for row in reversed(store.runs.runs(new)):
-                self._add(row, graphs.get(int(row.run[1:]), ""))
+            for first in range(0, len(left), PART):
+                for row in store.runs.some(left[first : first + PART]):
+                    self._add(row, graphs.get(int(row.run[1:]), ""))
         finally:
             if collecting:
                 gc.enable()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import sys
@@ -28,6 +29,12 @@ from stepwell.ui.readers import Readers
 if TYPE_CHECKING:
     from types import FrameType
 
+    from stepwell.stores.local import LocalStore
+
+SWITCH = 0.0005
+"""Seconds after which a thread that reads the store lets the one go on that sends files: Python's 5 ms are waited for at
+each of many small steps, and the page would not begin before the list of runs is read."""
+
 PATIENCE = 1
 """Seconds in which connections may end when the server is to end."""
 
@@ -44,6 +51,7 @@ def serve(root: Path, folder: Path, wanted: Wanted, told: Callable[[Gate], None]
 
     `told` is called when the server listens. Raises `CannotListen`.
     """
+    sys.setswitchinterval(SWITCH)
     listening = listener(wanted)
     gate = Gate(wanted.host, listening.getsockname()[1])
     with contextlib.closing(listening):
@@ -79,7 +87,7 @@ def listener(wanted: Wanted) -> socket.socket:
 async def _serve(site: Site, gate: Gate, listening: socket.socket, told: Callable[[Gate], None]) -> None:
     import uvicorn
 
-    from stepwell.ui.application import application
+    from stepwell.ui.application import application, load
 
     readers, looker = Readers(site.folder), Readers(site.folder, threads=1)
     watch = Watch(looker)
@@ -110,7 +118,7 @@ async def _serve(site: Site, gate: Gate, listening: socket.socket, told: Callabl
         limit_concurrency=1000,
         h11_max_incomplete_event_size=64 << 10,
     )
-    readers.put(site.known.entries)  # the first who asks for the list need not wait for it so long
+    readers.put(lambda store: _read_ahead(site.known, store)).add_done_callback(lambda _: load())
     looking = asyncio.create_task(watch.run())
     try:
         await Server(config).serve(sockets=[listening])
@@ -119,6 +127,15 @@ async def _serve(site: Site, gate: Gate, listening: socket.socket, told: Callabl
         looking.cancel()
         readers.close()
         looker.close()
+
+
+def _read_ahead(known: Known, store: LocalStore) -> None:
+    """Read the list of runs: the first who asks for it need not wait so long.
+
+    It stays, so the garbage collector need not walk it: that takes tens of milliseconds of some answer, for ten thousand runs.
+    """
+    known.entries(store)
+    gc.freeze()
 
 
 def open_browser(gate: Gate) -> bool:
