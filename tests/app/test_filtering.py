@@ -167,6 +167,8 @@ def test_names_that_are_asked_for():
     assert Filter.parse("```tick``` > 1 and `a``b` < 2").names == (Name("`tick`", 0), Name("a`b", 19))
     unquoted = unknown_field(Name("tree", 9), ["model"], "model == tree and a > 1")
     assert unquoted.fixes[0] == 'a text stands in quotes: model == "tree" and a > 1'
+    left = unknown_field(Name("tree", 0), ["model"], 'tree == "x"')
+    assert not any("quotes" in one for one in left.fixes), "what is compared is a name"
     assert unknown_field(Name("zzz"), []).fixes == (f"there are: {', '.join(COLUMNS)}",)
 
 

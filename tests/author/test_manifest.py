@@ -159,7 +159,7 @@ WRONG = [
     ("[outputs.model]\nformat = 'pickle'", 1, "needs `step` or `pipeline`", 'step = "fit"'),
     ("[outputs.model]\nstep = 'a fit'", 2, '`step = "a fit"`', 'step = "fit"'),
     ("[outputs.model]\nstep = 'f'\ngolden = { tolerance = 1 }", 3, "`[outputs.model.golden]` needs `on`", "on ="),
-    ("[outputs.model]\nstep = 'f'\n[outputs.model.golden]\non = 'gold'", 4, "neither data nor an output", "model"),
+    ("[outputs.model]\nstep = 'f'\n[outputs.model.golden]\non = 'gold'", 4, "neither data nor an output", "add gold ADDRESS"),
     ("[outputs.m]\nstep = 'f'\ngolden = { on = 'm', tolerance = -1 }", 3, "`tolerance = -1`", "tolerance ="),
     ("[outputs.m]\nstep = 'f'\ngolden = { on = 'm', tolerance = inf }", 3, "`tolerance = inf`", None),
     ("[outputs.m]\nstep = 'f'\ngolden = { on = 'm', tolerance = nan }", 3, "tolerance = nan", None),

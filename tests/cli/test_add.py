@@ -66,6 +66,31 @@ def test_it_can_be_imported_at_once_and_stays_in_the_lock(table) -> None:
     table("lock", "--check")
 
 
+def test_a_name_that_the_manifest_speaks_of_already_can_be_added(table) -> None:
+    told = """
+    [outputs.model]
+    step = "fit"
+    golden = { on = "customers" }
+
+    [data.sales]
+    source = "data/sales.csv"
+    references = { customer_id = "customers.customer_id" }
+    """
+    table.write(told, "stepwell.toml")
+    way = "stepwell add customers ADDRESS     (or in the manifest: data.customers = { source"
+    refused = table("add", "others", "data/customers.csv", code=3).err
+    assert refused.count(way) == 2
+    assert "there are: others, sales" in refused
+    assert "model" not in refused.partition("fix")[2], "what is compared cannot be compared on itself"
+    table("add", "customers", "data/customers.csv")
+    manifest = tomllib.loads((table.root / "stepwell.toml").read_text("utf-8"))
+    assert manifest["data"]["customers"] == {"source": "data/customers.csv"}
+    assert "E795" in table("add", "customers", "data/customers.csv", code=2).err
+    table.write("data = 3", "stepwell.toml")
+    refused = table("add", "a", "data/customers.csv", code=3).err
+    assert "`data = 3` in `stepwell.toml` is not a table" in refused
+
+
 def test_the_document_says_all_of_it(table) -> None:
     found = table("add", "customers", "data/customers.csv", "--json").json
     assert found["columns"]["mrr"].startswith("float64, null 33")

@@ -95,6 +95,8 @@ def test_what_is_gone_is_named_before_anything_runs(sums: Project) -> None:
     (sums.root / "pipeline.py").unlink()
     error = sums("run", "code.yaml", "--json", code=4).json["error"]
     assert "neither the commit of the file nor its pipeline" in error["what"]
+    error = sums("plan", "code.yaml", "--json", code=2).json["error"]  # which is of a pipeline
+    assert error["fixes"][0] == "a run file is run: stepwell run code.yaml"
 
 
 def test_options_are_code_although_no_result_rests_on_them(sums: Project) -> None:

@@ -213,3 +213,28 @@ def test_two_that_lock_at_once_are_both_locked(locked) -> None:
     both = [subprocess.Popen([*command, name], stdout=subprocess.DEVNULL) for name in ("main", "other")]
     assert [one.wait(60) for one in both] == [0, 0]
     assert set(lock(locked)["pipeline"]) == {"main", "other"}
+
+
+def test_what_is_to_be_typed_names_the_file_where_the_plain_command_would_not_find_it(project) -> None:
+    project.write(PIPELINE.replace("import helpers", "from churn import helpers"), "src/churn/train.py")
+    project.write("def count(table):\n    return len(table.splitlines())\n", "src/churn/helpers.py")
+    project.write("", "src/churn/__init__.py")
+    project.write("[release]", "stepwell.toml")
+    project.write("a,b\n1,2\n", "table.csv")
+    project.write("one", "parts/one.txt")
+    own = "src/churn/train.py:other"
+
+    def fixes(*words: str) -> list[str]:
+        return project(*words, own, "--json", code=None).json["error"]["fixes"]
+
+    assert fixes("lock") == [f"stepwell run --lock {own}", f"stepwell plan {own}"]
+    assert fixes("run", "--locked") == [f"stepwell lock {own}"]
+    assert "stepwell.lock: 1 step and 1 data of `other`" in project("run", "--lock", own).err
+    project.write("a,b\n", "table.csv")
+    assert fixes("run", "--locked") == [f"stepwell run --lock {own}", f"stepwell plan {own}", "git diff"]
+    text = (project.root / "stepwell.lock").read_text("utf-8")
+    (project.root / "stepwell.lock").write_text(f"{text}# mine\n", "utf-8")
+    assert f"rm stepwell.lock && stepwell lock {own}" in fixes("lock", "--check")
+    project.write('[data.table]\nsource = "table.csv"', "stepwell.toml")
+    project.write("from churn.data import table", "src/churn/train.py")
+    assert fixes("plan") == [f"stepwell lock {own}     (writes the module that named data is imported from)"]

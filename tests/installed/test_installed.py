@@ -372,6 +372,7 @@ def test_the_command_says_what_is_wrong_without_a_traceback(
     for words, exit_code, text in (
         (("predict", str(tmp_path / "no.csv")), 3, "E301"),
         (("predict", str(table), "--unit", "mrr=cent/month"), 3, "error[E737] `mrr` is in cent/month"),
+        (("predict", str(table), "--unit", "mrr=cent/month"), 3, "--unit COLUMN=UNIT for each of them"),
         (("predict", str(table), "--unit", "mrr"), 2, "E100"),
         (("predict", str(table), "--output", "modle"), 2, "E734"),
         (("predict", str(table), "--output", "metrics"), 3, "E738"),

@@ -242,8 +242,14 @@ def test_units_are_found_in_frames_fields_and_files(classifier: Any, tmp_path: P
 def test_one_unit_of_a_whole_table_is_that_of_each_column(classifier: Any) -> None:
     table = pd.DataFrame(ROWS)
     table.attrs["units"] = "year"
-    with pytest.raises(WrongUnits, match=r"`tenure` is in year.*`mrr` is in year"):
+    with pytest.raises(WrongUnits, match=r"`tenure` is in year.*`mrr` is in year") as caught:
         predict(classifier, signature(), table)
+    by_column = {"tenure": "month", "mrr": "EUR/month"}
+    right = f"{by_column}".replace("'", '"')
+    assert f"units={right}" in caught.value.fixes[1]
+    assert caught.value.fixes[2].startswith(f'table.attrs["units"] = {right}, where one unit is not')
+    table.attrs["units"] = by_column
+    assert len(predict(classifier, signature(), table)) == 2
     table.attrs["units"] = ["year", "EUR"]
     with pytest.raises(WrongUnits, match="is a list"):
         predict(classifier, signature(), table)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import msgspec
 
 from stepwell.app.datafacts import Facts, Reading
-from stepwell.author.manifest import Data, Manifest, manifest_of
+from stepwell.author.manifest import Data, Manifest, checked
 from stepwell.author.where import short
+from stepwell.author.written import written_of
 from stepwell.dist import lock as locks
 from stepwell.dist import lockfile
 from stepwell.dist.edits import Edit, Home, home_of, with_data
@@ -72,12 +73,11 @@ class Said(NamedTuple):
 
 
 class Project(NamedTuple):
-    """Where data is added: the root, the single file whose header is the manifest or None, and what is there already."""
+    """Where data is added: the root, the single file whose header is the manifest or None, and what is locked already."""
 
     root: Path
     file: Path | None
     home: Home
-    manifest: Manifest
     lock: locks.Lock
     locked: bytes | None = None
     """The bytes of the lock, None where there is none yet."""
@@ -104,15 +104,17 @@ class Found(NamedTuple):
 
 
 def project_at(root: Path, file: Path | None) -> Project:
-    """The project at a root, or the single `file` if it has a header. Raises `BadSettings`, `BadLock`."""
+    """The project at a root, or the single `file` if it has a header. Raises `BadSettings`, `BadLock`.
+
+    Its manifest is not checked yet: it may speak of the data that is to be added.
+    """
     home = home_of(root, file)
     own = file if home.kind == "script" else None
-    manifest = manifest_of(root, own)
     try:
         lock = lockfile.read(lockfile.lock_path(root, own))
     except LockMissing:
-        return Project(root, own, home, manifest, locks.Lock())
-    return Project(root, own, home, manifest, lock, lockfile.text_of(lock).encode())
+        return Project(root, own, home, locks.Lock())
+    return Project(root, own, home, lock, lockfile.text_of(lock).encode())
 
 
 def looked(said: Said, project: Project, store: LocalStore) -> Found:
@@ -122,8 +124,8 @@ def looked(said: Said, project: Project, store: LocalStore) -> Found:
     `UnknownColumn`, and what is wrong with the data.
     """
     refuse_name(said, project)
-    meant, memo = msgspec.convert(said.values, Data), cast("Memo", store.memo)
-    with_it = _with(project, said)
+    with_it, memo = edited(said, project).manifest, cast("Memo", store.memo)
+    meant = with_it.data[said.name]
     pinned, position = _pinned(said, meant, project, with_it, store)
     reading = Reading(said.uri, type_of(meant), meant.read, meant, pinned)
     facts = Facts(project.root, memo, {said.name: reading})
@@ -169,11 +171,12 @@ def add(said: Said, found: Found, project: Project) -> tuple[Path, ...]:
     """
     edit = edited(said, project)
     lock = msgspec.structs.replace(project.lock, data={**project.lock.data, said.name: found.lock})
-    face = interface_for(project.root, project.file, _with(project, said), lock)
+    face = interface_for(project.root, project.file, edit.manifest, lock)
     face.refuse()
     path = project.lock_path
     locked = Change(path, project.locked, lockfile.text_of(lock).encode())
-    changes = (*face.changes, locked, Change(*edit))  # the manifest last: until then nothing has happened
+    manifest = Change(edit.file, edit.before, edit.after)
+    changes = (*face.changes, locked, manifest)  # the manifest last: until then nothing has happened
     try:
         all_or_none(changes)
     except OSError as error:
@@ -188,10 +191,12 @@ def add(said: Said, found: Found, project: Project) -> tuple[Path, ...]:
 
 def refuse_name(said: Said, project: Project) -> None:
     """Raises `DataExists`, `BadSettings` for a name that data cannot have, `BadSource`, `CannotEdit`."""
-    if said.name in project.manifest.data:
+    there = _named(project).get(said.name)
+    if there is not None:
+        where = there.get("source") or there.get("package") if isinstance(there, dict) else ""
         raise DataExists(
             f"`{said.name}` is in `{project.home.file.name}` already",
-            why=f"it is {project.manifest.data[said.name].source or project.manifest.data[said.name].package}",
+            why=f"it is {where}" if where else "",
             fixes=["give this another name", f"edit [{'.'.join((*project.home.prefix, 'data', said.name))}]"],
         )
     edited(said, project)
@@ -203,9 +208,13 @@ def edited(said: Said, project: Project) -> Edit:
     return with_data(project.home, said.name, said.values)
 
 
-def _with(project: Project, said: Said) -> Manifest:
-    data = {**project.manifest.data, said.name: msgspec.convert(said.values, Data)}
-    return msgspec.structs.replace(project.manifest, data=data)
+def _named(project: Project) -> Mapping[str, Any]:
+    """The data that the manifest names, as it is written. Raises `BadSettings` where that is no table."""
+    found = written_of(project.root, project.file)
+    if found is None:
+        return {}
+    data = found.table.get("data", {})
+    return data if isinstance(data, dict) else checked(found).data
 
 
 def from_root(uri: str, root: Path, here: Path) -> str:

@@ -245,7 +245,8 @@ def unknown_field(name: Name, known: Iterable[str], text: str = "", what: str = 
     hint = nearest(bare, names)
     some = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     fixes = [f"did you mean {_in_backticks(hint)}?"] if hint else [f"there are: {some}"]
-    if text.startswith(name.text, name.place):  # and not in backticks
+    compared = text[: name.place].rstrip().endswith(("=", "<", ">"))
+    if compared and text.startswith(name.text, name.place):  # and not in backticks
         quoted = f'{text[: name.place]}"{name.text}"{text[name.place + len(name.text) :]}'
         fixes.insert(bool(hint), f"a text stands in quotes: {quoted}")
     subject = what or f"`{_near(text, name.place)}`"

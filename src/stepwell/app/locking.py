@@ -27,7 +27,7 @@ from stepwell.author.manifest import Manifest, manifest_of
 from stepwell.author.written import written_of
 from stepwell.codecs.lookup import by_name
 from stepwell.dist.lock import Data, Difference, Environment, Lock, Output, Pipeline, Step, differences
-from stepwell.dist.lockfile import lock_path
+from stepwell.dist.lockfile import lock_path, read
 from stepwell.dist.pins import frozen_data
 from stepwell.dist.pylock import differences_of, digest_of_pylock, lacking, pylock_of, pylock_path, said_by
 from stepwell.errors import LockStale, NotUpToDate, PylockNotMade
@@ -58,6 +58,11 @@ def path_of(work: Work) -> Path:
     file = work.loaded.target.file
     own = written_of(work.root, file)
     return lock_path(work.root, file if own is not None and own.kind == "script" else None)
+
+
+def locked_of(work: Work) -> Lock:
+    """What is locked of a pipeline's project. Raises `LockMissing`, `BadLock`, which say how this pipeline is locked."""
+    return read(path_of(work), work.loaded.target.command("lock"))
 
 
 NOTHING = Manifest()
@@ -182,7 +187,7 @@ def refuse_unready(work: Work) -> None:
         raise NotUpToDate(
             f"{len(names)} of {len(work.plan.decisions)} steps would run: {', '.join(names[:6])}{more}",
             why="a lock says what came out of the data and code that are there now, and nobody has run that",
-            fixes=["stepwell run --lock", "stepwell plan"],
+            fixes=[work.loaded.target.command(words) for words in ("run --lock", "plan")],
         )
 
 
@@ -266,14 +271,11 @@ def refuse_different(found: Sequence[Difference], work: Work) -> None:
     if found:
         told = [str(one) for one in found[:TOLD]]
         more = f"; and {len(found) - TOLD} more" if len(found) > TOLD else ""
+        ways = ["lock --pylock"] if any(one.place == _PYLOCK for one in found) else []
+        ways += ["run --lock", "plan"]
         raise LockStale(
             f"`{path_of(work).name}` says something else than what is there now: {'; '.join(told)}{more}",
-            fixes=[
-                *(["stepwell lock --pylock"] if any(one.place == _PYLOCK for one in found) else []),
-                "stepwell run --lock",
-                "stepwell plan",
-                "git diff",
-            ],
+            fixes=[*map(work.loaded.target.command, ways), "git diff"],
         )
 
 
@@ -285,7 +287,7 @@ def refuse_other_environment(work: Work) -> None:
         more = f"; and {len(differ) - TOLD} more" if len(differ) > TOLD else ""
         raise LockStale(
             f"`{path.name}` says something else than what is installed: {'; '.join(differ[:TOLD])}{more}",
-            fixes=["uv sync", f"uv pip sync {path.name}", "stepwell run --lock"],
+            fixes=["uv sync", f"uv pip sync {path.name}", work.loaded.target.command("run --lock")],
         )
 
 

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from stepwell.app.compat import judged, refuse_too_small
 from stepwell.app.exposed import exposed
-from stepwell.app.locking import lock_of, manifest_for, merged, path_of, refuse_different, stale
+from stepwell.app.locking import lock_of, locked_of, manifest_for, merged, path_of, refuse_different, stale
 from stepwell.app.recalling import digests_of
 from stepwell.app.session import Work
 from stepwell.author.manifest import Manifest, manifest_of
@@ -29,7 +29,6 @@ from stepwell.dist.erased import found_in, read_erased
 from stepwell.dist.gates import gates_of, metrics_of
 from stepwell.dist.interface.writing import interface_of
 from stepwell.dist.lock import Lock, differences
-from stepwell.dist.lockfile import read as read_lock
 from stepwell.dist.names import project as project_name
 from stepwell.dist.releases.found import channels_of, has_channels, own_name
 from stepwell.dist.releases.known import Known, known_of
@@ -199,19 +198,19 @@ def _before(known: Sequence[Known], version: str) -> Opened | None:
 def _locked(works: Sequence[Work], manifest: Manifest) -> Lock:
     """The lock, of the pipelines that are released alone. Raises `LockStale` where it is not of what is there now."""
     path = path_of(works[0])
-    before = read_lock(path)
+    before = locked_of(works[0])
     for work in works:
         refuse_different(stale(before, work), work)
         refuse_different(list(differences(before, merged(before, lock_of(work), manifest_for(work)))), work)
     names = {work.graph.pipeline for work in works}
     face = interface_of(works[0].root, works[0].loaded.target.file, before)
     if face is not None:
-        face.refuse_stale()
+        face.refuse_stale(works[0].loaded.target.command("lock"))
     missing = [name for name in manifest.outputs if name not in before.output]
     if missing:
         raise LockStale(
             f"`{path.name}` does not have the output{'s' * (len(missing) > 1)} {', '.join(f'`{name}`' for name in missing)}",
-            fixes=["stepwell run --lock"],
+            fixes=[work.loaded.target.command("run --lock") for work in works],
         )
     pipelines = {name: one for name, one in before.pipeline.items() if name in names}
     used = {

@@ -214,7 +214,7 @@ def _pylock(facts: Facts) -> bytes | None:
     if hashlib.sha256(data).hexdigest() != wanted.removeprefix("sha256:"):
         raise LockStale(
             f"`{path.name}` is not the one that the lock means",
-            fixes=["stepwell lock", f"git checkout HEAD -- {path.name}"],
+            fixes=[facts.works[0].loaded.target.command("lock"), f"git checkout HEAD -- {path.name}"],
         )
     return data
 

@@ -520,13 +520,14 @@ class Manifest(Table, frozen=True, kw_only=True):
         for name, one in self.data.items():
             for column, target in one.references.items():
                 if (other := target.split(".")[0]) not in self.data:
-                    path = ("data", name, "references", column)
-                    yield unknown(other, self.data, f"`{column}` refers to `{target}`, and there is no data `{other}`")._replace(path=path)  # fmt: skip
+                    what = f"`{column}` refers to `{target}`, and there is no data `{other}`"
+                    yield _unnamed(other, self.data, what, ("data", name, "references", column))
         for name, output in self.outputs.items():
             known = {**self.data, **self.outputs}
             if output.golden is not None and output.golden.on not in known:
                 what = f"output `{name}` is compared on `{output.golden.on}`, which is neither data nor an output"
-                yield unknown(output.golden.on, known, what)._replace(path=("outputs", name, "golden", "on"))
+                del known[name]
+                yield _unnamed(output.golden.on, known, what, ("outputs", name, "golden", "on"))
         wanted = self.release.predict
         if wanted and wanted not in self.outputs:
             hint = 'for example: outputs.model = { step = "fit" }'
@@ -602,6 +603,14 @@ def _is_word(name: str) -> bool:
 
 
 # --------------------------------------------------------------------------- parts of rules
+
+
+def _unnamed(name: str, known: Iterable[str], what: str, path: tuple[str, ...]) -> Mistake:
+    """The mistake that there is no data of a name, which can be had."""
+    wrong = unknown(name, known, what)
+    way = f'stepwell add {name} ADDRESS     (or in the manifest: data.{name} = {{ source = "…" }})'
+    fixes = (*wrong.fixes, way) if why_no_name(name) is None else wrong.fixes
+    return wrong._replace(path=path, fixes=fixes)
 
 
 def _for_file(written: Written) -> Written:

@@ -17,7 +17,7 @@ from inspect import unwrap
 from itertools import islice
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stepwell.author.fingerprint import Project
 from stepwell.author.root import DEFAULT_FILE, root_of
@@ -33,6 +33,7 @@ from stepwell.errors import (
     UnknownPipeline,
     nearest,
 )
+from stepwell.named import NamedTuple
 from stepwell.worker.hiding import blamed
 from stepwell.worker.modules import FirstParty, SnapshotLoader
 
@@ -46,12 +47,20 @@ _OTHERS = ("site-packages", "node_modules")
 
 
 class Target(NamedTuple):
-    """What a command is about: the root, the module to load, and a pipeline's name ("" for the default one)."""
+    """What a command is about: the root, the module to load, and a pipeline's name ("" for the default one).
+
+    `word` is what was typed for it.
+    """
 
     root: Path
     module: str
     pipeline: str
     file: Path | None = None
+    word: str = ""
+
+    def command(self, words: str) -> str:
+        """A command about the same, as one types it where this one was: "run --lock" is `stepwell run --lock src/churn/train.py`."""
+        return f"stepwell {words} {shlex.quote(self.word)}" if self.word else f"stepwell {words}"
 
 
 class Aim(NamedTuple):
@@ -84,16 +93,16 @@ def find(word: str, here: Path) -> Target:
         place, name = "", word
     if place and not place.endswith(".py"):
         root = root_of(here)
-        return Target(root, place, name)
+        return Target(root, place, name, word=word)
     file = (here / (place or DEFAULT_FILE)).resolve()
     if not file.is_file():
-        raise _no_file(file, place, here)
+        raise _no_file(place, name, here)
     root = root_of(file)
-    return Target(root, module_name(file, root), name, file)
+    return Target(root, module_name(file, root), name, file, word)
 
 
-def _no_file(file: Path, place: str, here: Path) -> NoPipelineFile:
-    fixes = []
+def _no_file(place: str, name: str, here: Path) -> NoPipelineFile:
+    fixes = _runs(name)
     if place:
         hint = nearest(place, (str(path.relative_to(here)) for path in _python_files(here, deep=True)))
         fixes += [f"did you mean `{hint}`?"] if hint else []
@@ -110,6 +119,12 @@ def _no_file(file: Path, place: str, here: Path) -> NoPipelineFile:
     return NoPipelineFile(
         what, why="a command works on the pipeline file of the folder that it is called in", fixes=fixes
     )
+
+
+def _runs(name: str) -> list[str]:
+    """What helps where the name of a pipeline is that of a run file."""
+    is_run_file = name.endswith((".yaml", ".yml"))
+    return [f"a run file is run: stepwell run {shlex.quote(name)}"] if is_run_file else []
 
 
 def _python_files(here: Path, *, deep: bool = False) -> Iterator[Path]:
@@ -281,7 +296,7 @@ def _fixes_of_data(target: Target, error: BaseException) -> list[str]:
     known = sorted(written.table["data"]) if written is not None else []
     missing = _MISSING_NAME.match(str(error))
     if missing is None or missing[1] in known:
-        return ["stepwell lock     (writes the module that named data is imported from)"]
+        return [f"{target.command('lock')}     (writes the module that named data is imported from)"]
     hint = nearest(missing[1], known)
     return [f"did you mean `{hint}`?"] if hint else [f"the manifest names {', '.join(known)}"]
 
@@ -302,9 +317,7 @@ def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:
         if target.pipeline in held:
             return held[target.pipeline]
         hint = nearest(target.pipeline, held)
-        fixes = [f"did you mean `{hint}`?"] if hint else []
-        if target.pipeline.endswith((".yaml", ".yml")):
-            fixes.append(f"a run file is run: stepwell run {shlex.quote(target.pipeline)}")
+        fixes = [*([f"did you mean `{hint}`?"] if hint else []), *_runs(target.pipeline)]
         fixes.append(f"`{file}` has: {', '.join(held)}" if held else f"write one in `{file}`: @pipeline")
         raise UnknownPipeline(f"`{file}` has no pipeline `{target.pipeline}`", fixes=fixes)
     own = {name: p for name, p in held.items() if p.__module__ == module.__name__} or held

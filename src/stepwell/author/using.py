@@ -105,14 +105,51 @@ def use(address: str, step: str = "", /, *, pipeline: str = "", **options: Any) 
     return UsedStep(Used(address, step), settings)
 
 
-class Used(Made):
-    """In place of a function: a step of another project. What it takes and gives is read when it is first asked for."""
+class Elsewhere:
+    """In place of a function of another project. How that is called is read there, when it is first asked for."""
+
+    def __init__(self, address: str, where: str = "") -> None:
+        self.address, self.where = address, where or user_line()
+        self.modules, self._file = callers()
+
+    def read(self) -> Declared:
+        """Read how it is called."""
+        raise NotImplementedError
+
+    @cached_property
+    def declared(self) -> Declared:
+        """How it is called. Raises as `read`, at the line that names it."""
+        try:
+            return self.read()
+        except StepwellError as error:
+            error.where = error.where or self.where
+            raise
+
+    @cached_property
+    def root(self) -> Path:
+        """The root of the project that uses it."""
+        return root_of(Path(self._file)) if self._file else Path.cwd()
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return self.declared.signature
+
+    @property
+    def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
+        return dict(self.declared.annotations)
+
+    @property
+    def __globals__(self) -> dict[str, Any]:
+        return self.declared.scope
+
+
+class Used(Elsewhere, Made):
+    """In place of a function: a step of another project."""
 
     def __init__(self, address: str, step: str) -> None:
-        self.address, self.step = address, step
+        super().__init__(address)
+        self.step = step
         self.kind, self.spec = "python", ""
-        self.where = user_line()
-        self.modules, self._file = callers()
         self.is_bound = False
         self._advice: Mapping[str, str] = {}
         self.__name__ = self.__qualname__ = step.rpartition(":")[2]
@@ -128,31 +165,9 @@ class Used(Made):
             where=user_line(),
         )
 
-    @property
-    def root(self) -> Path:
-        """The root of the project that uses it."""
-        return root_of(Path(self._file)) if self._file else Path.cwd()
-
-    @cached_property
-    def declared(self) -> Declared:
-        """How the step is called. Raises `NoSuchProject`, `NoSuchStep`."""
-        try:
-            return declared(checkout(self.address, self.root), self.step)
-        except StepwellError as error:
-            error.where = error.where or self.where
-            raise
-
-    @property
-    def __signature__(self) -> inspect.Signature:  # type: ignore[override]
-        return self.declared.signature
-
-    @property
-    def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
-        return dict(self.declared.annotations)
-
-    @property
-    def __globals__(self) -> dict[str, Any]:
-        return self.declared.scope
+    def read(self) -> Declared:
+        """Read how the step is called. Raises `NoSuchProject`, `NoSuchStep`."""
+        return declared(checkout(self.address, self.root), self.step)
 
 
 class UsedStep(Step[..., Any]):
@@ -185,37 +200,26 @@ class UsedStep(Step[..., Any]):
         return self.pipeline.replace(**new)
 
 
-class Body:
+class Body(Elsewhere):
     """In place of the body of a pipeline: that of a release, which is traced in the environment of that release."""
 
     def __init__(self, address: str, name: str, where: str = "") -> None:
-        self.address, self.name = address, name
-        self.where = where or user_line()
-        modules, file = callers()
-        self._file = file
+        super().__init__(address, where)
+        self.name = name
         project = re.split(r"[=]=|-", address.rpartition("/")[2].replace(" ", ""))[0].replace("-", "_")
         self.__name__ = self.__qualname__ = (
             name.rpartition(":")[2] or re.sub(r"\W", "_", project) or "release"
         )
-        self.__module__ = f"{modules[0] if modules else '__main__'} ({address})"
+        self.__module__ = f"{self.modules[0] if self.modules else '__main__'} ({address})"
         self.__doc__ = f"the pipeline of {address}"
 
-    @cached_property
-    def declared(self) -> Declared:
-        """How the pipeline is called. Raises `NoSuchProject`, `CannotCarry`."""
-        try:
-            return declared(self._project, self.place)
-        except StepwellError as error:
-            error.where = error.where or self.where
-            raise
-
-    @cached_property
-    def _root(self) -> Path:
-        return root_of(Path(self._file)) if self._file else Path.cwd()
+    def read(self) -> Declared:
+        """Read how the pipeline is called. Raises `NoSuchProject`, `CannotCarry`."""
+        return declared(self._project, self.place)
 
     @cached_property
     def _project(self) -> Checkout:
-        return checkout(self.address, self._root)
+        return checkout(self.address, self.root)
 
     @cached_property
     def place(self) -> str:
@@ -236,18 +240,6 @@ class Body:
             where=self.where,
         )
 
-    @property
-    def __signature__(self) -> inspect.Signature:
-        return self.declared.signature
-
-    @property
-    def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
-        return dict(self.declared.annotations)
-
-    @property
-    def __globals__(self) -> dict[str, Any]:
-        return self.declared.scope
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """In a trace: the calls of its steps, and what it gives. Elsewhere: raises `BadUse`."""
         trace = current()
@@ -265,7 +257,7 @@ class Body:
         try:
             values = {name: packed(value) for name, value in bound.items() if name not in given}
             order = {"pipeline": self.place, "values": values, "given": sorted(given)}
-            wired = runner().wired(self._project, order, self._root)
+            wired = runner().wired(self._project, order, self.root)
             return replay(wired, bound, Steps(self._step, self._source), trace)
         except StepwellError as error:
             error.where = error.where or self.where

@@ -7,12 +7,11 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from stepwell.app.compat import judged, refuse_too_small
-from stepwell.app.locking import path_of, stale
+from stepwell.app.locking import locked_of, path_of, stale
 from stepwell.cli.options import loaded, planned, stored, words
 from stepwell.cli.text import clean, print_json
 from stepwell.dist.compat.finding import BUMPS, Finding
 from stepwell.dist.compat.rules import RULES, Verdict, words_of
-from stepwell.dist.lockfile import read
 from stepwell.dist.releases.found import found
 from stepwell.dist.versions import parsed
 from stepwell.errors import NotCompatible, StepwellError, UsageError, VersionTooSmall
@@ -68,14 +67,14 @@ def run(options: Namespace) -> int:
     file = pipeline.target.file
     with stored(pipeline.target.root, looking=True) as store:
         work = planned(pipeline, given.settings, store)
-        lock = read(path_of(work))
+        lock = locked_of(work)
         before = found(options.release, work.root, file)
         verdict = judged(before, lock, work.root, file, store=store, silenced=silenced)
         differs = stale(lock, work)
     notes = list(verdict.notes)
     if differs:
         notes.append(
-            f"`{path_of(work).name}` says something else than what is there now ({differs[0]}): stepwell run --lock"
+            f"`{path_of(work).name}` says something else than what is there now ({differs[0]}): {pipeline.target.command('run --lock')}"
         )
     for note in notes:
         print(f"note: {clean(note)}", file=sys.stderr)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -199,18 +200,15 @@ class Rows(Lines):
 class Live(Rows):
     """The rows on a terminal."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        stream: TextIO,
-        pace: Pace,
-        *,
-        quiet: bool = False,
-        store: LocalStore | None = None,
-    ) -> None:
-        super().__init__(plan, stream, pace, quiet=quiet, store=store)
-        self.console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
-        self.drawing = RichLive(
+    @cached_property
+    def console(self) -> Console:
+        """What is drawn and printed on."""
+        return Console(file=self.stream, highlight=False, markup=False, soft_wrap=True)
+
+    @cached_property
+    def drawing(self) -> RichLive:
+        """What draws the rows again and again."""
+        return RichLive(
             get_renderable=self.draw,
             console=self.console,
             refresh_per_second=RATE,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from stepwell.app.locking import (
     left_behind,
+    locked_of,
     manifest_for,
     merged,
     new_pylock,
@@ -135,7 +136,7 @@ def lock(work: Work, *, pylock: bool = False) -> Locked:
     now, notes, absent = stated(work, environment)
     with alone(path):
         try:
-            before = read(path)
+            before = locked_of(work)
         except LockMissing:
             before = Lock()
         after = merged(before, now, manifest_for(work))
@@ -163,7 +164,7 @@ def lock(work: Work, *, pylock: bool = False) -> Locked:
 
 def check(work: Work) -> bool:
     """Raises `LockStale` where the lock says something else; gives whether also what came out could be compared."""
-    before = read(path_of(work))
+    before = locked_of(work)
     refuse_different(stale(before, work), work)
     refuse_other_environment(work)
     try:
@@ -175,7 +176,7 @@ def check(work: Work) -> bool:
         refuse_different(list(differences(before, merged(before, now, manifest_for(work)))), work)
     face = interface_of(work.root, work.loaded.target.file, before)
     if face is not None:
-        face.refuse_stale()
+        face.refuse_stale(work.loaded.target.command("lock"))
     return now is not None
 
 
@@ -184,7 +185,8 @@ def told(done: Locked, work: Work) -> list[str]:
     if not done.changed:
         return [f"{done.path.name} says so already"]
     steps, data = len(work.graph.nodes), len(work.graph.sources)
-    head = f"{done.path.name}: {steps:,} steps and {data:,} data of `{work.graph.pipeline}`"
+    said = f"{steps:,} step{'s' if steps != 1 else ''} and {data:,} data of `{work.graph.pipeline}`"
+    head = f"{done.path.name}: {said}"
     lines = [f"  {one}" for one in changes.told(done.differences)]
     more = len(lines) - MOST
     return [head, *lines[:MOST], *([f"  … and {more:,} more"] if more > 0 else [])]

@@ -189,10 +189,9 @@ def _run(options: Namespace, given: Words) -> int:
 
 def _refuse_unlocked(work: Work) -> None:
     """Raises `LockStale`, `LockMissing`, `BadLock`."""
-    from stepwell.app.locking import path_of, refuse_if_stale
-    from stepwell.dist.lockfile import read
+    from stepwell.app.locking import locked_of, refuse_if_stale
 
-    refuse_if_stale(read(path_of(work)), work)
+    refuse_if_stale(locked_of(work), work)
 
 
 def _interface_first(given: Words) -> None:

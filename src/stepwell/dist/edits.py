@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from stepwell.author import written
-from stepwell.author.manifest import checked
+from stepwell.author.manifest import Manifest, checked
 from stepwell.author.tables import Path as Keys
 from stepwell.author.tables import keys_of_lines
 from stepwell.author.where import short
@@ -45,11 +45,12 @@ class Home(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """A change of a file: what it was read as (None: it is not there), and what it is to be."""
+    """A change of a file: what it was read as (None: it is not there), what it is to be, and the manifest that it is then."""
 
     file: Path
     before: bytes | None
     after: bytes
+    manifest: Manifest
 
     @property
     def changes(self) -> bool:
@@ -116,9 +117,9 @@ def with_data(home: Home, name: str, values: Mapping[str, Any]) -> Edit:
     path = (*home.prefix, "data", name)
     old = _toml(home, block.lines)
     wanted = _changed(old, path, values)
-    _check(home, block, wanted)
+    manifest = _checked(home, block, wanted)
     if wanted == old:
-        return Edit(home.file, before, before or b"")
+        return Edit(home.file, before, before or b"", manifest)
     lines = _edited(block.lines, path, values, wanted)
     if lines is None:
         raise _refused(home, name, values)
@@ -132,7 +133,7 @@ def with_data(home: Home, name: str, values: Mapping[str, Any]) -> Edit:
     except UnicodeError as error:
         why = f"the file is written in {encoding}, which does not have all of its characters"
         raise CannotEdit(f"`{short(str(home.file))}` cannot say this", why=f"{why} ({error})") from None
-    return Edit(home.file, before, after)
+    return Edit(home.file, before, after, manifest)
 
 
 # --------------------------------------------------------------------------- reading
@@ -206,12 +207,12 @@ def _tables(value: Any) -> Any:
     return [_tables(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _check(home: Home, block: _Block, wanted: Mapping[str, Any]) -> None:
-    """That the manifest would be right. Raises `BadSettings`, `SeveralProblems`."""
+def _checked(home: Home, block: _Block, wanted: Mapping[str, Any]) -> Manifest:
+    """The manifest that it would be. Raises `BadSettings`, `SeveralProblems` where that is wrong."""
     table: Any = wanted
     for key in home.prefix:
         table = table[key]
-    checked(Written(home.kind, home.file, "\n".join(block.lines), table, block.first))
+    return checked(Written(home.kind, home.file, "\n".join(block.lines), table, block.first))
 
 
 # --------------------------------------------------------------------------- ways to write it

@@ -70,31 +70,34 @@ def alone(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def read(path: Path) -> Lock:
-    """Read a lock. Raises `LockMissing` where there is none, `BadLock` for what Stepwell has not written so."""
+def read(path: Path, again: str = "stepwell lock") -> Lock:
+    """Read a lock; `again` is the command that writes it.
+
+    Raises `LockMissing` where there is none, `BadLock` for what Stepwell has not written so.
+    """
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        raise LockMissing(f"there is no `{path.name}`", fixes=["stepwell lock"]) from None
+        raise LockMissing(f"there is no `{path.name}`", fixes=[again]) from None
     except (OSError, ValueError) as error:
-        raise BadLock(f"`{path.name}` cannot be read: {error}", fixes=_anew(path.name)) from None
+        raise BadLock(f"`{path.name}` cannot be read: {error}", fixes=_anew(path.name, again)) from None
     if text.count("\r\n") == text.count("\n"):  # as git may check it out
         text = text.replace("\r\n", "\n")
-    lock = lock_of(text, path.name)
+    lock = lock_of(text, path.name, again)
     if text_of(lock) != text:
         line = _first_other(text, text_of(lock))
         raise BadLock(
             f"`{path.name}` was edited or merged by hand",
             why=f"line {line} is not what Stepwell writes: facts of two locks may be mixed in it",
-            fixes=_anew(path.name),
+            fixes=_anew(path.name, again),
             where=f"{path.name}:{line}",
         )
     return lock
 
 
-def _anew(name: str) -> list[str]:
+def _anew(name: str, again: str) -> list[str]:
     """The ways out of a lock that cannot be believed; what is believed afterwards is what is there, or was committed."""
-    return [f"git checkout HEAD -- {name} && stepwell lock", f"rm {name} && stepwell lock"]
+    return [f"git checkout HEAD -- {name} && {again}", f"rm {name} && {again}"]
 
 
 # --------------------------------------------------------------------------- writing
@@ -182,14 +185,14 @@ _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 # --------------------------------------------------------------------------- reading
 
 
-def lock_of(text: str, name: str = NAME) -> Lock:
-    """The lock that a text says; `name` is the file's, for errors. Raises `BadLock`."""
+def lock_of(text: str, name: str = NAME, again: str = "stepwell lock") -> Lock:
+    """The lock that a text says; `name` is the file's and `again` the command that writes it, for errors. Raises `BadLock`."""
     import tomllib
 
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith(("<<<<<<< ", ">>>>>>> ")) or line == "=======":
             raise BadLock(
-                f"`{name}` holds a merge that was not resolved", fixes=_anew(name), where=f"{name}:{number}"
+                f"`{name}` holds a merge that was not resolved", fixes=_anew(name, again), where=f"{name}:{number}"
             )
     try:
         found = tomllib.loads(text)
@@ -197,11 +200,11 @@ def lock_of(text: str, name: str = NAME) -> Lock:
             raise BadLock(
                 f"`{name}` is no lock of this format",
                 why=f"it should begin with `lock = {FORMAT}`; a later Stepwell may have written it",
-                fixes=["pip install --upgrade stepwell", *_anew(name)[1:]],
+                fixes=["pip install --upgrade stepwell", *_anew(name, again)[1:]],
             )
         return msgspec.convert(found, Lock)
     except (ValueError, msgspec.ValidationError) as error:
-        raise BadLock(f"`{name}` cannot be understood: {error}", fixes=_anew(name)) from None
+        raise BadLock(f"`{name}` cannot be understood: {error}", fixes=_anew(name, again)) from None
 
 
 def _first_other(text: str, wanted: str) -> int:

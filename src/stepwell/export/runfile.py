@@ -14,10 +14,12 @@ import heapq
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from stepwell.errors import BadRunFile
 from stepwell.export.yaml import NotRead, read, written
+
+T = TypeVar("T")
 
 FORMAT = 1
 """The version of the format; a higher one is not read."""
@@ -269,23 +271,19 @@ class _Shape:
                     fixes=["take it out, or use the Stepwell that wrote it"],
                 )
 
-    def _text(self, found: Mapping[str, Any], name: str, default: str | None = None, place: str = "") -> str:
-        value = found.get(name, default)
-        if not isinstance(value, str):
-            raise self._wrong(place + name, "text")
+    def _is(self, value: Any, kind: type[T], wanted: str, place: str) -> T:
+        if not isinstance(value, kind):
+            raise self._wrong(place, wanted)
         return value
+
+    def _text(self, found: Mapping[str, Any], name: str, default: str | None = None, place: str = "") -> str:
+        return self._is(found.get(name, default), str, "text", place + name)
 
     def _flag(self, found: Mapping[str, Any], name: str, default: bool) -> bool:
-        value = found.get(name, default)
-        if not isinstance(value, bool):
-            raise self._wrong(name, "true or false")
-        return value
+        return self._is(found.get(name, default), bool, "true or false", name)
 
     def _table(self, found: Mapping[str, Any], name: str, place: str = "") -> dict[str, Any]:
-        value = found.get(name, {})
-        if not isinstance(value, dict):
-            raise self._wrong(place + name, "a mapping of names")
-        return value
+        return self._is(found.get(name, {}), dict, "a mapping of names", place + name)
 
     def _texts(self, found: Mapping[str, Any], name: str, place: str = "") -> dict[str, str]:
         value = self._table(found, name, place)
@@ -306,8 +304,7 @@ class _Shape:
 
     def _source(self, name: str, found: Any) -> Source:
         place = f"sources.{name}."
-        if not isinstance(found, dict):
-            raise self._wrong(f"sources.{name}", "a mapping")
+        found = self._is(found, dict, "a mapping", f"sources.{name}")
         self._only(found, {"address", "digest", "size"}, place)
         size = found.get("size", 0)
         if isinstance(size, bool) or not isinstance(size, int) or size < 0:
@@ -318,14 +315,10 @@ class _Shape:
         return Source(name, self._text(found, "address", None, place), digest, size)
 
     def _steps(self, found: Mapping[str, Any]) -> Iterator[Step]:
-        value = found.get("steps", [])
-        if not isinstance(value, list):
-            raise self._wrong("steps", "a list")
         seen: set[str] = set()
-        for number, one in enumerate(value, 1):
+        for number, value in enumerate(self._is(found.get("steps", []), list, "a list", "steps"), 1):
             place = f"steps[{number}]"
-            if not isinstance(one, dict):
-                raise self._wrong(place, "a mapping")
+            one = self._is(value, dict, "a mapping", place)
             self._only(one, set(Step._fields), f"{place}.")
             step = Step(
                 self._text(one, "id", None, f"{place}."),

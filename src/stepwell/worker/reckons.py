@@ -14,6 +14,9 @@ What is shown is shown of the byte code that will run, and of all functions that
   reckons (`_BUILTINS`, most of `math`), or for a module of which such a thing is taken;
 - each other attribute that is taken has a name that only plain values have (`_ATTRIBUTES`): no frame, no dictionary of globals.
 
+`author.steady` asks something else, whether a trace would be the same again, and so has other lists: a trace may import, print
+nothing, and read files, which is observed; here nothing may be touched at all.
+
 An instruction that is not known proves nothing, so that another version of Python makes this slower, never wrong.
 """
 

@@ -184,6 +184,8 @@ def _predict(release: Installed, options: Namespace) -> None:
                 " (row 1 is the first below the header)" if " in row " in f"{error.what} {error.why}" else ""
             )
             own = [f"change the column in `{options.table}`{counted}, then the same again"]
+        if isinstance(error, WrongUnits):
+            own.append("--unit COLUMN=UNIT for each of them, if only what the file says is wrong")
         error.fixes = tuple(own)
         raise
     if not options.only:

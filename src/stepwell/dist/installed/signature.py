@@ -94,13 +94,18 @@ def check_units(said: Mapping[str, str], leaving: Leaving) -> None:
     ]
     if wrong:
         name, here, there = wrong[0]
+        by_column = ", ".join(f'"{n}": "{t}"' for n, _, t in wrong)
+        right = f"{{{by_column}}}"
+        fixes = [
+            f"convert `{name}` from {here} to {there} before it is given",
+            f"predict(..., units={right}), if only what the table says is wrong",
+        ]
+        if len({h for _, h, _ in wrong}) == 1 < len(wrong):
+            fixes.append(f'table.attrs["units"] = {right}, where one unit is not that of all columns')
         raise WrongUnits(
             "; ".join(f"`{n}` is in {h}, and the model was trained on {t}" for n, h, t in wrong[:10]),
             why="the numbers would mean something else to the model than what they are",
-            fixes=[
-                f"convert `{name}` from {here} to {there} before it is given",
-                f'predict(..., units={{"{name}": "{there}"}}), if only what the table says is wrong',
-            ],
+            fixes=fixes,
         )
     alone = [
         name

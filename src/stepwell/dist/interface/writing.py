@@ -93,14 +93,14 @@ class Interface(NamedTuple):
         """The names of the files that do not hold what they should."""
         return [short(str(one.file)) for one in self.changes if one.before != one.after]
 
-    def refuse_stale(self) -> None:
-        """Raises `LockStale` where one of the files is not there, or says something else."""
+    def refuse_stale(self, again: str) -> None:
+        """Raises `LockStale` where one of the files is not there, or says something else; `again` is the command that writes them."""
         if names := self.stale():
             raise LockStale(
                 f"{' and '.join(f'`{name}`' for name in names)} {'says' if len(names) == 1 else 'say'} something else"
                 " than manifest and lock",
                 why="editors and type checkers would complete what is not there",
-                fixes=["stepwell lock"],
+                fixes=[again],
             )
 
     def write(self) -> bool:
