@@ -843,6 +843,33 @@ def test_a_run_does_what_its_plan_said_and_gives_what_a_run_from_nothing_gives(d
         assert again.values == outcome.values
 
 
+def test_a_call_that_is_forced_is_not_taken_for_an_equal_one_that_may_not_run():
+    """The lost value is made again as it was, so that the equal call needs nothing; the forced one runs all the same."""
+    source, call = (0, 0, [], []), (1, 0, [0], [])
+    program = Program([source, call, call], (0, 1, 2))
+    lab = program.lab()
+    program.define(lab)
+    first = lab.run(program.graph(lab))
+    before = {result.key for result in lab.store._shared.results}
+    lab.lose(first, "n0")
+    plan = lab.plan(program.graph(lab), force=["n2"])
+    assert [reason.kind for reason in plan.decisions[2].reasons] == ["forced", "upstream"]
+    outcome = lab.run(plan)
+    check_against_plan(plan, outcome, before)
+    assert "n2" in outcome.ran
+
+
+def test_a_plan_of_what_is_up_to_date_holds_no_text_twice():
+    program = Program([(0, 0, [], []), (1, 0, [0], [])], (0, 1, 2))
+    lab = program.lab()
+    program.define(lab)
+    lab.run(program.graph(lab))
+    for decision in lab.plan(program.graph(lab)).decisions:
+        assert decision.verb == "cached"
+        assert decision.inputs is decision.result.inputs
+        assert decision.key is decision.result.key
+
+
 @holds(st.data())
 def test_whatever_is_lost_while_it_runs_a_run_leaves_everything_up_to_date(data):
     """Steps give something else each time, blobs disappear at any moment, and the end is consistent."""

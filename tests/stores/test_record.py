@@ -362,7 +362,7 @@ def test_the_facts_of_a_plan():
     facts = facts_of(
         decide(graph, known, Wanted(targets=[1])), started=5.0, commit="abc", dirty=True, argv=["run"]
     )
-    assert facts.nodes == [(name, "train", "pipeline:train") for name in ("train", "train[2]", "x")]
+    assert list(facts.nodes) == [(name, "train", "pipeline:train") for name in ("train", "train[2]", "x")]
     assert facts.params["depth"] == 6
     assert facts.params["odd"] == "set{1,2}"
     assert math.isnan(facts.params["when"])

@@ -1,16 +1,20 @@
 """Results beyond the contract: files that vanish, queries that are not asked, what explains a code."""
 
 import os
+from itertools import count
 
 import pytest
 
 from stepwell.errors import ArtifactGone
 from stepwell.kernel.ports import Artifact, Made
 from stepwell.stores.blobs import INLINE
+from stepwell.stores.index import settle
 from stepwell.stores.local import open_store
 from stepwell.stores.record import Facts
 from stepwell.stores.rows import pack_outputs, pack_pairs, unpack_outputs, unpack_pairs
 from stepwell.testing.contracts import made, result_of
+
+WANTED = (("name", "wanted"),)
 
 
 def keep(store, key, *outputs, **fields):
@@ -146,6 +150,7 @@ def test_after_prefetch_nothing_of_the_last_run_is_asked(folder, store):
 
 def test_a_miss_is_asked_once_while_nobody_else_writes(folder, store):
     keep(store, "k")
+    store.database.write(settle)
     with open_store(folder) as other:
         other.results.result("absent")
         seen = queries(other)
@@ -153,6 +158,48 @@ def test_a_miss_is_asked_once_while_nobody_else_writes(folder, store):
             assert other.results.result("absent") is None
             assert other.results.at_site("absent") is None
         assert len(seen) == 1
+
+
+def test_a_miss_is_not_asked_again_when_others_write_and_becomes_a_hit(folder, store):
+    """Two runs on one store see each other write all the time: only what is new is read."""
+    keep(store, "k")
+    store.database.write(settle)
+    wanted = result_of("wanted", [made(b"1")], inputs=WANTED)
+    with open_store(folder) as other:
+        other.database.monotonic = count(1000.0).__next__  # it asks each time whether others have written
+        assert other.results.result(wanted.key) is None
+        assert other.results.at_site(wanted.site) is None
+        seen = queries(other)
+        for i in range(5):
+            keep(store, f"k{i}")
+            assert other.results.result(wanted.key) is None
+            assert other.results.at_site(wanted.site) is None
+        assert not [sql for sql in seen if "results_by_" in sql]
+        keep(store, "wanted", made(b"1"), inputs=WANTED)
+        assert other.results.result(wanted.key) == other.results.at_site(wanted.site) == wanted
+
+
+def test_a_miss_is_a_hit_when_it_got_its_entry_before_anybody_looked(folder, store):
+    keep(store, "k")
+    store.database.write(settle)
+    wanted = result_of("wanted", [made(b"1")], inputs=WANTED)
+    with open_store(folder) as other:
+        other.database.monotonic = count(1000.0).__next__
+        assert other.results.result(wanted.key) is None
+        keep(store, "wanted", made(b"1"), inputs=WANTED)
+        store.database.write(settle)
+        assert other.results.result(wanted.key) == wanted
+
+
+def test_what_several_results_take_is_one_text(folder, store):
+    token = "json:b3:" + "0" * 64
+    for i in range(2):
+        keep(store, f"k{i}", inputs=((f"input{i}", token),), run="r1")
+    with open_store(folder) as other:
+        first, second = other.results.by_number([1, 2]).values()
+        assert first.inputs[0][1] == token
+        assert first.inputs[0][1] is second.inputs[0][1]
+        assert first.run is second.run
 
 
 def test_explanations_rest_on_what_was_before_the_run(store):

@@ -17,10 +17,10 @@ nodes before it, so the order of `nodes` is an execution order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from stepwell.errors import PipelineCycle
 from stepwell.kernel.identity import token
+from stepwell.named import NamedTuple
 
 RESULT = "result"
 """The name of the output of a step that has only one."""
@@ -396,9 +396,9 @@ def part_of(binding: Binding, path: Iterable[int | str]) -> Binding:
             place = part if isinstance(part, int) and not binding.keys else names.index(part)
             binding = binding.items[place]
         elif isinstance(binding, Constant) and not binding.codec:
-            value: Any = binding.payload
+            value = binding.payload
             named = isinstance(part, str) and not isinstance(value, Mapping)
-            value = getattr(value, str(part)) if named else value[part]
+            value = getattr(value, str(part)) if named else value[part]  # type: ignore[index]
             binding = Constant(value, token(value))
         else:
             raise LookupError(part)

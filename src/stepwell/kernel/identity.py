@@ -14,8 +14,8 @@ here that changes a text must raise `FORMAT`: old results are then simply not fo
 from __future__ import annotations
 
 import re
+from _blake2 import blake2b  # as `hashlib` has it, which loads OpenSSL first
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from hashlib import blake2b
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
 

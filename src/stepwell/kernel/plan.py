@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from functools import lru_cache
+from typing import Literal, Protocol
 
 from stepwell.kernel.graph import (
     DYNAMIC,
@@ -38,9 +39,13 @@ from stepwell.kernel.graph import (
 )
 from stepwell.kernel.identity import LONGEST, MOVING, Naming, call_text, digest, site_of
 from stepwell.kernel.ports import Artifact, Made, Past, Result, Tests, World
+from stepwell.named import NamedTuple
 
 Verb = Literal["run", "maybe", "cached", "skip", "blocked", "dynamic"]
 
+
+_shared = lru_cache(1024)(str)
+"""A text, or an equal one that was given of late: whoever takes the same value soon after has the same text."""
 
 _NOTHING = ("blocked", "skip")
 """Decisions from which nothing comes."""
@@ -309,7 +314,9 @@ def _decide_all(judge: Judge, wanted: Wanted) -> list[Decision]:
         promise = foresee(decision)
         if decision.verb == "run" and judge.graph.step_of(node).cache:
             maker = makers.setdefault(decision.key or judge.shape(node, foreseen, twins), node)
-            if maker != node:  # it is done once; what it gives is as open as what the other gives
+            # It is done once; what it gives is as open as what the other gives. One that is forced runs in any case,
+            # which the other may not have to.
+            if maker != node and (maker in judge.forced or node not in judge.forced):
                 decision = judge.same(decision, maker)._replace(result=None)
                 promise = foreseen[maker] or promise
                 twins[node] = maker
@@ -451,6 +458,8 @@ class Judge:
             result, against, by_test = self._weigh(node, inputs, result, before)
         if result is None or result.lost or against or node in self.forced:
             return self._run(node, key, inputs, asked, result, pending, against=against)
+        # There may be very many: one text for both.
+        key, inputs = (result.key, result.inputs) if result.key == key else (key, inputs)
         if pending:
             return Decision(node, "maybe", (self._waits_for(pending),), None, result, inputs, result.site)
         reasons = self._since(result.run, self.known.identities[step].standing)
@@ -596,7 +605,7 @@ class Judge:
             seen = before[node]
             for name, codec, content, *_ in (seen.outputs or ()) if seen is not None else ():
                 if name == output:
-                    return own or (f"{codec}:{content}{list(path)}" if path else f"{codec}:{content}")
+                    return own or _shared(f"{codec}:{content}{list(path)}" if path else f"{codec}:{content}")
             return None
         if isinstance(binding, Pack):
             items = standing(binding, before)
@@ -671,15 +680,14 @@ class Judge:
         elif exact is not None:
             reasons = (Reason("missing", exact.lost, before=exact.key),)
         elif past is None:
-            reasons = (self._new(node, step),)
+            reasons = self._new(node, step)
         else:
             reasons = self._differences(call, past, inputs, pending)
         if pending and unknown and node not in self.forced and self._could_be_cached(call, inputs, pending):
             return Decision(node, "maybe", (self._waits_for(pending),), None, past, inputs, site)
         if pending:
             return Decision(node, "run", (*reasons, self._waits_for(pending)), None, past, inputs, site)
-        reasons = reasons or (NEW_CALL,)
-        return Decision(node, "run", reasons, key, past, inputs, site)
+        return Decision(node, "run", reasons or NEW_CALL, key, past, inputs, site)
 
     def _could_be_cached(
         self, call: Node, inputs: tuple[tuple[str, str], ...], pending: Sequence[int]
@@ -766,15 +774,15 @@ class Judge:
             return () if inputs == past.inputs and not pending else (Reason("input", "something changed"),)
         return explain.differences(self.graph, call, self.known, past, identity, inputs, pending)
 
-    def _new(self, node: int, step: str) -> Reason:
+    def _new(self, node: int, step: str) -> tuple[Reason, ...]:
         planned = self._planned[node].reasons[0] if self._planned is not None else None
         if planned is not None and planned.kind == "new":
-            return planned
+            return NEW_CALL if planned == NEW_CALL[0] else NEW_STEP
         return NEW_CALL if self._results_of(step) else NEW_STEP
 
 
-NEW_STEP = Reason("new", "no earlier result")
-NEW_CALL = Reason("new", "no earlier result for these inputs")
+NEW_STEP = (Reason("new", "no earlier result"),)
+NEW_CALL = (Reason("new", "no earlier result for these inputs"),)
 
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -783,9 +791,7 @@ _CONTENT = re.compile(r":b3:|\bsource:|\{#")
 
 def is_stored(token: str | None) -> bool:
     """Whether a token stands for stored or outside content rather than for a constant."""
-    if token is None:
-        return False
-    return _CONTENT.search(_QUOTED.sub("", token) if '"' in token else token) is not None
+    return token is not None and bool(_CONTENT.search(_QUOTED.sub("", token) if '"' in token else token))
 
 
 def content_of(inputs: Iterable[tuple[str, str]]) -> set[str]:

@@ -9,7 +9,9 @@ other implementation can run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from stepwell.named import NamedTuple
 
 if TYPE_CHECKING:
     from stepwell.kernel.graph import Graph, StepDef

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from stepwell.errors import ArtifactGone, EnvironmentMoved, Interrupted, StepNotLoaded, StepwellError
 from stepwell.kernel.events import (
@@ -65,6 +64,7 @@ from stepwell.kernel.ports import (
     Stored,
     Task,
 )
+from stepwell.named import NamedTuple
 
 PATIENCE = 0.05
 """Seconds that a run waits for reports before it commits, and looks again for results of other runs."""
@@ -127,7 +127,6 @@ class _Drive:
     ) -> None:
         self.engine, self.store, self.clock = engine, store, clock
         self.run, self.keep_going = run, keep_going
-        self.before: list[list[int]] = []
         self.consumers: list[list[int]] = []
         self.missing: list[int] = []
         self.given: list[Foreseen | None] = []
@@ -173,12 +172,11 @@ class _Drive:
         self.given.extend([None] * (count - first))
         self.as_planned.extend(bytes(count - first))
         self.decisions.extend(plan.decisions[first:])
-        self.before = [dependencies(node) for node in plan.graph.nodes]
-        self.consumers = [[] for _ in range(count)]
-        for node, earlier in enumerate(self.before):
-            for one in earlier:
-                self.consumers[one].append(node)
-        self.missing = [sum([self.given[one] is None for one in earlier]) for earlier in self.before]
+        self.consumers, self.missing = [[] for _ in range(count)], [0] * count
+        for decision, call in zip(plan.decisions, plan.graph.nodes, strict=True):
+            for one in dependencies(call):
+                self.consumers[one].append(decision.node)
+                self.missing[decision.node] += self.given[one] is None
         self.returned = {leaf.node for leaf in leaves(plan.graph.result) if isinstance(leaf, FromStep)}
         for node in range(count):
             if not self.missing[node] and self.given[node] is None and node not in self.open:
@@ -303,7 +301,7 @@ class _Drive:
             return decision
         if decision.verb != "cached" or decision.key is None or node in self.repairs:
             return None
-        for earlier in self.before[node]:
+        for earlier in dependencies(self.graph.nodes[node]):
             if not self.as_planned[earlier]:
                 return None
         if self.wrote and decision.result is not None and decision.result.observed:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from stepwell.named import NamedTuple
 from stepwell.stores.database import Database
 
 _ADD = "INSERT INTO accepted (step, before, after, who, time, why) VALUES (?, ?, ?, ?, ?, ?)"

@@ -24,9 +24,10 @@ import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stepwell.errors import ArtifactGone, StoreError
+from stepwell.named import NamedTuple
 from stepwell.stores import durable
 from stepwell.stores.filesystem import refusal
 

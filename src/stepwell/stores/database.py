@@ -24,8 +24,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 from stepwell.errors import (
     StepwellError,
@@ -39,6 +37,24 @@ from stepwell.errors import (
 from stepwell.stores import schema
 from stepwell.stores.durable import sync_folder
 from stepwell.stores.filesystem import disk_full, is_local, kind_of, read_only, refusal
+
+TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `typing`
+if TYPE_CHECKING:
+    from typing import Any, Protocol, TypeVar
+
+    T = TypeVar("T")
+
+    class Writer(Protocol):
+        """A part of the store that buffers rows."""
+
+        def write(self, connection: sqlite3.Connection) -> None:
+            """Write what is buffered, inside a transaction that may still fail."""
+            ...
+
+        def written(self) -> None:
+            """What `write` wrote last is durable: forget it."""
+            ...
+
 
 PATIENCE = 120.0
 """Seconds that a writer waits for others before it gives up."""
@@ -55,20 +71,6 @@ LONGEST_LOG = 64 << 20
 LARGEST_CHECK = 256 << 20
 """Bytes of database up to which it is checked as a whole after the machine went down during a run."""
 
-T = TypeVar("T")
-
-
-class Writer(Protocol):
-    """A part of the store that buffers rows."""
-
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Write what is buffered, inside a transaction that may still fail."""
-        ...
-
-    def written(self) -> None:
-        """What `write` wrote last is durable: forget it."""
-        ...
-
 
 class Database:
     """The open database of one store. Make it with `connect`.
@@ -78,7 +80,7 @@ class Database:
     """
 
     def __init__(
-        self, folder: Path, connection: sqlite3.Connection, *, readonly: bool, wal: bool, lock: int = -1
+        self, folder: str, connection: sqlite3.Connection, *, readonly: bool, wal: bool, lock: int = -1
     ) -> None:
         self.folder = folder
         self.readonly = readonly
@@ -255,7 +257,7 @@ class Database:
         if not self.wal or self._lock < 0:
             return
         with contextlib.suppress(OSError, sqlite3.Error):
-            length = os.stat(self.folder / "store.db-wal").st_size
+            length = os.stat(os.path.join(self.folder, "store.db-wal")).st_size
             if length > self._log_limit:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                 self._connection.execute("PRAGMA busy_timeout=0")
@@ -280,7 +282,7 @@ class Database:
         """
         if self.readonly:
             raise read_only(os.fspath(self.folder))
-        before = _length(self.folder / "store.db") + _length(self.folder / "store.db-wal")
+        before = self._size("store.db") + self._size("store.db-wal")
         try:
             with self.locked():
                 self._retrying(lambda: self._connection.execute("VACUUM"))
@@ -288,14 +290,14 @@ class Database:
                     self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
             raise self._explained(error) from error
-        return before, _length(self.folder / "store.db")
+        return before, self._size("store.db")
 
     def look_after_power_loss(self) -> None:
         """A quick check of a database that the machine may have left torn, where that takes seconds at most.
 
         Raises `StoreDamaged`.
         """
-        if _length(self.folder / "store.db") <= LARGEST_CHECK:
+        if self._size("store.db") <= LARGEST_CHECK:
             problems = self.check()
             if problems:
                 raise damaged(self.folder, problems[0])
@@ -310,12 +312,19 @@ class Database:
             os.close(self._lock)
             self._lock = -1
 
+    def _size(self, name: str) -> int:
+        return _length(os.path.join(self.folder, name))
+
     def _explained(self, error: sqlite3.Error) -> StepwellError:
         return explained(error, self.folder)
 
 
 def connect(
-    folder: Path, *, create: bool = True, readonly: bool | None = False, kind: str | None = None
+    place: str | os.PathLike[str],
+    *,
+    create: bool = True,
+    readonly: bool | None = False,
+    kind: str | None = None,
 ) -> Database:
     """Open the database of a store folder, made where it is missing.
 
@@ -324,32 +333,35 @@ def connect(
     `kind` is the type of the file system, if the caller knows better. Raises `StoreTooNew`,
     `StoreDamaged`, `StoreReadOnly`, `StoreOnNetwork`, `DiskFull`, `StoreBusy`.
     """
-    exists = (folder / "store.db").exists()
+    folder = os.fspath(place)
+    exists = os.path.exists(os.path.join(folder, "store.db"))
     if not exists and (readonly or not create):
         return _in_memory(folder)
     if readonly:
         return _read(folder)
     try:
-        return _open(folder, kind if kind is not None else kind_of(folder.parent if not exists else folder))
+        return _open(
+            folder, kind if kind is not None else kind_of(os.path.dirname(folder) if not exists else folder)
+        )
     except StoreReadOnly:
         if readonly is None:
             return _read(folder) if exists else _in_memory(folder)
         raise
 
 
-def _open(folder: Path, kind: str) -> Database:
-    path = folder / "store.db"
+def _open(folder: str, kind: str) -> Database:
+    path = os.path.join(folder, "store.db")
     try:
-        if not path.exists() or not all((folder / name).is_dir() for name in FOLDERS):
+        if not os.path.exists(path) or not all(os.path.isdir(os.path.join(folder, name)) for name in FOLDERS):
             _must_be_folders(folder)
             _make(folder)
-        lock = os.open(folder / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(os.path.join(folder, "write.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise refusal(error, folder) from error
     with contextlib.ExitStack() as undo:  # what was opened is closed again if the rest fails
         undo.callback(os.close, lock)
         if not os.access(path, os.W_OK):
-            raise read_only(os.fspath(folder))
+            raise read_only(folder)
         try:
             connection = sqlite3.connect(path, timeout=SLICE, isolation_level=None, cached_statements=256)
             undo.callback(connection.close)
@@ -365,11 +377,11 @@ FOLDERS = ("blobs", "tmp", "files")
 """What a store has beside its database; a copy of it may have left out those that were empty."""
 
 
-def _must_be_folders(folder: Path) -> None:
+def _must_be_folders(folder: str) -> None:
     """Raise `StoreDamaged` where something else lies in the place of one of the store's folders."""
     for name in FOLDERS:
-        path = folder / name
-        if os.path.lexists(path) and not path.is_dir():
+        path = os.path.join(folder, name)
+        if os.path.lexists(path) and not os.path.isdir(path):
             raise StoreDamaged(
                 f"`{path}` is not a folder",
                 why="the store keeps files in it; something else has taken its place",
@@ -377,17 +389,18 @@ def _must_be_folders(folder: Path) -> None:
             )
 
 
-def _make(folder: Path) -> None:
+def _make(folder: str) -> None:
     """The folder, and an empty file for the database that only its owner can read."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
     for name in FOLDERS:
-        (folder / name).mkdir(mode=0o700, exist_ok=True)
-    ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
+        os.makedirs(os.path.join(folder, name), mode=0o700, exist_ok=True)
+    ignore = os.path.join(folder, ".gitignore")
+    if not os.path.exists(ignore):
+        with open(ignore, "w", encoding="utf-8") as file:
+            file.write("*\n")
     with contextlib.suppress(FileExistsError):  # O_EXCL: nobody can hold a lock on a file that is new
-        os.close(os.open(folder / "store.db", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    sync_folder(os.fspath(folder))
+        os.close(os.open(os.path.join(folder, "store.db"), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    sync_folder(folder)
 
 
 def _settle(database: Database, kind: str) -> None:
@@ -448,7 +461,7 @@ def _version_of(database: Database) -> int:
     )
     if application != schema.APPLICATION and (application or version or tables):
         raise StoreDamaged(
-            f"`{database.folder / 'store.db'}` is not a store of Stepwell",
+            f"`{database.folder}/store.db` is not a store of Stepwell",
             why="its header says that it belongs to another program, or was overwritten",
             fixes=[f"mv {database.folder} {database.folder}.other"],
         )
@@ -465,7 +478,7 @@ def _migrate(database: Database, version: int) -> None:
     """Run the migrations that are missing, in one transaction; an older store is copied first. Under the lock."""
     connection = database._connection
     if version:
-        _back_up(database, database.folder / f"store.db.format{version}")
+        _back_up(database, os.path.join(database.folder, f"store.db.format{version}"))
     database._retrying(lambda: connection.execute("BEGIN IMMEDIATE"))
     try:
         for script in schema.MIGRATIONS[version:]:
@@ -487,18 +500,19 @@ def _migrate(database: Database, version: int) -> None:
         )
 
 
-def _back_up(database: Database, path: Path) -> None:
+def _back_up(database: Database, path: str) -> None:
     """A whole copy by SQLite's own means, under its name only when it is complete."""
-    partial = path.with_name(path.name + ".partial")
+    partial = f"{path}.partial"
     for old in (partial, path):
-        old.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(old)
     os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     copy = sqlite3.connect(partial)
     try:
         database._connection.backup(copy)
     finally:
         copy.close()
-    partial.rename(path)
+    os.rename(partial, path)
 
 
 def statements(script: str) -> Iterator[str]:
@@ -511,7 +525,7 @@ def statements(script: str) -> Iterator[str]:
             pending = ""
 
 
-def _in_memory(folder: Path) -> Database:
+def _in_memory(folder: str) -> Database:
     """An empty database that is gone with its connection: a store that does not exist yet."""
     database = Database(folder, sqlite3.connect(":memory:", isolation_level=None), readonly=False, wal=False)
     _migrate(database, 0)
@@ -519,16 +533,21 @@ def _in_memory(folder: Path) -> Database:
     return database
 
 
-def _read(folder: Path) -> Database:
+def _read(folder: str) -> Database:
     """Open a store that is there without changing it.
 
     A database whose write-ahead log is empty can be read without a lock file (`immutable`), which is
     what works on a read-only disk; else SQLite reads it with the log and its index.
     """
     problem: StepwellError | None = None
-    path = str((folder / "store.db").resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    path = (
+        os.path.realpath(os.path.join(folder, "store.db"))
+        .replace("%", "%25")
+        .replace("?", "%3f")
+        .replace("#", "%23")
+    )
     for options in ("mode=ro", "mode=ro&immutable=1"):
-        if "immutable" in options and _length(folder / "store.db-wal") > 0:
+        if "immutable" in options and _length(os.path.join(folder, "store.db-wal")) > 0:
             break
         connection = None
         try:
@@ -556,12 +575,12 @@ def _read(folder: Path) -> Database:
             raise
         if connection is not None:
             connection.close()
-    raise problem or read_only(os.fspath(folder))
+    raise problem or read_only(folder)
 
 
-def _length(path: Path) -> int:
+def _length(path: str) -> int:
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size
     except OSError:
         return 0
 
@@ -573,7 +592,7 @@ def _pause(least: float, most: float) -> None:
     time.sleep(random.uniform(least, most))
 
 
-def _try_lock(fd: int, folder: Path) -> bool:
+def _try_lock(fd: int, folder: str) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -602,11 +621,11 @@ def _busy(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _too_busy(folder: Path) -> StoreBusy:
+def _too_busy(folder: str) -> StoreBusy:
     return StoreBusy(
         f"another process has been writing to the store at `{folder}` for {PATIENCE:.0f} seconds",
         why="one that was suspended (Ctrl-Z, a debugger) holds the store until it goes on",
-        fixes=[f"fuser {folder / 'write.lock'}", "end or continue that process, then run again"],
+        fixes=[f"fuser {folder}/write.lock", "end or continue that process, then run again"],
     )
 
 
@@ -618,13 +637,13 @@ def _forked() -> StoreError:
     )
 
 
-def explained(error: sqlite3.Error, folder: Path) -> StepwellError:
+def explained(error: sqlite3.Error, folder: str) -> StepwellError:
     """The error to raise for one of SQLite's."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(folder)):
-        return disk_full(os.fspath(folder))
+        return disk_full(folder)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return read_only(os.fspath(folder))
+        return read_only(folder)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _too_busy(folder)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -632,19 +651,19 @@ def explained(error: sqlite3.Error, folder: Path) -> StepwellError:
     return StoreError(f"the store at `{folder}` cannot be used: {error}", fixes=["stepwell verify"])
 
 
-def damaged(folder: Path, why: str) -> StoreDamaged:
+def damaged(folder: str, why: str) -> StoreDamaged:
     """What to raise where SQLite finds the database damaged."""
     return StoreDamaged(
         f"the database of the store at `{folder}` is damaged",
         why=why,
         fixes=[
             f"mv {folder} {folder}.damaged    then run again: the steps run anew",
-            f"sqlite3 {folder / 'store.db'} .recover    to look for records in it first",
+            f"sqlite3 {folder}/store.db .recover    to look for records in it first",
         ],
     )
 
 
-def _is_full(folder: Path) -> bool:
+def _is_full(folder: str) -> bool:
     """Whether a failed write was for want of room: nothing is left, or a file may not grow."""
     import resource
 
@@ -653,5 +672,5 @@ def _is_full(folder: Path) -> bool:
     except OSError:
         return False
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    largest = max((_length(folder / name) for name in ("store.db", "store.db-wal")), default=0)
+    largest = max((_length(os.path.join(folder, name)) for name in ("store.db", "store.db-wal")), default=0)
     return left.f_bavail * left.f_frsize < 1 << 20 or 0 <= limit <= largest + (1 << 20)

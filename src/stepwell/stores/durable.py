@@ -14,7 +14,10 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import cache
-from typing import Any
+
+TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `typing`
+if TYPE_CHECKING:
+    from typing import Any
 
 BLOCK = 1 << 20
 """Bytes that are copied at a time where the kernel cannot do it."""

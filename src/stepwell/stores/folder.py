@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+
+TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `pathlib`
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def store_folder(root: Path) -> Path:
     """Where a project's store is: `STEPWELL_STORE`, or `.stepwell` in its root."""
+    from pathlib import Path
+
+    return Path(store_place(root))
+
+
+def store_place(root: str | os.PathLike[str]) -> str:
+    """`store_folder` as text, for commands that do without `pathlib`."""
     named = os.environ.get("STEPWELL_STORE")
-    return Path(os.path.expanduser(named)).resolve() if named else root / ".stepwell"
+    return os.path.realpath(os.path.expanduser(named)) if named else os.path.join(root, ".stepwell")

@@ -9,15 +9,17 @@ import contextlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from json import loads
-from typing import TYPE_CHECKING, Any
 
-from stepwell.errors import StoreDamaged, UnknownRun, UnknownStep, nearest
+from stepwell import errors
+from stepwell.errors import StoreDamaged, nearest
 from stepwell.stores.database import Database
 from stepwell.stores.metrics import Metrics, Names, gathered
-from stepwell.stores.runrow import UNREADABLE, RunRow, checked, damaged, numbers, texts
+from stepwell.stores.runrow import DAMAGED, UNREADABLE, RunRow, checked, damaged, numbers, texts
 
+TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `typing`
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from stepwell.kernel.ports import Failure
     from stepwell.stores.recordings import Curve, Read, RecordedRow
@@ -36,6 +38,9 @@ _LINKED = (
     " CASE diff WHEN '' THEN '' ELSE (SELECT text FROM texts WHERE digest = diff) END FROM runs WHERE id = ?"
 )
 """The texts that a run is linked to: "" where it has none, NULL where the digest of one leads nowhere."""
+
+MANY = 100
+"""Rows from which on their JSON is read as `briefs` read it."""
 
 TOLD = 6
 """Runs that an error names."""
@@ -68,14 +73,15 @@ class Runs:
         found = self._database.rows(
             f"{_RUN}{clause} ORDER BY id DESC LIMIT ?", (*parameters, -1 if limit is None else limit)
         )
-        return [self._listed(row) for row in found]
+        read = _reader(found)
+        return [self._listed(row, read) for row in found]
 
     def run(self, name: str = "last", pipeline: str | None = None) -> RunRow:
         """The run of an id ("r12", or "12"), or the newest ("last", of `pipeline` if given). Raises `UnknownRun`, `StoreDamaged`."""
         if name == "last":
             newest = self.ids(pipeline, limit=1)
             if not newest:
-                raise UnknownRun("there is no run yet", fixes=["stepwell run"])
+                raise errors.UnknownRun("there is no run yet", fixes=["stepwell run"])
             name = newest[0]
         digits = name.removeprefix("r")
         row = None
@@ -85,6 +91,12 @@ class Runs:
         if row is None:
             raise self._removed(number) or self._unknown(name)
         return self._run(row)
+
+    def _this(self, run: str | RunRow) -> RunRow:
+        """A run; one that was just read is not read again. Raises as `run` does."""
+        if isinstance(run, RunRow):
+            return run if run.status != DAMAGED else self.run(run.run)
+        return self.run(run)
 
     def _group(self, name: str) -> int:
         """The number of a group ("g3", or "last" for the newest one). Raises `UnknownRun`."""
@@ -96,10 +108,10 @@ class Runs:
         if not number or self._database.row('SELECT 1 FROM runs WHERE "group" = ?', (number,)) is None:
             why = f"the newest is g{newest}" if newest else "there is no sweep yet"
             fixes = ["stepwell runs"] if newest else ["stepwell run --sweep NAME=VALUES"]
-            raise UnknownRun(f"there is no sweep `{name}`", why=why, fixes=fixes)
+            raise errors.UnknownRun(f"there is no sweep `{name}`", why=why, fixes=fixes)
         return number
 
-    def _removed(self, number: int) -> UnknownRun | None:
+    def _removed(self, number: int) -> errors.UnknownRun | None:
         """The error for a run that `gc` took away, or None where it did not."""
         for when, runs, emptied in self._database.rows(
             "SELECT time, runs, emptied FROM trash ORDER BY batch DESC"
@@ -112,10 +124,10 @@ class Runs:
                     if emptied
                     else "it is in the trash"
                 )
-                return UnknownRun(f"r{number} was removed by gc on {day}", why=why, fixes=[fix])
+                return errors.UnknownRun(f"r{number} was removed by gc on {day}", why=why, fixes=[fix])
         return None
 
-    def _unknown(self, name: str) -> UnknownRun:
+    def _unknown(self, name: str) -> errors.UnknownRun:
         known = [
             f"r{number}"
             for (number,) in self._database.rows("SELECT id FROM runs ORDER BY id DESC LIMIT 200")
@@ -123,18 +135,18 @@ class Runs:
         close = nearest(name, known)
         fixes = [f"did you mean {close}?"] if close else []
         why = f"the newest is {known[0]}" if known else "the store has no run yet"
-        return UnknownRun(f"there is no run `{name}`", why=why, fixes=[*fixes, "stepwell runs"])
+        return errors.UnknownRun(f"there is no run `{name}`", why=why, fixes=[*fixes, "stepwell runs"])
 
-    def _listed(self, row: tuple[Any, ...]) -> RunRow:
-        """A run of a list, by its columns in `_RUN`."""
+    def _listed(self, row: tuple[Any, ...], read: Callable[[str], Any]) -> RunRow:
+        """A run of a list, by its columns in `_RUN`; `read` reads JSON."""
         try:
-            return self._run(row)
+            return self._run(row, read)
         except StoreDamaged:
             number, pipeline, _, started = row[:4]
             return damaged(number, pipeline, started, row[12])
 
-    def _run(self, row: tuple[Any, ...]) -> RunRow:
-        """A run by its columns in `_RUN`. Raises `StoreDamaged`."""
+    def _run(self, row: tuple[Any, ...], read: Callable[[str], Any] = loads) -> RunRow:
+        """A run by its columns in `_RUN`; `read` reads JSON. Raises `StoreDamaged`."""
         number, pipeline, status, started, seconds, params, metrics, commit, dirty, argv, driver, counts = (
             row[:12]
         )
@@ -146,13 +158,13 @@ class Runs:
             shown = (
                 self._metrics_so_far(number, status)
                 if metrics is None
-                else self._named(named, numbers(loads(metrics)))
+                else self._named(named, numbers(read(metrics)))
             )
-            tagged = self._tags_so_far(number, status) if tags is None else texts(loads(tags))
+            tagged = self._tags_so_far(number, status) if tags is None else texts(read(tags))
             found = RunRow(
-                f"r{number}", pipeline, status, started, seconds, dict(loads(params)), shown,
-                commit, bool(dirty), tuple(loads(argv)), dict(loads(counts)) if counts else {},
-                f"g{group}" if group else "", dict(loads(point)) if point else {}, dict(loads(origins)), tuple(tagged), lasted,
+                f"r{number}", pipeline, status, started, seconds, dict(read(params)), shown,
+                commit, bool(dirty), tuple(read(argv)), dict(read(counts)) if counts else {},
+                f"g{group}" if group else "", dict(read(point)) if point else {}, dict(read(origins)), tuple(tagged), lasted,
             )  # fmt: skip
             return checked(found)
 
@@ -213,12 +225,12 @@ class Runs:
             last.setdefault(node, {})[name] = value
         return last
 
-    def about(self, run: str) -> About:
+    def about(self, run: str | RunRow) -> About:
         """What a run is linked to: edges, sources, interpreter, diff. Raises `UnknownRun`."""
         from stepwell.stores.steprow import About, SourceRow
         from stepwell.stores.wiring import sources_read  # lists of runs do without
 
-        number = int(self.run(run).run[1:])
+        number = int(self._this(run).run[1:])
         wiring, about, diff = self._database.row(_LINKED, (number,)) or ("", "", "")
         with _readable(number):
             if None in (wiring, about, diff):
@@ -235,9 +247,9 @@ class Runs:
 
     # ------------------------------------------------------------------ steps
 
-    def steps(self, run: str, only: str = "") -> list[StepRow]:
+    def steps(self, run: str | RunRow, only: str = "") -> list[StepRow]:
         """What a run did with each node, in execution order; `only` with those of this step, by its full name. Raises `UnknownRun`."""
-        found = self.run(run)
+        found = self._this(run)
         with _readable(int(found.run[1:])):
             return self._steps(found, only)
 
@@ -301,9 +313,11 @@ class Runs:
         if not found:
             close = nearest(name, [text for step in steps for text in (step.id, step.name)])
             fixes = [f"did you mean `{close}`?"] if close else []
-            raise UnknownStep(f"run {run} has no step `{name}`", fixes=[*fixes, f"stepwell show {run}"])
+            raise errors.UnknownStep(
+                f"run {run} has no step `{name}`", fixes=[*fixes, f"stepwell show {run}"]
+            )
         if len(found) > 1:
-            raise UnknownStep(
+            raise errors.UnknownStep(
                 f"run {run} calls `{name}` {len(found)} times", fixes=[step.id for step in found[:5]]
             )
         return found[0]
@@ -465,7 +479,7 @@ class Runs:
                     if kind == "metric"
                     else [node[0] for node in self._nodes(int(row.run[1:]))]
                 )
-            except UnknownRun:
+            except errors.UnknownRun:
                 names = []
         return [name for name in names if name.startswith(prefix)]
 
@@ -493,7 +507,8 @@ class Runs:
             row[0]: row
             for row in self._database.many(f"{_RUN} WHERE id IN (???)", [int(run[1:]) for run in runs])
         }
-        return [self._listed(found[int(run[1:])]) for run in runs if int(run[1:]) in found]
+        read = _reader(found)
+        return [self._listed(found[int(run[1:])], read) for run in runs if int(run[1:]) in found]
 
     def tops(self, limit: int | None = None, pipeline: str | None = None) -> list[RunRow]:
         """The newest runs, at most `limit`, of each sweep only the newest point; of one pipeline or of all."""
@@ -523,6 +538,15 @@ class Runs:
         """How many runs the store has, of one pipeline or of all."""
         sql, values = ("", ()) if pipeline is None else (" WHERE pipeline = ?", (pipeline,))
         return int(self._database.rows(f"SELECT count(*) FROM runs{sql}", values)[0][0])  # noqa: S608 - our own
+
+
+def _reader(rows: Collection[object]) -> Callable[[str], Any]:
+    """What reads the JSON of rows: of many, what is loaded for that has soon paid for itself."""
+    if len(rows) < MANY:
+        return loads
+    from stepwell.stores.briefs import decoder
+
+    return decoder()
 
 
 @contextlib.contextmanager

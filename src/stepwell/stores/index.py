@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from stepwell.named import NamedTuple
 from stepwell.stores.database import Database
 
 LATE = 25_000
@@ -50,7 +51,10 @@ _SETTLED = "SELECT row FROM settled WHERE rows_of = ?"
 
 
 class Late:
-    """The rows of a table that have no entries yet, by their names in some indexes, as far as this connection sees them."""
+    """The rows of a table that have no entries yet, by their names in some indexes, as far as this connection sees them.
+
+    It remembers, too, for which names no entry was found: those get none before more rows have entries.
+    """
 
     def __init__(self, database: Database, *indexes: Index) -> None:
         self._database = database
@@ -60,16 +64,32 @@ class Late:
         self._newer = f"SELECT {columns} FROM {self._table} WHERE {indexes[0].number} > ?"  # noqa: S608
         self._seen = -1
         self._stale = True
+        self._settled = 0  # the last row that has entries
+        self._missed: dict[Index, set[str]] = {index: set() for index in indexes}
 
     def moved(self) -> None:
         """Somebody has written: look again when something is asked."""
         self._stale = True
+
+    def renewed(self) -> None:
+        """Rows were taken away or brought back: nothing holds that was found out about entries."""
+        self._stale = True
+        for names in self._missed.values():
+            names.clear()
 
     def rows(self, index: Index, name: str) -> tuple[int, ...]:
         """The numbers of the rows with this name, the oldest first; those that have entries meanwhile may be among them."""
         if self._stale:
             self.look()
         return self._rows[index].get(name, ())
+
+    def may_be_entered(self, index: Index, name: str) -> bool:
+        """Whether an entry may lead to a row with this name; ask for its `rows` before."""
+        return self._settled > 0 and name not in self._missed[index]
+
+    def miss(self, index: Index, name: str) -> None:
+        """Remember that no entry leads to a row with this name."""
+        self._missed[index].add(name)
 
     def of(self, index: Index, names: Sequence[str]) -> set[str]:
         """Those of the names that a row has. Call `look` before.
@@ -78,12 +98,16 @@ class Late:
         """
         newer = f"SELECT {index.column} FROM {index.table} WHERE {index.number} > ?"  # noqa: S608
         found = {name for (name,) in self._database.rows(newer, (self._seen,))}
-        found.update(name for (name,) in entered(self._database, index, names, index.column))
+        asked = [name for name in names if self.may_be_entered(index, name)]
+        found.update(name for (name,) in entered(self._database, index, asked, index.column))
         return {name for name in names if name in found or name in self._rows[index]}
 
     def look(self) -> None:
         """Take in what has been written by now."""
         (settled,) = self._database.row(_SETTLED, (self._table,)) or (0,)
+        if settled != self._settled:
+            self.renewed()
+            self._settled = settled
         if settled >= self._seen:  # all that is known here has its entries
             for rows in self._rows.values():
                 rows.clear()

@@ -19,8 +19,8 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
+from stepwell.named import NamedTuple
 from stepwell.stores.database import Database
 from stepwell.stores.index import BY_KEY, Late
 

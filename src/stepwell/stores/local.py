@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from os import PathLike, fspath
+from os.path import exists, isdir
 
 from stepwell.errors import StoreDamaged
 from stepwell.stores.database import Database, connect
 from stepwell.stores.history import Runs
 
+TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `typing` and `pathlib`
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stepwell.kernel.plan import Plan
     from stepwell.stores.accepted import Accepted
     from stepwell.stores.blobs import Blobs
@@ -28,10 +31,17 @@ class LocalStore:
     Its parts are loaded when they are used: a list of runs needs none of what results are made of.
     """
 
-    def __init__(self, folder: Path, database: Database) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | PathLike[str], database: Database) -> None:
+        self._folder = fspath(folder)
         self.database = database
         self.runs = Runs(database, lambda: self.results)
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where it is."""
+        from pathlib import Path
+
+        return Path(self._folder)
 
     @cached_property
     def blobs(self) -> Blobs:
@@ -128,7 +138,9 @@ class LocalStore:
         self.close()
 
 
-def open_store(folder: Path, *, create: bool = True, readonly: bool | None = False) -> LocalStore:
+def open_store(
+    folder: str | PathLike[str], *, create: bool = True, readonly: bool | None = False
+) -> LocalStore:
     """Open the store at `folder` (`<root>/.stepwell` or STEPWELL_STORE: the caller decides).
 
     With `create=False` or `readonly=True` a store that does not exist is an empty one in memory, so
@@ -136,6 +148,6 @@ def open_store(folder: Path, *, create: bool = True, readonly: bool | None = Fal
     planning wants it. Raises `StoreTooNew`, `StoreDamaged`, `StoreReadOnly`, `StoreOnNetwork`, `StoreBusy`,
     `DiskFull`.
     """
-    if folder.exists() and not folder.is_dir():
+    if exists(folder) and not isdir(folder):
         raise StoreDamaged(f"the store at `{folder}` is not a folder", fixes=[f"mv {folder} {folder}.other"])
     return LocalStore(folder, connect(folder, create=create, readonly=readonly))

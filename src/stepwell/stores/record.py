@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stepwell.kernel.events import (
     Event,
@@ -28,6 +28,7 @@ from stepwell.kernel.events import (
     StepReused,
     StepStarted,
 )
+from stepwell.kernel.graph import Graph
 from stepwell.kernel.plan import Decision, Plan, Reason
 from stepwell.kernel.ports import Logged, Made, Recorded, Result, Said
 from stepwell.stores.database import Database
@@ -97,7 +98,7 @@ def facts_of(
     return Facts(
         pipeline=graph.pipeline,
         params={name: plain(value, token) for name, value, token in graph.params},
-        nodes=[(node.id, *steps[node.step]) for node in graph.nodes],
+        nodes=_Named(graph, steps),
         started=started,
         skipped=[decision.node for decision in plan.decisions if decision.verb == "skip"],
         commit=commit,
@@ -106,6 +107,23 @@ def facts_of(
         wiring=wiring_of(graph, described(plan)),
         described=described,
     )
+
+
+class _Named(Sequence[tuple[str, str, str]]):
+    """The nodes of a graph as `Facts` has them, made when they are asked for: a graph may be large, and is there anyhow."""
+
+    def __init__(self, graph: Graph, steps: Sequence[tuple[str, str]]) -> None:
+        self._nodes, self._steps = graph.nodes, steps
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __iter__(self) -> Iterator[tuple[str, str, str]]:
+        return ((node.id, *self._steps[node.step]) for node in self._nodes)
+
+    def __getitem__(self, place: Any) -> Any:
+        node = self._nodes[place]
+        return (node.id, *self._steps[node.step])
 
 
 def plain(value: object, token: str) -> object:
@@ -139,7 +157,7 @@ class Record:
         self._lines = 0
         self._said: dict[int, int] = {}
         self._metrics: Metrics = {}
-        self._statuses: dict[int, str] = {}
+        self._statuses = [""] * len(facts.nodes)
         self._tries: dict[int, tuple[str, ...]] = {}
         self._ending: RunFinished | None = None
         self._grew = False
@@ -208,6 +226,7 @@ class Record:
         known = list(self._facts.nodes)
         known[node] = GONE
         self._facts = self._facts._replace(nodes=[*known, *nodes], skipped=[*self._facts.skipped, *skipped])
+        self._statuses += [""] * (len(self._facts.nodes) - len(known))
         self._grew = True
         self._database.touch()
 
@@ -368,7 +387,7 @@ class Record:
 
     def _write_end(self, connection: sqlite3.Connection, ending: RunFinished) -> None:
         counts: dict[str, int] = {}
-        for status in self._statuses.values():
+        for status in filter(None, self._statuses):
             counts[status] = counts.get(status, 0) + 1
         if self._facts.skipped:
             counts["skipped"] = len(self._facts.skipped)
@@ -393,7 +412,7 @@ class Record:
         """What the steps tagged the run with: those that have a result, as with metrics."""
         found = set(tags_of(connection, self._taken))
         for node, tags in self._recordings.tags().items():
-            if self._statuses.get(node) == "succeeded":
+            if self._statuses[node] == "succeeded":
                 found.update(tags)
         return sorted(found)
 

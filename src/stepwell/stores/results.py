@@ -3,7 +3,7 @@
 Results are never changed; a step that runs again adds one, and the newest of a key counts. What
 was kept here is known here at once; `commit` makes it durable and known to all.
 
-Speed: what was looked up is remembered, misses too while nobody else has written. `prefetch` loads
+Speed: what was looked up is remembered, misses too (`index.Late`). `prefetch` loads
 the results of a pipeline's last run in a few queries, so that a plan of ten thousand unchanged
 steps asks nothing more. In a store that was empty when it was opened, nothing is ever asked.
 """
@@ -14,6 +14,7 @@ import gc
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from json import loads
+from sys import intern
 from typing import Any
 
 from stepwell.errors import ArtifactGone, StoreDamaged
@@ -70,8 +71,6 @@ class Results:
         self._files: set[str] = set()  # keys of results with blobs that are files
         self._sites: dict[str, Result] = {}
         self._recent: dict[str, list[Result]] = {}
-        self._absent: set[str] = set()  # keys without a result
-        self._bare: set[str] = set()  # sites without a result
         self._shared: dict[int, Shared] = {}
         self._identities: dict[Shared, int] = {}
         self._parts: dict[str, Mapping[str, str]] = {}
@@ -101,11 +100,8 @@ class Results:
         found = self._known.get(key)
         if found is None:
             self._notice_others()
-            if self._complete or key in self._absent:
-                return None
-            row = self._newest_of(BY_KEY, _BY_KEY, key)
+            row = None if self._complete else self._newest_of(BY_KEY, _BY_KEY, key)
             if row is None:
-                self._absent.add(key)
                 return None
             found = self._unpacked(row)
             self._learn(found, row[0])
@@ -135,11 +131,8 @@ class Results:
         found = self._sites.get(site)
         if found is None:
             self._notice_others()
-            if self._complete or site in self._bare:
-                return None
-            row = self._newest_of(BY_SITE, _BY_SITE, site)
+            row = None if self._complete else self._newest_of(BY_SITE, _BY_SITE, site)
             if row is None:
-                self._bare.add(site)
                 return None
             found = self._sites[site] = self._unpacked(row)
         return found
@@ -210,7 +203,12 @@ class Results:
         """The row of the newest result that has a name: one that is in the index, or too new for that."""
         late = self._late.rows(index, name)
         rows = list(self._database.many(_BY_SEQ, late[-1:])) if late else []
-        return rows[0] if rows else self._database.row(sql, (name,))
+        if rows or not self._late.may_be_entered(index, name):
+            return rows[0] if rows else None
+        row = self._database.row(sql, (name,))
+        if row is None:
+            self._late.miss(index, name)
+        return row
 
     def _learn(self, found: Result, number: int) -> None:
         self._known[found.key] = found
@@ -248,7 +246,7 @@ class Results:
         try:
             _ = seconds + cpu + memory + made  # a text among them would be noticed much later
             fields = (
-                key, step, site, code, environment, unpack_pairs(inputs), unpack_outputs(outputs), run,
+                key, step, site, code, environment, unpack_pairs(inputs), unpack_outputs(outputs), intern(run),
                 seconds, cpu, memory, unpack_numbers(metrics) if metrics else (), "", variables,
                 unpack_pairs(observed) if observed else (), made,
             )  # fmt: skip
@@ -275,8 +273,6 @@ class Results:
         if version == self._version:
             return
         self._version = version
-        self._absent.clear()
-        self._bare.clear()
         self._recent.clear()
         self._late.moved()
         self._late_blobs.moved()
@@ -303,6 +299,7 @@ class Results:
             memory.clear()
         self._held_bytes = 0
         self._known.update((result.key, result) for result in self._kept)
+        self._late.renewed()
 
     def _checked(self, found: Result) -> Result:
         """The result with `lost` set if it is; one that another process has made again instead."""
@@ -336,7 +333,7 @@ class Results:
         """For each key, whether this run is to compute it; False while another living run does, or just did."""
         answers = self._leases.claim(keys, self._known.__contains__, self._late)
         if self._leases.made:  # others may have written too short a time ago for `_notice_others`
-            self._absent -= self._leases.made
+            self._late.moved()
             self._complete = False
         return answers
 
@@ -376,7 +373,6 @@ class Results:
         self._known[key] = result
         if self._horizon is not None:  # a run asks for no site: whoever does later finds it in the database
             self._sites.pop(result.site, None)
-            self._bare.discard(result.site)
         else:
             self._sites[result.site] = result
             recent = self._recent.get(result.step)

@@ -10,7 +10,9 @@ JSON, which begins with `[`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from json import JSONEncoder, loads
+from sys import intern
 from typing import Any
 
 from stepwell.kernel.ports import Artifact
@@ -18,6 +20,9 @@ from stepwell.kernel.ports import Artifact
 Pairs = tuple[tuple[str, str], ...]
 
 _new: Any = tuple.__new__  # a named tuple's own constructor takes twice as long
+
+shared = lru_cache(4096)(str)
+"""A text, or an equal one that was given of late: what several steps take is held once."""
 
 encode = JSONEncoder(separators=(",", ":")).encode
 """Compact JSON in ASCII; named tuples become lists; NaN and infinities as Python writes them."""
@@ -40,7 +45,11 @@ def unpack_pairs(text: str) -> Pairs:
         return ()
     if text[0] == "[":
         return tuple([(name, token) for name, token in loads(text)])
-    return tuple([line.partition("=")[::2] for line in text.split("\n")])  # type: ignore[misc]
+    pairs = []
+    for line in text.split("\n"):
+        name, _, token = line.partition("=")
+        pairs.append((intern(name), shared(token)))
+    return tuple(pairs)
 
 
 def pack_outputs(outputs: tuple[Artifact, ...]) -> str:
@@ -65,7 +74,7 @@ def unpack_outputs(text: str) -> tuple[Artifact, ...]:
     found = []
     for line in text.split("\n"):
         name, codec, digest, size, note = line.split(" ", 4)
-        found.append(_new(Artifact, (name, codec, digest, int(size), (), note)))
+        found.append(_new(Artifact, (intern(name), intern(codec), digest, int(size), (), note)))
     return tuple(found)
 
 

@@ -2,15 +2,18 @@
 
 row = checked(RunRow("r12", "churn", "succeeded", ...))      raises where something of it makes no sense
 row = damaged(12, "churn", 1763770000.0, None)               what is left of one that does not
-
-Annotations are values here, not texts (`from __future__ import annotations`): `NamedTuple` would compile each of them,
-and the first text that is compiled costs as much as all else that a list of runs loads.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
+from stepwell.named import NamedTuple
 from stepwell.stores.metrics import Metrics, Names
+
+TYPE_CHECKING = False  # as type checkers know it; `typing` is a tenth of what a list of runs costs
+if TYPE_CHECKING:
+    from typing import Any
 
 STATUSES = ("succeeded", "failed", "interrupted", "running")
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Container
 from json import dumps, loads
-from typing import NamedTuple
 
+from stepwell.named import NamedTuple
 from stepwell.stores.database import Database
 
 _FOOTING = (

@@ -117,22 +117,5 @@ def unreached(node: int, named: list[str], status: str) -> StepRow:
     """A step of which nothing but its status is known."""
     verb = "skip" if status == "skipped" else ""
     return StepRow(
-        node,
-        named[0],
-        named[1],
-        named[2],
-        status,
-        verb,
-        (),
-        None,
-        (),
-        (),
-        {},
-        None,
-        None,
-        None,
-        None,
-        (),
-        "",
-        None,
-    )
+        node, named[0], named[1], named[2], status, verb, (), None, (), (), {}, None, None, None, None, (), "", None,
+    )  # fmt: skip
