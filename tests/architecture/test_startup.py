@@ -66,7 +66,15 @@ def test_the_package_imports_nothing(tmp_path):
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["version"], ["--version"]])
 def test_help_and_version_import_next_to_nothing(tmp_path, words):
     assert of_command(tmp_path, *words) <= {
-        *("__future__", "gc", "stepwell", "stepwell.cli", "stepwell.cli.main", "stepwell.cli.verbs"),
+        *(
+            "__future__",
+            "atexit",
+            "gc",
+            "stepwell",
+            "stepwell.cli",
+            "stepwell.cli.main",
+            "stepwell.cli.verbs",
+        ),
         "stepwell.version",
     }
 

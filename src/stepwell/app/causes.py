@@ -6,9 +6,9 @@ for cause in causes(plan): print(cause.reason.text, named(ids of cause.nodes))
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from stepwell.kernel.plan import Plan, Reason
+from stepwell.named import NamedTuple
 
 PASSED_ON = frozenset(("cached", "same", "upstream", "unwanted"))
 """Kinds of reasons that start nothing: they say that nothing is to be done, or that another step has a cause."""

@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stepwell.app.contracts import contracts_for, references_for
 from stepwell.app.selecting import matching
@@ -39,6 +39,7 @@ from stepwell.errors import (
 )
 from stepwell.kernel.graph import Constant, Graph, Node, SourceDef, StepDef, leaves
 from stepwell.kernel.plan import Growth, Plan, Wanted
+from stepwell.named import NamedTuple
 from stepwell.plugins.registry import registry
 from stepwell.worker.kinds import claims, is_made, spec_of
 from stepwell.worker.secrets import Secret, any_made, check, inside

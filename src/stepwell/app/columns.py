@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from stepwell.app.queries import Queries
 from stepwell.author.annotations import plain, shape_of
@@ -12,6 +12,7 @@ from stepwell.author.trace import Attempt
 from stepwell.codecs.columns import Columns, declared, kinds_fit, listed
 from stepwell.errors import MissingColumn, StepwellError, WrongColumn, nearest
 from stepwell.kernel.graph import Binding, FromSource, FromStep, Node, Pack
+from stepwell.named import NamedTuple
 from stepwell.sources.memo import Memo
 
 if TYPE_CHECKING:

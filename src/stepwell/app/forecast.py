@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from stepwell.app.learnt import Estimate, Learnt
 from stepwell.kernel.graph import RESULT, Binding, Constant, FromSource, FromStep, Pack, dependencies, leaves
 from stepwell.kernel.plan import Decision, Plan
 from stepwell.kernel.ports import Result
+from stepwell.named import NamedTuple
 
 IDLE = ("cached", "skip", "blocked")
 """Decisions with which a step takes no time."""

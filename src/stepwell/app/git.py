@@ -5,7 +5,6 @@ Only asks: optional locks, hooks and file-system monitors of a repository that s
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Mapping
@@ -152,6 +151,8 @@ def _as_new(path: Path, name: str, data: bytes) -> bytes:
     rest = ["\\ No newline at end of file"] if lines[-1] else []
     lines = lines if lines[-1] else lines[:-1]
     a, b = _spelled(f"a/{name}"), _spelled(f"b/{name}")
+    import hashlib  # loads OpenSSL, and few commands come here
+
     blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
     mode = "100755" if os.access(path, os.X_OK) else "100644"
     head = [f"diff --git {a} {b}", f"new file mode {mode}", f"index 0000000..{blob[:7]}"]

@@ -8,7 +8,7 @@ news = learning.learn(more)                 what a dynamic call adds to it
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from stepwell.app.accepting import applied
 from stepwell.app.places import at
@@ -18,6 +18,7 @@ from stepwell.author.project import Loaded
 from stepwell.author.settings import settings_of
 from stepwell.kernel.graph import Graph, SourceDef
 from stepwell.kernel.plan import Identity, Pin
+from stepwell.named import NamedTuple
 from stepwell.stores.local import LocalStore
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from json import dumps, loads
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from stepwell.errors import StepOutOfMemory
 from stepwell.kernel.graph import Pack
 from stepwell.kernel.ports import Outside, Stored
+from stepwell.named import NamedTuple
 from stepwell.worker.bysteps import BySteps
 
 if TYPE_CHECKING:

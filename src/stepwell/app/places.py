@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from stepwell.stores.folder import store_folder
+from stepwell.stores.folder import store_folder, store_place
 
+TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `typing` and `pathlib`
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stepwell.stores.local import LocalStore
 
 __all__ = ["at", "store_folder", "stored"]
@@ -27,7 +28,9 @@ def at(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def stored(root: Path, *, looking: bool = False, create: bool = True, ghost: bool = False) -> LocalStore:
+def stored(
+    root: str | Path, *, looking: bool = False, create: bool = True, ghost: bool = False
+) -> LocalStore:
     """The project's store, open; to be used in a `with` block. With `ghost` that of its ghost runs.
 
     With `looking`, one that cannot be written is opened for reading. Without `create`, one that is
@@ -35,5 +38,5 @@ def stored(root: Path, *, looking: bool = False, create: bool = True, ghost: boo
     """
     from stepwell.stores.local import open_store  # an answer that is recalled needs only its folder
 
-    folder = store_folder(root) / "ghost" if ghost else store_folder(root)
+    folder = os.path.join(store_place(root), "ghost") if ghost else store_place(root)
     return open_store(folder, create=create, readonly=None if looking else False)

@@ -13,10 +13,10 @@ import json
 import os
 import re
 import sys
+from _blake2 import blake2b  # as `hashlib` has it, which loads OpenSSL first
 from collections.abc import Callable, Iterable, Mapping
-from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stepwell.author.fingerprint import Project
 from stepwell.author.fingerprint.environment import Remembered
@@ -25,6 +25,7 @@ from stepwell.author.settings import settings_of
 from stepwell.errors import NoRequirements, PlaceRefused, StepwellError
 from stepwell.kernel.graph import Graph, StepDef
 from stepwell.kernel.identity import digest
+from stepwell.named import NamedTuple
 from stepwell.worker.places import RESOLVED, place, runs_command_in_image
 
 if TYPE_CHECKING:

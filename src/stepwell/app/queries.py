@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stepwell.author.annotations import plain
 from stepwell.author.trace import Attempt
 from stepwell.codecs.columns import Columns
 from stepwell.errors import StepwellError
 from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Node
+from stepwell.named import NamedTuple
 from stepwell.worker.kinds import spec_of
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from stepwell.errors import NothingKept, NothingSelected, nearest
 from stepwell.kernel.graph import FromStep, Graph, dependencies, leaves
 from stepwell.kernel.plan import Plan, Wanted
+from stepwell.named import NamedTuple
 
 
 class Choice(NamedTuple):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from stepwell.app.checks import ALL, Checking, Selection
 from stepwell.app.contracts import contracts_for
@@ -35,6 +35,7 @@ from stepwell.errors import ArtifactGone, Interrupted, NothingSelected, Stepwell
 from stepwell.kernel.graph import DYNAMIC, FromStep, Graph, leaves
 from stepwell.kernel.plan import Growth, Known, Plan, Wanted, decide
 from stepwell.kernel.ports import Artifact, Engine, Store
+from stepwell.named import NamedTuple
 from stepwell.plugins.registry import registry
 from stepwell.stores.local import LocalStore
 from stepwell.worker.hiding import hidden

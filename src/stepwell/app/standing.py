@@ -27,12 +27,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from _blake2 import blake2b  # as `hashlib` has it, which loads OpenSSL first
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
 from json import dumps, loads  # bound before any code of a project runs, which may replace them
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from stepwell.named import NamedTuple
 from stepwell.stores.standing import Footing, footing, stands
 from stepwell.version import VERSION
 

@@ -17,7 +17,9 @@ from collections import Counter, abc
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Generic, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+
+from stepwell.named import NamedTuple
 
 
 class Shape(NamedTuple):

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from types import GenericAlias
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
 from stepwell.author.arguments import LONGEST, brief
@@ -21,6 +21,7 @@ from stepwell.author.where import is_library, line_of, user_line
 from stepwell.errors import BadArguments, BadReference, EdgeType, NoCodec, NotTaken, StepwellError
 from stepwell.kernel import graph as g
 from stepwell.kernel.identity import NotPlain, canonical, digest, token
+from stepwell.named import NamedTuple
 
 ATOMS = frozenset((type(None), bool, int, float, complex, str, bytes))
 """Exact types of values that hold nothing else."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from stepwell.author.fingerprint import Fingerprint, Project
 from stepwell.author.fingerprint.environment import LEVELS, Environment, Remembered, environment_token
@@ -17,6 +16,7 @@ from stepwell.errors import BadOption, nearest
 from stepwell.kernel.graph import DYNAMIC, Graph, StepDef
 from stepwell.kernel.identity import digest, variable_token
 from stepwell.kernel.plan import VERSION, Identity
+from stepwell.named import NamedTuple
 from stepwell.plugins.registry import registry
 from stepwell.worker import secrets
 from stepwell.worker.kinds import is_made, spec_of

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from stepwell.author.annotations import plain, show
 from stepwell.author.arguments import brief
@@ -35,6 +35,7 @@ from stepwell.author.params import (
 )
 from stepwell.author.settings import settings_of
 from stepwell.errors import BadParameter, BadParameterFile, SecretInTheOpen, UnknownParameter, nearest
+from stepwell.named import NamedTuple
 from stepwell.worker.secrets import mentions_secret
 
 if TYPE_CHECKING:

@@ -47,10 +47,11 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, TypedDict
 
 from stepwell.author.where import user_line
 from stepwell.errors import BadContainer, BadOption, BadPlace, nearest
+from stepwell.named import NamedTuple
 
 UNITS = {
     "": 1,

@@ -8,9 +8,10 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from stepwell.author.annotations import plain, required_keys, show
+from stepwell.named import NamedTuple
 
 ABSENT: Any = object()
 """In place of a value that is not there."""

@@ -11,11 +11,12 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from stepwell.author.arguments import brief, fitted, stars
 from stepwell.author.where import line_of, user_line
 from stepwell.errors import BadArguments, BadReplacement, NothingReplaced, StepwellError, nearest
+from stepwell.named import NamedTuple
 
 T = TypeVar("T")
 

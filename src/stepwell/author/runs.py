@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from stepwell.errors import StepError, StepwellError
 from stepwell.kernel.graph import Constant, FromSource, FromStep, leaves
 from stepwell.kernel.plan import Decision, Plan
 from stepwell.kernel.ports import Artifact
+from stepwell.named import NamedTuple
 from stepwell.plugins.registry import runner
 
 R = TypeVar("R")

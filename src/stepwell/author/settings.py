@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from stepwell.author.written import written_of
+from stepwell.named import NamedTuple
 
 NOTHING: Mapping[str, Any] = {}
 

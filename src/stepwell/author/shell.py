@@ -15,9 +15,10 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 from stepwell.author.root import root_of
+from stepwell.named import NamedTuple
 
 __all__ = [
     "Cell",

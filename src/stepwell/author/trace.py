@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from stepwell.author.annotations import Shape, fits, shape_of, show
 from stepwell.author.arguments import brief, fitted, stars
@@ -45,6 +45,7 @@ from stepwell.errors import (
 from stepwell.kernel import graph as g
 from stepwell.kernel.identity import NotPlain, token
 from stepwell.kernel.ports import FailedStep
+from stepwell.named import NamedTuple
 from stepwell.worker.secrets import sealed
 
 if TYPE_CHECKING:

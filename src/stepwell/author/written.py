@@ -17,10 +17,11 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from stepwell.author.where import short
 from stepwell.errors import BadSettings
+from stepwell.named import NamedTuple
 
 Kind = Literal["script", "stepwell", "pyproject"]
 

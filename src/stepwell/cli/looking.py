@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
-from pathlib import Path
+import os
 
 from stepwell.app.places import stored
-from stepwell.author.root import root_of
+from stepwell.author.root import root_at
+
+TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `pathlib`
+if TYPE_CHECKING:
+    from argparse import ArgumentTypeError
+    from pathlib import Path
 
 __all__ = ["count", "positive", "project_root", "size", "stored"]
 
 
 def project_root() -> Path:
     """The root of the project that a command is called in."""
-    return root_of(Path.cwd())
+    from pathlib import Path
+
+    return Path(root_at(os.getcwd()))
 
 
 def positive(text: str) -> int:
     """A word of the command line as a whole number, 1 or more; one that no list is as long as is a little smaller."""
     if not (text.isdecimal() and text.isascii()) or not text.strip("0"):
-        raise ArgumentTypeError(f"`{text[:40]}` is not a number, 1 or more")
+        raise _wrong(f"`{text[:40]}` is not a number, 1 or more")
     return int(text) if len(text) < 19 else 10**18
 
 
 def count(text: str) -> int:
     """A word of the command line as a number from 1 to 4096."""
     if not text.isdigit() or not 1 <= int(text) <= 4096:
-        raise ArgumentTypeError(f"`{text}` is not a number from 1 to 4096")
+        raise _wrong(f"`{text}` is not a number from 1 to 4096")
     return int(text)
 
 
@@ -38,4 +44,10 @@ def size(text: str) -> int:
     try:
         return checked({"memory": text}).memory
     except BadOption:
-        raise ArgumentTypeError(f"`{text[:40]}` is no size, such as 8GB or 512MiB") from None
+        raise _wrong(f"`{text[:40]}` is no size, such as 8GB or 512MiB") from None
+
+
+def _wrong(told: str) -> ArgumentTypeError:
+    from argparse import ArgumentTypeError
+
+    return ArgumentTypeError(told)

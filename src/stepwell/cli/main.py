@@ -13,8 +13,10 @@ TYPE_CHECKING = False  # as type checkers know it; importing `typing` would take
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
+    from types import SimpleNamespace
     from typing import Any
 
+    from stepwell.cli.plainly import Plainly
     from stepwell.errors import StepwellError, UsageError
 
 USAGE = """\
@@ -155,14 +157,12 @@ def _dispatch(words: list[str]) -> int:
         raise UsageError(f"there is no verb `{verb}`", fixes=fixes)
     if verb == "version" and not words:
         return _version(words)
-    from importlib import import_module
-
     asking = None
     if verb in ("plan", "run"):
         asking, code = _recalled(verb, words)
         if code is not None:
             return code
-    module = import_module(f"stepwell.cli.{_MODULES.get(verb, verb)}")
+    module = __import__(f"stepwell.cli.{_MODULES.get(verb, verb)}", fromlist=("run",))  # without `importlib`
     options = _parse(verb, module, words)
     _enter(options.folder)
     options.asked = asking
@@ -240,16 +240,26 @@ def _version(words: Sequence[str]) -> int:
     return 0
 
 
-def _parse(verb: str, module: Any, words: list[str]) -> Namespace:
-    from argparse import ArgumentParser
+def _parse(verb: str, module: Any, words: list[str]) -> Namespace | SimpleNamespace:
+    words = _joined(words)
+    if "argparse" not in sys.modules:  # a verb that does without
+        from stepwell.cli.plainly import Plainly
 
-    class Parser(ArgumentParser):
+        plain = Plainly()
+        _declare(plain, module)
+        found = plain.read(words)
+        if found is not None:
+            return found
+    import argparse
+
+    class Parser(argparse.ArgumentParser):
         def error(self, message: str) -> Any:
             raise _usage(self, verb, message)
 
         def print_help(self, file: Any = None) -> None:
             _show_help(self.format_help().rstrip("\n"), words)
 
+    argparse._ = str  # type: ignore[attr-defined]  # else it looks for translations, with `locale`
     parser = Parser(
         prog=f"stepwell {verb}",
         description=VERBS[verb],
@@ -257,10 +267,15 @@ def _parse(verb: str, module: Any, words: list[str]) -> Namespace:
         formatter_class=_formatter,
         allow_abbrev=False,
     )
+    _declare(parser, module)
+    return parser.parse_intermixed_args(words)
+
+
+def _declare(parser: ArgumentParser | Plainly, module: Any) -> None:
+    """The arguments of every verb, and those of this one."""
     parser.add_argument("-C", "--directory", dest="folder", metavar="DIR", help="work in another folder")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     module.arguments(parser)
-    return parser.parse_intermixed_args(_joined(words))
 
 
 def _joined(words: Sequence[str]) -> list[str]:

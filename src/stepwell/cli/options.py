@@ -6,7 +6,6 @@ import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from stepwell.app.aiming import around, load_inside, missed, narrowed
 from stepwell.app.checks import Selection
@@ -19,6 +18,7 @@ from stepwell.author.project import Loaded, find, load
 from stepwell.cli.looking import count
 from stepwell.cli.sweep_words import sweep_arguments
 from stepwell.errors import NothingSelected, StepwellError, UsageError
+from stepwell.named import NamedTuple
 from stepwell.stores.local import LocalStore
 
 _SETTING = re.compile(r"[^\W\d]\w*(\.\w+)*=", re.UNICODE)

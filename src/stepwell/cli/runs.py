@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from argparse import ArgumentParser, Namespace
 
+from stepwell import errors
 from stepwell.app.plaindata import number, plain
-from stepwell.cli.looking import positive, project_root, stored
+from stepwell.author.root import root_at
+from stepwell.cli.looking import positive, stored
 from stepwell.cli.statuses import COLOUR, say_damaged
 from stepwell.cli.text import clean, given, named, paint, pairs, print_json, seconds, table
-from stepwell.errors import UnknownPipeline, nearest
 from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
 from stepwell.stores.runrow import split, took_together
+
+TYPE_CHECKING = False  # as type checkers know it: a list of runs does without `argparse` (`cli.plainly`)
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
 
 EXAMPLES = """exit code: 0, or 6 where the record of a run is damaged: the others are listed, and it is said which one is"""
 
@@ -40,7 +45,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """List and print."""
-    with stored(project_root(), looking=True, create=False) as store:
+    with stored(root_at(os.getcwd()), looking=True, create=False) as store:
         shown = options.limit or (None if options.json or not sys.stdout.isatty() else 20)
         rows, damaged = _rows(store, options, shown)
         if options.pipeline and not rows and not _picky(options):
@@ -78,11 +83,11 @@ def _rows(store: LocalStore, options: Namespace, limit: int | None) -> tuple[lis
     return rows, split(rows)[1]
 
 
-def _unknown_pipeline(name: str, known: list[str]) -> UnknownPipeline:
-    hint = nearest(name, known)
+def _unknown_pipeline(name: str, known: list[str]) -> errors.UnknownPipeline:
+    hint = errors.nearest(name, known)
     fixes = [f"did you mean `{hint}`?"] if hint else []
     told = f"runs are of: {', '.join(known)}" if known else "there is no run yet: stepwell run"
-    return UnknownPipeline(f"no run is of a pipeline `{name}`", fixes=[*fixes, told])
+    return errors.UnknownPipeline(f"no run is of a pipeline `{name}`", fixes=[*fixes, told])
 
 
 def run_row(row: RunRow) -> dict[str, object]:

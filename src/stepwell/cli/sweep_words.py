@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stepwell.app.session import Settings
 from stepwell.author.project import Loaded
@@ -13,6 +13,7 @@ from stepwell.cli.looking import positive
 from stepwell.cli.statuses import COLOUR
 from stepwell.cli.text import clean, given, named, number, paint, print_json, seconds, short, table, typed
 from stepwell.errors import UsageError
+from stepwell.named import NamedTuple
 from stepwell.stores.local import LocalStore
 from stepwell.stores.metrics import shared
 

@@ -9,7 +9,10 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from json import JSONEncoder as _Encoder
-from typing import Any, TextIO
+
+TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `typing`
+if TYPE_CHECKING:
+    from typing import Any, TextIO
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2", "bold": "1"}
 

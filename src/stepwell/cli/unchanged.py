@@ -15,13 +15,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stepwell.app.places import store_folder
 from stepwell.app.standing import Standing, keep, question, recall, renew
 from stepwell.author.root import root_of
 from stepwell.cli.text import coloured, columns, first_line, last_line
 from stepwell.errors import StepwellError
+from stepwell.named import NamedTuple
 
 if TYPE_CHECKING:
     from stepwell.app.progress import Progress

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from stepwell.errors import BadSource, nearest
+from stepwell.named import NamedTuple
 
 DATABASES = ("sqlite", "duckdb", "postgresql", "postgres")
 SCHEMES = ("file", "package", "release", "https", "http", "s3", *DATABASES)

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 import struct
+from _blake2 import blake2b  # as `hashlib` has it, which loads OpenSSL first
 from array import array
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from stepwell.errors import EmptySource, UnreadableSource

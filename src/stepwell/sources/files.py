@@ -14,10 +14,10 @@ from __future__ import annotations
 import marshal
 import os
 import stat
+from _blake2 import blake2b  # as `hashlib` has it, which loads OpenSSL first
 from array import array
 from collections.abc import Iterable
 from functools import cached_property
-from hashlib import blake2b
 from itertools import chain
 from typing import NamedTuple
 

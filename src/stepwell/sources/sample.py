@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from _blake2 import blake2b  # as `hashlib` has it, which loads OpenSSL first
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
 from pathlib import Path
 from time import time_ns
 from typing import IO, Any, NamedTuple

@@ -13,10 +13,11 @@ import stat
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from stepwell.kernel import identity
 from stepwell.kernel.identity import MOVING
+from stepwell.named import NamedTuple
 from stepwell.worker import world as worlds
 from stepwell.worker.secrets import variable_token
 from stepwell.worker.world import SEPARATOR

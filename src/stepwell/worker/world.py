@@ -21,8 +21,8 @@ from __future__ import annotations
 import os
 import stat
 import time
+from _blake2 import blake2b  # as `hashlib` has it, which loads OpenSSL first
 from collections.abc import Collection, Iterable
-from hashlib import blake2b
 from pathlib import Path
 
 from stepwell.errors import EmptySource, UnreadableSource

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+
+from stepwell.named import NamedTuple
 
 __all__ = ["Rules", "canonical", "has_docstring"]
 

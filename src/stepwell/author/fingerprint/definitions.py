@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ast
 import copy
-from typing import NamedTuple
 
 from stepwell.author.fingerprint.canonical import canonical
 from stepwell.author.fingerprint.modules import Module, spans
 from stepwell.author.fingerprint.resolve import WHOLE, Key, Reach, Resolver
 from stepwell.author.fingerprint.scopes import FUNCTIONS, Import, Reading, Use, read, root_chain
 from stepwell.kernel.identity import digest
+from stepwell.named import NamedTuple
 
 __all__ = ["Definition", "Node", "signature"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from stepwell.author.fingerprint.scopes import FUNCTIONS, MUTATORS, Import, Use, bound_names, root_chain
+from stepwell.named import NamedTuple
 
 __all__ = [
     "Mention",

@@ -23,11 +23,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from json import dumps, loads
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from stepwell.author.fingerprint.markers import normal
 from stepwell.kernel.identity import digest
+from stepwell.named import NamedTuple
 
 __all__ = ["Facts", "Installed"]
 

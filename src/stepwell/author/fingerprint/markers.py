@@ -13,7 +13,9 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
+
+from stepwell.named import NamedTuple
 
 __all__ = ["Requirement", "holds", "parsed"]
 

@@ -14,9 +14,9 @@ from collections.abc import Container, Iterator
 from functools import cached_property
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import NamedTuple
 
 from stepwell.author.fingerprint.installed import Installed
+from stepwell.named import NamedTuple
 
 __all__ = ["Found", "Places"]
 

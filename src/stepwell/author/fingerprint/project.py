@@ -16,7 +16,6 @@ import os
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from stepwell.author.fingerprint.definitions import Definition, Node, signature
 from stepwell.author.fingerprint.effects import Effects
@@ -38,6 +37,7 @@ from stepwell.author.fingerprint.resolve import (
 from stepwell.author.fingerprint.scopes import Import, Reading, Use, root_chain
 from stepwell.errors import BadStep, NotInAFile
 from stepwell.kernel.identity import digest
+from stepwell.named import NamedTuple
 
 __all__ = ["FORMAT", "Fingerprint", "Project"]
 

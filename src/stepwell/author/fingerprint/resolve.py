@@ -12,13 +12,13 @@ import ast
 import builtins
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from stepwell.author.fingerprint.canonical import Rules
 from stepwell.author.fingerprint.modules import Module
 from stepwell.author.fingerprint.places import Places
 from stepwell.author.fingerprint.scopes import COMPUTED, FUNCTIONS, Import, Use, root_chain
 from stepwell.errors import CannotImport
+from stepwell.named import NamedTuple
 
 __all__ = ["BINARY", "DOCSTRING", "EFFECTS", "STARS", "WHOLE", "Key", "Reach", "Resolver"]
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+
+from stepwell.named import NamedTuple
 
 __all__ = [
     "COMPUTED",

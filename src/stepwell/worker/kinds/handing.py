@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import mmap
 import shutil
-from hashlib import blake2b
+from _blake2 import blake2b  # as `hashlib` has it, which loads OpenSSL first
 from pathlib import Path
 from typing import Any
 
