@@ -40,18 +40,19 @@ def test_words_to_targets(project):
     project.write(ONE, "flows/train.py")
     project.write(ONE, "src/pack/__init__.py")
     (root / "stepwell.toml").touch()
-    targets = [find(word, root)[1:] for word in ("", "squares", "pipeline.py", "pipeline.py:squares")]
-    assert targets == [
-        ("pipeline", "", root / "pipeline.py"),
-        ("pipeline", "squares", root / "pipeline.py"),
-        ("pipeline", "", root / "pipeline.py"),
-        ("pipeline", "squares", root / "pipeline.py"),
+    words = ("", "squares", "pipeline.py", "pipeline.py:squares")
+    assert [find(word, root)[1:] for word in words] == [
+        ("pipeline", "", root / "pipeline.py", ""),
+        ("pipeline", "squares", root / "pipeline.py", "squares"),
+        ("pipeline", "", root / "pipeline.py", "pipeline.py"),
+        ("pipeline", "squares", root / "pipeline.py", "pipeline.py:squares"),
     ]
-    assert find("flows/train.py", root) == (root, "flows.train", "", root / "flows/train.py")
+    train = "flows/train.py"
+    assert find(train, root) == (root, "flows.train", "", root / train, train)
     assert find("train.py:main", root / "flows").module == "flows.train"
     assert find(str(root / "flows/train.py"), Path("/")).root == root
     assert find("src/pack/__init__.py", root).module == "pack"
-    assert find("pack:main", root) == (root, "pack", "main", None)
+    assert find("pack:main", root) == (root, "pack", "main", None, "pack:main")
 
 
 def test_modules_and_packages_can_be_named(project):
