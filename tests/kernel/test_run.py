@@ -848,7 +848,6 @@ def test_a_call_that_is_forced_is_not_taken_for_an_equal_one_that_may_not_run():
     source, call = (0, 0, [], []), (1, 0, [0], [])
     program = Program([source, call, call], (0, 1, 2))
     lab = program.lab()
-    program.define(lab)
     first = lab.run(program.graph(lab))
     before = {result.key for result in lab.store._shared.results}
     lab.lose(first, "n0")
@@ -859,10 +858,21 @@ def test_a_call_that_is_forced_is_not_taken_for_an_equal_one_that_may_not_run():
     assert "n2" in outcome.ran
 
 
+def test_a_forced_call_that_comes_after_an_equal_one_does_not_wait_for_itself():
+    program = Program([(0, 1, [], []), (0, 1, [], [0])], (0, 0, 0))
+    lab = program.lab()
+    first = lab.run(program.graph(lab))
+    before = {result.key for result in lab.store._shared.results}
+    lab.lose(first, "n0")
+    plan = lab.plan(program.graph(lab), force=["n1"])
+    outcome = lab.run(plan)
+    assert outcome.status == "succeeded"
+    check_against_plan(plan, outcome, before)
+
+
 def test_a_plan_of_what_is_up_to_date_holds_no_text_twice():
     program = Program([(0, 0, [], []), (1, 0, [0], [])], (0, 1, 2))
     lab = program.lab()
-    program.define(lab)
     lab.run(program.graph(lab))
     for decision in lab.plan(program.graph(lab)).decisions:
         assert decision.verb == "cached"

@@ -143,8 +143,8 @@ class _Drive:
         self.flying: dict[int, Decision] = {}
         self.started: set[int] = set()
         self.stale: set[int] = set()  # open, and to be judged again: something before gave something else
-        # By key: the node that is to make the result, or has made it; at first as planned.
-        self.makers = {d.key: d.node for d in plan.decisions if d.verb == "run" and d.key is not None}
+        # By key: the node that is to make the result, or has made it; at first as planned, of several the first.
+        self.makers = {d.key: d.node for d in reversed(plan.decisions) if d.verb == "run" and d.key}
         self.twins: dict[int, list[int]] = {}  # by maker: the nodes that wait for the same result
         self.repairs: dict[int, _Repair] = {}  # by the node whose result was lost
         self.repaired: dict[int, int] = {}  # how often
