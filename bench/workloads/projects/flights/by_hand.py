@@ -41,7 +41,10 @@ def source(uri, kind, *, sample=None, **options):
 nothing = types.ModuleType("stepwell")
 nothing.step, nothing.source, nothing.pipeline = keep, source, lambda function: function
 nothing.log = types.SimpleNamespace(metric=lambda name, value: None)
-sys.modules["stepwell"] = nothing
+roles = types.ModuleType("stepwell.ml")
+roles.trainer = keep
+roles.splitter = roles.predictor = roles.evaluator = lambda **_options: keep
+sys.modules |= {"stepwell": nothing, "stepwell.ml": roles}
 
 import pipeline as example  # noqa: E402
 
