@@ -31,6 +31,7 @@ from stepwell.stores.collect import (
     told,
 )
 from stepwell.stores.local import open_store
+from stepwell.stores.record import Facts as Begun
 from stepwell.stores.trash import batches, empty, remove, undo
 from stepwell.stores.verify import verify
 from stepwell.testing.contracts import result_of
@@ -136,8 +137,6 @@ def record(folder, *names, pipeline="p", fail=False, end=True):
 
 
 def recorded(store, names, pipeline="p", *, fail=False, end=True):
-    from stepwell.stores.record import Facts as Begun
-
     run = store.begin(Begun(pipeline, {}, [(name, name, f"p:{name}") for name in names], 0.0))
     for i, name in enumerate(names):
         key = result_of(name).key
@@ -505,6 +504,20 @@ def test_what_was_shown_and_made_again_stays_with_its_blobs(old, folder):
         assert all(step.result for step in store.runs.steps("r4"))
 
 
+def test_a_run_during_which_others_undo_keeps_its_record_of_what_it_reused(old, folder):
+    collected(old)
+    with open_store(folder) as store:
+        run = store.begin(Begun("p", {}, [(name, name, f"p:{name}") for name in ("c", "b")], 0.0))
+        for node, name in enumerate(("c", "b")):
+            if name == "b":
+                assert undo(old)
+            found = store.results.result(result_of(name).key)
+            run.add(StepReused(node, Decision(node, "cached", (Reason("cached", ""),), found.key), found))
+        run.add(RunFinished("succeeded", 1.0))
+        found = [step.result.step for step in store.runs.steps(run.run) if step.result]
+        assert found == ["p:c", "p:b"]
+
+
 def lacking(store, names):
     """The steps of a run that is going on whose results, which it made or reused, are not there to the last byte."""
     found = []
@@ -528,7 +541,8 @@ def test_four_processes_run_and_collect_at_once(folder):
         assert store.database.check(quick=False) == []
         assert verify(store) == []
         for run in store.runs.runs():
-            assert all(step.result and not step.result.lost for step in store.runs.steps(run.run)), run
+            wrong = [step for step in store.runs.steps(run.run) if not step.result or step.result.lost]
+            assert not wrong, (run, wrong)
         undo(store)
         assert verify(store) == []
 

@@ -283,19 +283,15 @@ class Results:
         self._notice_removals(self._database.row(_REMOVALS))
 
     def _notice_removals(self, counter: tuple[int, ...] | None) -> None:
-        """Forget what is known of the past if `gc` took something away since it was read; not what is new here."""
+        """Forget what is known of the past if `gc` took something away, or back, since it was read; not what is new here.
+
+        Numbers stay: none is ever used twice, and a run that is going on, during which things may be brought
+        back, has yet to write those of what it reused.
+        """
         before, self._removals = self._removals, counter[0] if counter else 0
         if before == self._removals:
             return
-        for memory in (
-            self._known,
-            self._numbers,
-            self._older,
-            self._files,
-            self._sites,
-            self._recent,
-            self._held,
-        ):
+        for memory in (self._known, self._sites, self._recent, self._held):
             memory.clear()
         self._held_bytes = 0
         self._known.update((result.key, result) for result in self._kept)
