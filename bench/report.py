@@ -1,8 +1,9 @@
-"""The results: a file of bench/results for each workload, which has every sample, and bench/RESULTS.md, which people read."""
+"""The results: bench/RESULTS.md, which people read, and bench/results.json, which has every sample of this checkout."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,7 @@ from measure import HAS_PROC, Sample
 from workloads.shape import Budget, Row, Workload
 
 HERE = Path(__file__).resolve().parent
-SAMPLES = HERE / "results"
+JSON = HERE / "results.json"
 MARKDOWN = HERE / "RESULTS.md"
 PLOT = HERE / "layered.svg"
 MANY = 6
@@ -23,6 +24,8 @@ MANY = 6
 
 SHOWN = """\
 ![CPU seconds of each tool on layered graphs of 100 to 100,000 steps](layered.svg)
+
+The picture is of when all sizes were measured last; each table says when it was.
 """
 
 HEAD = """\
@@ -63,7 +66,7 @@ class Measured:
 def document(
     workload: Workload, measured: Sequence[Measured], place: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
-    """All that was measured of one workload: what its file in bench/results holds."""
+    """One workload's part of results.json."""
     some = in_phases([one for one in measured if one.samples])
     failed = [
         f"{one.contender}, {one.phase}: {one.problem}" for one in measured if one.problem and not one.samples
@@ -152,19 +155,29 @@ def held(budget: Budget, rows: Mapping[tuple[str, str], Row]) -> dict[str, Any]:
 
 
 def read() -> dict[str, Any]:
-    """What was measured last of each workload, by its name."""
-    return {file.stem: json.loads(file.read_text()) for file in sorted(SAMPLES.glob("*.json"))}
+    """The workloads that were measured in this checkout."""
+    return json.loads(JSON.read_text()) if JSON.exists() else {}
 
 
-def write(workloads: Mapping[str, Any]) -> None:
-    """Write all files; each is replaced as a whole, so that an interruption leaves the old or the new."""
-    SAMPLES.mkdir(exist_ok=True)
-    for name, workload in workloads.items():
-        replace(SAMPLES / f"{name}.json", json.dumps(workload, indent=1, ensure_ascii=False) + "\n")
-    picture = plot.layered(workloads)
-    if picture:
-        replace(PLOT, picture)
-    replace(MARKDOWN, "\n".join([HEAD, *([SHOWN] if picture else []), *map(table, workloads.values())]))
+def write(workloads: Mapping[str, Any], titles: Sequence[str]) -> None:
+    """Write all files; each is replaced as a whole, so that an interruption leaves the old or the new.
+
+    A workload of these titles that was not measured in this checkout keeps the section that it has. The picture is of
+    all sizes or stays as it was.
+    """
+    replace(JSON, json.dumps(workloads, indent=1, ensure_ascii=False) + "\n")
+    if all(f"layered-{size}" in workloads for size in plot.COLOURS):
+        replace(PLOT, plot.layered(workloads))
+    found = sections() | {workload["title"]: table(workload) for workload in workloads.values()}
+    picture = [SHOWN] if PLOT.exists() else []
+    replace(MARKDOWN, "\n".join([HEAD, *picture, *[found[title] for title in titles if title in found]]))
+
+
+def sections() -> dict[str, str]:
+    """The sections of RESULTS.md, by their titles."""
+    text = MARKDOWN.read_text() if MARKDOWN.exists() else ""
+    parts = ["## " + part.rstrip("\n") + "\n" for part in re.split("^## ", text, flags=re.MULTILINE)[1:]]
+    return {part[3:].partition("\n")[0]: part for part in parts}
 
 
 def replace(file: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Time Stepwell and its peers side by side, and write bench/RESULTS.md and bench/results.
+"""Time Stepwell and its peers side by side, and write bench/RESULTS.md and bench/results.json.
 
     make bench
     python bench/run.py --only layered-1000
@@ -73,6 +73,7 @@ def main() -> int:
     compile_all()
     saved = not (options.quick or options.tools)  # a part of a table is no table: ratios are of one run
     known = read() if saved else {}
+    titles = [make(quick=False).title for make in WORKLOADS.values()]
     right = True
     with tempfile.TemporaryDirectory(prefix="stepwell-bench-", dir=options.folder) as temporary:
         folder = Path(temporary).resolve()
@@ -84,7 +85,7 @@ def main() -> int:
             known[name] = document(workload, rows, place, datetime.now(UTC))
             print(table(known[name]), flush=True)
             if saved:
-                write({name: known[name] for name in WORKLOADS if name in known})
+                write({name: known[name] for name in WORKLOADS if name in known}, titles)
     return 0 if right else 1
 
 

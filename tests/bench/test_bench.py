@@ -338,14 +338,22 @@ def test_files_are_replaced_as_a_whole(bench, tmp_path):
     assert file.read_text() == "new"
 
 
-def test_what_was_not_measured_now_keeps_what_it_had(bench, tmp_path, monkeypatch):
-    for name, place in {"SAMPLES": "results", "MARKDOWN": "RESULTS.md", "PLOT": "layered.svg"}.items():
+def test_what_was_not_measured_here_keeps_its_section(bench, tmp_path, monkeypatch):
+    for name, place in {"JSON": "results.json", "MARKDOWN": "RESULTS.md", "PLOT": "layered.svg"}.items():
         monkeypatch.setattr(bench.report, name, tmp_path / place)
+    titles = ["First", "Second", "Third"]
     first = document(bench, [measured(bench, "ninja", "cold", 4.0)], title="First")
-    bench.report.write({"first": first})
-    second = document(bench, [measured(bench, "ninja", "cold", 2.0)], title="Second")
-    known = bench.report.read()
-    bench.report.write({**known, "second": second})
-    assert bench.report.read() == {"first": first, "second": second}
-    text = (tmp_path / "RESULTS.md").read_text()
-    assert text.index("## First") < text.index("## Second")
+    third = document(bench, [measured(bench, "ninja", "cold", 3.0)], title="Third")
+    old = document(bench, [measured(bench, "ninja", "cold", 2.0)], title="Gone")
+    bench.report.write({"third": third, "first": first}, titles)
+    bench.report.write({"gone": old}, [*titles, "Gone"])
+    (tmp_path / "results.json").unlink()  # another checkout, which has what is in git
+    assert bench.report.read() == {}
+    before = bench.report.sections()
+    second = document(bench, [measured(bench, "ninja", "cold", 1.0)], title="Second")
+    bench.report.write({"second": second}, titles)
+    assert bench.report.read() == {"second": second}
+    after = bench.report.sections()
+    assert list(after) == titles  # in their order, without what is no workload any more
+    assert (after["First"], after["Third"]) == (before["First"], before["Third"])
+    assert "1 (1–1)" in after["Second"]
