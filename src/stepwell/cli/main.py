@@ -250,16 +250,15 @@ def _parse(verb: str, module: Any, words: list[str]) -> Namespace | SimpleNamesp
         found = plain.read(words)
         if found is not None:
             return found
-    import argparse
+    from argparse import ArgumentParser
 
-    class Parser(argparse.ArgumentParser):
+    class Parser(ArgumentParser):
         def error(self, message: str) -> Any:
             raise _usage(self, verb, message)
 
         def print_help(self, file: Any = None) -> None:
             _show_help(self.format_help().rstrip("\n"), words)
 
-    argparse._ = str  # type: ignore[attr-defined]  # else it looks for translations, with `locale`
     parser = Parser(
         prog=f"stepwell {verb}",
         description=VERBS[verb],
