@@ -110,7 +110,7 @@ $(UV_READY): scripts/bootstrap.py
 # The demo leaves out the tools for development; --inexact keeps them where they already are.
 $(DEMO_READY): $(UV_READY) $(LOCK)
 	@echo "installing the demo's libraries from uv.lock into .venv"
-	@$(UV) sync --frozen --inexact --no-default-groups --group demo --quiet --python .tools/bin/python
+	@$(UV) sync --frozen --inexact --no-default-groups --group demo --quiet --compile-bytecode --python .tools/bin/python
 	@touch $@
 
 $(DEV_READY): $(UV_READY) $(LOCK)
