@@ -30,7 +30,7 @@ from stepwell.app.reasons import Differences
 from stepwell.app.selecting import EVERYTHING, Choice, chosen, kept_notes
 from stepwell.author.identities import Identified
 from stepwell.author.layers import Origin
-from stepwell.author.project import Loaded
+from stepwell.author.project import Loaded, Target, importer_for
 from stepwell.errors import ArtifactGone, Interrupted, NothingSelected, StepwellError, UnknownStep, UsageError
 from stepwell.kernel.graph import DYNAMIC, FromStep, Graph, leaves
 from stepwell.kernel.plan import Growth, Known, Plan, Wanted, decide
@@ -46,6 +46,7 @@ from stepwell.worker.world import World
 if TYPE_CHECKING:
     from stepwell.app.ghost import Ghost
     from stepwell.app.runfile import Taken
+    from stepwell.engines.ahead import Ahead
     from stepwell.kernel.events import Event
     from stepwell.sources.memo import Memo  # what goes in as bytes comes out as bytes
     from stepwell.sources.pin import Pinned
@@ -63,6 +64,7 @@ class Settings(NamedTuple):
     `selection` says which steps are meant; names among its `only` that are checks' are added to `checks`.
     `on_success` and `on_failure` are commands and addresses that are told of its end (`app.hooks`).
     `memory` is how many bytes the steps that run at once may need together (0: what the machine has).
+    `ahead` may hold a template of workers that has begun already (`started_ahead`).
     `frozen` takes the content of every source from the lock, whatever is there now, but of those that `upgrade` names.
     """
 
@@ -81,6 +83,7 @@ class Settings(NamedTuple):
     memory: int = 0
     frozen: bool = False
     upgrade: tuple[str, ...] = ()
+    ahead: Ahead | None = None
 
 
 DEFAULTS = Settings()
@@ -360,6 +363,22 @@ def _forced(graph: Graph, names: tuple[str, ...]) -> frozenset[int]:
     return frozenset(node for name in names for node in matching(graph, name) or step_named(graph, name))
 
 
+@contextlib.contextmanager
+def started_ahead(target: Target, settings: Settings = DEFAULTS) -> Iterator[Settings]:
+    """The settings with a template of workers that imports libraries meanwhile: for what is loaded, planned and run within.
+
+    Raises what finding a project's modules raises.
+    """
+    if settings.in_process:
+        yield settings
+        return
+    from stepwell.engines.ahead import Ahead  # a plan does without
+
+    importer = importer_for(target.root)
+    with Ahead(target.root, importer.roots, target.module, settings.jobs) as ahead:
+        yield settings._replace(ahead=ahead)
+
+
 class Recording(Protocol):
     """The record of what is driven, while it lasts. `run` is its id."""
 
@@ -535,7 +554,7 @@ def _engine(work: Work, settings: Settings, learnt: Learnt | None = None) -> Any
     modules = sorted({step.module for step in work.graph.steps if not is_made(step)})
     return registry.engine("local")(
         **common, jobs=settings.jobs, roots=roots, preload=modules, strict=settings.strict,
-        memory=settings.memory, expect=learnt.need if learnt is not None else None,
+        memory=settings.memory, expect=learnt.need if learnt is not None else None, ahead=settings.ahead,
     )  # fmt: skip
 
 

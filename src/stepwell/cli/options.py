@@ -14,7 +14,7 @@ from stepwell.app.places import stored
 from stepwell.app.selecting import Choice
 from stepwell.app.session import DEFAULTS, Settings, Work, prepare, with_the_rest
 from stepwell.author.layers import COMMAND
-from stepwell.author.project import Loaded, find, load
+from stepwell.author.project import Loaded, Target, find, load
 from stepwell.cli.looking import count
 from stepwell.cli.sweep_words import sweep_arguments
 from stepwell.errors import NothingSelected, StepwellError, UsageError
@@ -147,13 +147,18 @@ def _tags(text: str) -> list[str]:
     return [f"tag:{name}" for name in _names(text)]
 
 
-def loaded(plain: Sequence[str], *, inside: bool = False) -> Loaded:
-    """The pipeline that the words name, or the default one; with `inside` also a section or endpoint of that."""
+def aimed(plain: Sequence[str]) -> Target:
+    """What the words that are no `name=value` mean. Raises `NoPipelineFile`, `UsageError`."""
     if len(plain) > 1:
         raise UsageError(
             f"two pipelines are named: {plain[0]} and {plain[1]}", fixes=["parameters are written name=value"]
         )
-    target = find(plain[0] if plain else "", Path.cwd())
+    return find(plain[0] if plain else "", Path.cwd())
+
+
+def loaded(plain: Sequence[str], *, inside: bool = False) -> Loaded:
+    """The pipeline that the words name, or the default one; with `inside` also a section or endpoint of that."""
+    target = aimed(plain)
     return load_inside(target) if inside else load(target)
 
 
@@ -194,6 +199,7 @@ def planned(
 
 __all__ = [
     "Words",
+    "aimed",
     "loaded",
     "params_argument",
     "pipeline_arguments",

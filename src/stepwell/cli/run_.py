@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from stepwell.app.aiming import load_inside
 from stepwell.app.calls import finish
 from stepwell.app.documents import run_document
 from stepwell.app.parameters import origins_document, origins_line
 from stepwell.app.saved import Saved, load_saved, refuse_if_moved
 from stepwell.app.selecting import refuse_lacking
-from stepwell.app.session import Work
+from stepwell.app.session import Settings, Work, started_ahead
+from stepwell.author.project import Loaded
 from stepwell.cli import plan
 from stepwell.cli.doubled import Doubled, twice_line
 from stepwell.cli.looking import positive, size
-from stepwell.cli.options import Words, loaded, pipeline_arguments, planned, settings, stored, words
+from stepwell.cli.options import Words, aimed, pipeline_arguments, planned, settings, stored, words
 from stepwell.cli.sweep_words import refuse_beside, run_sweep, sweeps
 from stepwell.cli.text import clean, print_json
 from stepwell.cli.unchanged import ASKED, keep_run
@@ -155,14 +159,23 @@ def _run(options: Namespace, given: Words) -> int:
         given, sets = given._replace(settings=saved.settings), saved.sets
     if options.lock:
         _interface_first(given)
-    found = loaded(given.plain, inside=True)
-    if sweeps(options):
-        refuse_beside(options, "plan", "ghost", "lock", "locked")
-        with stored(found.target.root) as store:
-            return EXIT[run_sweep(options, found, given.settings, store, how)]
+    target = aimed(given.plain)
+    with started_ahead(target, how) as how:
+        found = load_inside(target)
+        if sweeps(options):
+            refuse_beside(options, "plan", "ghost", "lock", "locked")
+            with stored(found.target.root) as store:
+                return EXIT[run_sweep(options, found, given.settings, store, how)]
+        ask = partial(planned, found, given.settings, files=files, sets=sets)
+        return EXIT[_run_one(options, how, found, ask, saved)]
+
+
+def _run_one(
+    options: Namespace, how: Settings, found: Loaded, ask: Callable[..., Work], saved: Saved | None
+) -> str:
+    """Plan with `ask`, run, show and record; the run's status."""
     with stored(found.target.root, ghost=bool(how.ghost)) as store:
-        watched = options.asked is not None
-        work = planned(found, given.settings, store, how, files=files, sets=sets, watched=watched)
+        work = ask(store, how, watched=options.asked is not None)
         if saved is not None:
             refuse_if_moved(saved, work.plan, Path(options.plan))
         refuse_lacking(work.plan)
@@ -178,13 +191,13 @@ def _run(options: Namespace, given: Words) -> int:
         with view(work.plan, json=options.json, plain=how.in_process, work=work, jobs=how.jobs) as shown:
             run, progress, result = finish(work, how, shown, since=ASKED)
         if options.lock and progress.status == "succeeded":
-            _lock(planned(found, given.settings, store, how._replace(force=()), files=files, sets=sets))
+            _lock(ask(store, how._replace(force=())))
         keep_run(options.asked, work, how, run, progress, result, told)
         if how.twice:
             print(twice_line(work.graph, how.twice, progress), file=sys.stderr)
         if options.json:
             print_json(run_document(progress, run, result, work.origins))
-    return EXIT[progress.status]
+    return progress.status
 
 
 def _refuse_unlocked(work: Work) -> None:

@@ -31,6 +31,7 @@ from time import monotonic, sleep
 
 from stepwell.engines import deaths, machine
 from stepwell.engines.admission import Admission
+from stepwell.engines.ahead import Ahead
 from stepwell.engines.link import Link
 from stepwell.engines.supervisor import Exit, Supervisor
 from stepwell.kernel.graph import StepDef
@@ -81,7 +82,8 @@ class LocalEngine:
     With `strict` each task has a worker of its own, which sees what the task declares and nothing else
     (`worker.sandbox`); raises `StrictUnavailable` where that cannot be had.
     `memory` is how many bytes tasks may need together (0: what the machine has), `expect` says what one
-    that declares nothing can be expected to need (0: nobody knows).
+    that declares nothing can be expected to need (0: nobody knows). `ahead` may hold a template that was started
+    before there was a plan.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class LocalEngine:
         contracts: Mapping[str, object] | None = None,
         memory: int = 0,
         expect: Callable[[Task], int] | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         if strict:
             sandbox.require()
@@ -126,6 +129,7 @@ class LocalEngine:
             "contracts": dict(contracts or {}),
         }
         self._snapshot = snapshot
+        self._ahead = ahead
         self._memory = machine.memory()
         self._admission = Admission(self.jobs, memory or self._memory, expect)
         self._plain: deque[Task] = deque()
@@ -333,13 +337,10 @@ class LocalEngine:
 
     def _start(self) -> Supervisor:
         self._starts += 1
-        machine.allow_files(6 * self.jobs)
-        self._mark = secrets.token_hex(16)
         expected = self._snapshot.expected() if isinstance(self._snapshot, Snapshot) else {}
-        settings = {**self._settings, "snapshot": dict(self._snapshot), "expected": expected}
-        count = machine.processors()
-        threads = max(4, count // self.jobs) if count > 4 and self.jobs > 1 else 0
-        self._supervisor = Supervisor(settings, self._mark, threads)
+        ahead = self._ahead.taken(self.jobs) if self._ahead is not None else None
+        self._supervisor = ahead or Supervisor(self.jobs)
+        self._supervisor.begin({**self._settings, "snapshot": dict(self._snapshot), "expected": expected})
         self._selector.register(self._supervisor.control, selectors.EVENT_READ, self._supervisor)
         return self._supervisor
 
@@ -482,7 +483,7 @@ class LocalEngine:
         self._selector.unregister(supervisor.control)
         said, was_ready = supervisor.said(), supervisor.ready
         supervisor.close()
-        family.kill_marked(self._mark)
+        family.kill_marked(supervisor.mark)
         links, self._links = self._links, {}
         now = monotonic()
         for link in links.values():

@@ -29,6 +29,12 @@ def processors() -> int:
     return count
 
 
+def threads(jobs: int) -> int:
+    """Threads that a library may use in each of so many workers; 0: as many as it likes, which few processors bear."""
+    count = processors()
+    return max(4, count // jobs) if count > 4 and jobs > 1 else 0
+
+
 def memory() -> int:
     """Bytes of memory that there are, or that this container may use; 0 where that cannot be found out."""
     try:

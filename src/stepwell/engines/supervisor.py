@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
+import secrets
 import select
 import socket
 import subprocess
@@ -18,8 +19,21 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
+from stepwell.engines import machine
 from stepwell.worker import family
-from stepwell.worker.main import ANSWER, CLOSE, EXITED, FORK, LIMIT, READY, REQUEST, boot_environment, command
+from stepwell.worker.main import (
+    ANSWER,
+    BEGIN,
+    CLOSE,
+    EXITED,
+    FORK,
+    LIMIT,
+    READY,
+    REQUEST,
+    WARM,
+    boot_environment,
+    command,
+)
 
 
 class Exit(NamedTuple):
@@ -31,38 +45,60 @@ class Exit(NamedTuple):
 
 
 class Supervisor:
-    """A running template. `gone` when it has died by itself, `ready` when it has imported what it was to."""
+    """A running template. `gone` when it has died by itself, `ready` when it has imported what it was to.
 
-    def __init__(self, settings: dict[str, Any], mark: str, threads: int) -> None:
-        self._mark = mark
+    `jobs` workers are to be busy at once. It waits to be told to `begin`; until then it can be `warm`ed.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self.mark = secrets.token_hex(16)
         self._said: IO[bytes] = tempfile.TemporaryFile()  # it lives as long as this does  # noqa: SIM115
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        environment = boot_environment(mark, threads)
-        lent = {name: value for name, value in environment.items() if name not in os.environ}
-        with tempfile.TemporaryFile() as file:
-            file.write(marshal.dumps({**settings, "lent": lent}))
-            file.flush()
-            handed = [theirs.fileno(), file.fileno()]
-            self._process = subprocess.Popen(
-                command("run_template", sys.path, [*handed, os.getpid()]),
-                stdin=subprocess.DEVNULL,
-                stdout=self._said,
-                stderr=self._said,
-                pass_fds=handed,
-                start_new_session=True,
-                env=environment,
-            )
+        machine.allow_files(6 * jobs)
+        self._process = subprocess.Popen(
+            command("run_template", sys.path, [theirs.fileno(), os.getpid()]),
+            stdin=subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=self._said,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            env=self._environment(),
+        )
         theirs.close()
         self.control.setblocking(False)
         self._bytes = b""
         self.ready = self.gone = False
 
-    def make_worker(self, number: int, ends: list[int]) -> None:
-        """Have a worker made with these descriptors."""
+    def _environment(self) -> dict[str, str]:
+        return boot_environment(self.mark, machine.threads(self._jobs))
+
+    def warm(self, root: str, roots: list[str], modules: list[str]) -> None:
+        """Have it import the libraries that modules of the project import, as far as their files tell."""
+        self._send(WARM, (root, roots, modules))
+
+    def begin(self, settings: dict[str, Any]) -> None:
+        """Tell it the settings: workers can be made from now on."""
+        environment = self._environment()
+        lent = {name: value for name, value in environment.items() if name not in os.environ}
+        where = {"environment": environment, "path": list(sys.path)}
+        self._send(BEGIN, {**settings, **where, "lent": lent})
+
+    def _send(self, kind: bytes, content: Any) -> None:
+        with tempfile.TemporaryFile() as file:
+            file.write(marshal.dumps(content))
+            file.flush()
+            self._request(kind, 0, [file.fileno()])
+
+    def _request(self, kind: bytes, number: int, descriptors: list[int]) -> None:
         with contextlib.suppress(OSError):  # a template that is gone shows by `exits`
             self.control.setblocking(True)
-            socket.send_fds(self.control, [REQUEST.pack(FORK, number)], ends)
+            socket.send_fds(self.control, [REQUEST.pack(kind, number)], descriptors)
         self.control.setblocking(False)
+
+    def make_worker(self, number: int, ends: list[int]) -> None:
+        """Have a worker made with these descriptors."""
+        self._request(FORK, number, ends)
 
     def exits(self) -> Iterator[Exit]:
         """The workers that have ended since the last time. Sets `gone` and `ready`."""
@@ -95,9 +131,21 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 self.control.shutdown(socket.SHUT_WR)
             if not self._ends_within(LIMIT + 0.2):
-                family.kill([*family.descendants(self._process.pid), self._process.pid])
+                self._kill()
         if self._process.wait() != 0:  # it did not get to the end of its work
-            family.kill_marked(self._mark)
+            family.kill_marked(self.mark)
+        self._let_go()
+
+    def give_up(self) -> None:
+        """End a template that was never told to begin, at once: it has made nobody."""
+        self._kill()
+        self._process.wait()
+        self._let_go()
+
+    def _kill(self) -> None:
+        family.kill([*family.descendants(self._process.pid), self._process.pid])
+
+    def _let_go(self) -> None:
         self.control.close()
         self._said.close()
 

@@ -27,7 +27,7 @@ import sys
 import sysconfig
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +36,8 @@ from stepwell.worker.modules import FirstParty, Snapshot
 from stepwell.worker.serve import Settings, serve
 
 REQUEST = struct.Struct("<cI")
-"""From the driver: FORK and the number of a worker, with its file descriptors; or CLOSE."""
+"""From the driver, with descriptors: WARM (of the project's root, further roots, and modules, whose libraries will be
+wanted), BEGIN (of the settings), FORK and the number of a worker (its `ENDS`); CLOSE."""
 
 ENDS = 5
 """File descriptors of a worker: tasks, leave to begin them, reports, standard output and error."""
@@ -44,7 +45,7 @@ ENDS = 5
 ANSWER = struct.Struct("<cIiQ")
 """To the driver: READY; EXITED, the number of a worker, its wait status, its peak memory in bytes."""
 
-FORK, CLOSE, READY, EXITED = b"F", b"C", b"R", b"X"
+WARM, BEGIN, FORK, CLOSE, READY, EXITED = b"W", b"B", b"F", b"C", b"R", b"X"
 
 GRACE = 0.4
 """Seconds that steps have to clean up after themselves when they are stopped."""
@@ -66,18 +67,56 @@ def command(role: str, path: Sequence[str], arguments: Sequence[int]) -> list[st
 
 
 def run_template() -> None:
-    """The template's whole life. Arguments: descriptors of the control socket and of the settings, the driver's id."""
-    control_fd, settings_fd, driver = map(int, sys.argv[1:4])
+    """The template's whole life. Arguments: the descriptor of the control socket and the driver's id.
+
+    Where it had to start anew (`_same_place`), those of the settings come third.
+    """
+    control_fd, driver, *again = map(int, sys.argv[1:])
     family.adopt_orphans()
+    control = socket.socket(fileno=control_fd)
+    settings_fd, warmed = (again[0], False) if again else _told_to_begin(control)
+    if settings_fd < 0:
+        return
     settings = read_settings(settings_fd)
+    if warmed and not _same_place(settings):
+        _start_anew(settings, control_fd, driver, settings_fd)
     importer = _importer(settings)
     warm(settings.preload, importer)
     if settings.strict:
         warm_for_one_task()
-    template = Template(socket.socket(fileno=control_fd), settings_fd, driver, settings, importer)
+    template = Template(control, settings_fd, driver, settings, importer)
     gc.collect()
     gc.freeze()  # workers share this memory; a collection would copy it
     template.run()
+
+
+def _told_to_begin(control: socket.socket) -> tuple[int, bool]:
+    """The descriptor of the settings, -1 where the driver has no use for a template; whether libraries were wished before."""
+    warmed = False
+    while True:
+        kind, _, ends = _request(control)
+        if kind != WARM:
+            return ends[0] if kind == BEGIN else -1, warmed
+        root, roots, modules = marshal.loads(_content(ends[0]))  # of our own program  # noqa: S302
+        os.close(ends[0])
+        warm(modules, _first_party(root, roots, Snapshot()))
+        warmed = True
+
+
+def _same_place(settings: Settings) -> bool:
+    """Whether the driver's environment and places to import from are what this process has.
+
+    A module of the project may have changed them before it imported libraries: they are to find that.
+    """
+    return settings.environment == dict(os.environ) and settings.path == sys.path
+
+
+def _start_anew(settings: Settings, control_fd: int, driver: int, settings_fd: int) -> None:
+    """The same process with another program image: nothing that was imported is left. Does not return."""
+    for fd in (control_fd, settings_fd):
+        os.set_inheritable(fd, True)
+    line = command("run_template", settings.path, [control_fd, driver, settings_fd])
+    os.execve(line[0], line, settings.environment)
 
 
 def run_worker() -> None:
@@ -95,16 +134,37 @@ def run_worker() -> None:
 def read_settings(fd: int) -> Settings:
     """The settings that the driver wrote into a file without a name."""
     os.set_inheritable(fd, False)
+    return Settings(marshal.loads(_content(fd)))  # of our own program, see `wire`  # noqa: S302
+
+
+def _content(fd: int) -> bytes:
     data = b""
     while block := os.pread(fd, 1 << 24, len(data)):
         data += block
-    return Settings(marshal.loads(data))  # of our own program, see `wire`  # noqa: S302
+    return data
+
+
+def _request(control: socket.socket) -> tuple[bytes, int, list[int]]:
+    """The next request, its number, its descriptors; `CLOSE` where there is no driver any more."""
+    try:
+        request, ends, _, _ = socket.recv_fds(control, REQUEST.size, ENDS)
+    except ConnectionError:
+        return CLOSE, 0, []
+    if len(request) < REQUEST.size:
+        return CLOSE, 0, []
+    return (*REQUEST.unpack(request), ends)
 
 
 def _importer(settings: Settings) -> FirstParty:
-    sys.argv = [str(settings.root)]
-    roots = [settings.root, *map(Path, settings.roots)]
-    importer = FirstParty(roots, Snapshot(settings.snapshot), settings.expected)
+    return _first_party(settings.root, settings.roots, Snapshot(settings.snapshot), settings.expected)
+
+
+def _first_party(
+    root: str | Path, roots: Sequence[str], snapshot: Snapshot, expected: Mapping[str, str] | None = None
+) -> FirstParty:
+    """The importer of the project's own modules, installed in place of any before."""
+    sys.argv = [str(root)]
+    importer = FirstParty([Path(root), *map(Path, roots)], snapshot, expected)
     importer.install()
     return importer
 
@@ -243,13 +303,7 @@ class Template:
 
     def _serve_request(self) -> bool:
         """Carry out one request; False when it was the last."""
-        try:
-            request, ends, _, _ = socket.recv_fds(self.control, REQUEST.size, ENDS)
-        except ConnectionError:
-            return False
-        if len(request) < REQUEST.size:
-            return False
-        kind, number = REQUEST.unpack(request)
+        kind, number, ends = _request(self.control)
         if kind == FORK and len(ends) == ENDS:
             pid = self._forked(ends) if self.fork else self._started(ends)
             self.workers[pid] = number

@@ -50,6 +50,10 @@ class Settings:
         """What modules read when the driver imported them (`Snapshot.expected`)."""
         self.lent: dict[str, str] = given["lent"]
         """Environment variables that the driver has not (`main.boot_environment`)."""
+        self.environment: dict[str, str] = given["environment"]
+        """All of it, as the driver has it, with what it lends."""
+        self.path: list[str] = given["path"]
+        """Where the driver imports from."""
         self.covered: dict[str, list[str]] = given.get("covered", {})
         """By step the source files that its fingerprint is taken of (`execute.Context`)."""
         self.pinned: dict[str, bytes] = given.get("pinned", {})
