@@ -100,7 +100,7 @@ def standing_of(
     the run after which all was up to date (0: there was none, only a plan).
     """
     try:
-        if settings._replace(jobs=0, keep_going=False, memory=0) != PLAIN:
+        if settings._replace(jobs=0, keep_going=False, memory=0, ahead=None) != PLAIN:
             raise _Open("asked with options")
         results = [_result(work, decision) for decision in work.plan.decisions]
         world = World(work.root, work.store.memo)  # type: ignore[arg-type]
