@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from stepwell.app.calls import finish
+from stepwell.app.driving import finish
 from stepwell.app.places import stored
 from stepwell.app.runfile import exported, prepared, staged
 from stepwell.app.session import Settings, prepare

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from generated import HOW, Quiet, again  # it lies beside this file
 
 from stepwell.app.asked import Asked, points_of_words
-from stepwell.app.calls import finish
+from stepwell.app.driving import finish
 from stepwell.app.parameters import given
 from stepwell.app.places import stored
 from stepwell.app.runfile import exported

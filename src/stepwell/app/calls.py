@@ -9,12 +9,10 @@ from time import monotonic
 from typing import Any
 
 from stepwell.app.documents import Shown
-from stepwell.app.finished import VIEW, finished_run, say
-from stepwell.app.hooks import NONE, facts_of, hooks_for, tell
+from stepwell.app.driving import VIEW, finish
+from stepwell.app.finished import finished_run
 from stepwell.app.places import stored
-from stepwell.app.progress import Progress
-from stepwell.app.session import Settings, Work, execute, prepare
-from stepwell.app.values import plain_result
+from stepwell.app.session import Settings, prepare
 from stepwell.author.layers import Origin, called
 from stepwell.author.live import live
 from stepwell.author.notebook import handed
@@ -22,7 +20,6 @@ from stepwell.author.params import from_call
 from stepwell.author.pipelines import Pipeline
 from stepwell.author.project import Loaded
 from stepwell.author.runs import PlanView, Run
-from stepwell.errors import StepwellError
 
 
 def plan_pipeline(
@@ -89,41 +86,6 @@ def _called(
     args, kwargs = handed(loaded.module, args, kwargs)
     params = from_call(loaded.pipeline, args, kwargs)
     return params, called(params, {*list(loaded.pipeline.signature.parameters)[: len(args)], *kwargs})
-
-
-def finish(
-    work: Work, settings: Settings, view: Any, *, hooks: bool = True, since: float | None = None
-) -> tuple[str, Progress, Any]:
-    """Run a plan to its end, shown by `view`; gives the run's id, what became of the steps, the plain result.
-
-    `since` is when it was asked for (`time.monotonic`).
-
-    Then the run's hooks are told, unless it is one of several of which the caller tells (`hooks=False`).
-    """
-    told = hooks_for(work, settings) if hooks else NONE  # raises before anything runs
-    progress = Progress(work.plan)
-    run: list[str] = []
-
-    def began(name: str) -> None:
-        run.append(name)
-        view.begin(name)
-
-    try:
-        for event in execute(work, settings, began=began, since=since):
-            progress.see(event)
-            view.see(event, progress)
-    except StepwellError as error:
-        if run:
-            say(tell(told, facts_of(work, run[0], progress).broken(error), work.root))
-        raise
-    result = (
-        plain_result(progress.plan.graph, progress.outputs, work.store, work.root)
-        if progress.status == "succeeded"
-        else None
-    )
-    view.end(run[0], progress, result)
-    say(tell(told, facts_of(work, run[0], progress), work.root))
-    return run[0], progress, result
 
 
 def wired(project: Any, order: Mapping[str, Any], root: Path) -> dict[str, Any]:

@@ -1,10 +1,8 @@
-"""A run that has ended, as people are told of it and as Python programs see it."""
+"""A run that has ended, as Python programs see it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 from stepwell.app.artifacts import artifact_named
@@ -18,15 +16,6 @@ from stepwell.author.project import Loaded
 from stepwell.author.runs import Run, StepView
 from stepwell.errors import StepError, StepwellError
 from stepwell.kernel.ports import Failure
-
-VIEW = "stepwell.cli.view"
-"""The module that draws plans and runs for people, a layer above; named, so that nothing here imports it."""
-
-
-def say(notes: Iterable[str]) -> None:
-    """Notes on what follows a run, as people are told them."""
-    for text in notes:
-        import_module(VIEW).note(text)
 
 
 def finished_run(loaded: Loaded, work: Work, run: str, progress: Progress, result: Any) -> Run[Any]:

@@ -23,7 +23,7 @@ from msgspec import Struct, structs
 
 from stepwell.app.closeness import EQUAL, close
 from stepwell.app.differing import Kept, is_model, kept, value_of
-from stepwell.app.finished import VIEW
+from stepwell.app.driving import VIEW
 from stepwell.codecs.content.digest import digest_of
 from stepwell.dist.lock import Leaving, Output
 from stepwell.dist.lockfile import read, text_of
@@ -128,8 +128,8 @@ def _here() -> dict[str, str]:
 
 
 def _carried_out(order: Order, network: str) -> Answer:
-    from stepwell.app.calls import finish
     from stepwell.app.checks import Selection
+    from stepwell.app.driving import finish
     from stepwell.app.places import stored
     from stepwell.app.selecting import Choice
     from stepwell.app.session import Settings, prepare

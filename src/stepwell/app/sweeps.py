@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from stepwell.app.asked import MOST_PROBLEMS, Asked, Point, points_of_call
 from stepwell.app.checks import Checking, MakesGrowth, Selection
 from stepwell.app.documents import Document, run_document
+from stepwell.app.driving import VIEW, say
 from stepwell.app.finding import said_directions
-from stepwell.app.finished import VIEW, finished_run, say
+from stepwell.app.finished import finished_run
 from stepwell.app.hooks import Facts as Told
 from stepwell.app.hooks import hooks_for, resume_of, tell
 from stepwell.app.merged import Places, PointGrowth, Split, merged, wanted_of

@@ -6,8 +6,8 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from stepwell.app.calls import finish
 from stepwell.app.documents import run_document
+from stepwell.app.driving import finish
 from stepwell.app.runfile import exported, prepared, read_file, staged
 from stepwell.cli.looking import project_root
 from stepwell.cli.options import Words, settings, stored

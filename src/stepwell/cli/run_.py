@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from stepwell.app.aiming import load_inside
-from stepwell.app.calls import finish
 from stepwell.app.documents import run_document
+from stepwell.app.driving import finish
 from stepwell.app.parameters import origins_document, origins_line
 from stepwell.app.saved import Saved, load_saved, refuse_if_moved
 from stepwell.app.selecting import refuse_lacking

@@ -1,4 +1,4 @@
-"""Which view shows a run: live on a terminal and in a notebook, lines elsewhere. What `app` asks for by name (`app.calls.VIEW`)."""
+"""Which view shows a run: live on a terminal and in a notebook, lines elsewhere. What `app` asks for by name (`app.driving.VIEW`)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ something else (`OMP_NUM_THREADS`, ...): sums of floats may then differ in their
 from __future__ import annotations
 
 import os
-import secrets
 import selectors
 import sys
 from collections import deque
@@ -36,9 +35,9 @@ from stepwell.engines.link import Link
 from stepwell.engines.supervisor import Exit, Supervisor
 from stepwell.kernel.graph import StepDef
 from stepwell.kernel.ports import Done, Interrupt, Report, Task
-from stepwell.worker import family, sandbox
+from stepwell.worker import family
+from stepwell.worker.boot import END
 from stepwell.worker.bysteps import BySteps
-from stepwell.worker.capture import END
 from stepwell.worker.modules import Snapshot
 from stepwell.worker.wire import MESSAGE, pack_step, pack_tasks
 
@@ -107,12 +106,14 @@ class LocalEngine:
         ahead: Ahead | None = None,
     ) -> None:
         if strict:
+            from stepwell.worker import sandbox  # few runs are
+
             sandbox.require()
         self._strict = strict
         self._spent: set[int] = set()
         """Workers that have done their one task, in strict mode, and are about to end."""
         self.jobs = jobs or machine.processors()
-        self._end = secrets.token_bytes(END)
+        self._end = os.urandom(END)
         self._store = store
         self._settings = {
             "root": str(root),

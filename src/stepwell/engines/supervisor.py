@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
-import secrets
 import select
 import socket
 import subprocess
@@ -21,7 +20,7 @@ from typing import IO, Any, NamedTuple
 
 from stepwell.engines import machine
 from stepwell.worker import family
-from stepwell.worker.main import (
+from stepwell.worker.boot import (
     ANSWER,
     BEGIN,
     CLOSE,
@@ -52,7 +51,7 @@ class Supervisor:
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
-        self.mark = secrets.token_hex(16)
+        self.mark = os.urandom(16).hex()
         self._said: IO[bytes] = tempfile.TemporaryFile()  # it lives as long as this does  # noqa: SIM115
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         machine.allow_files(6 * jobs)

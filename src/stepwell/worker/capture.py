@@ -24,9 +24,6 @@ from stepwell.worker.secrets import forms
 if TYPE_CHECKING:
     from stepwell.worker.masking import Masking
 
-END = 16
-"""Bytes of an `end`."""
-
 
 class Capture:
     """The standard streams of a worker. `out` and `err` are the pipes' ends for writing."""

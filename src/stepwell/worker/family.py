@@ -8,7 +8,6 @@ groups are killed, and what was orphaned in a session of its own escapes.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -29,15 +28,21 @@ _LINUX = sys.platform == "linux"
 def adopt_orphans() -> None:
     """Become the parent of all descendants that lose theirs (Linux)."""
     if _LINUX:
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+        _prctl(_SUBREAPER, 1)
 
 
 def die_with_parent(parent: int) -> None:
     """Be killed when the parent dies (Linux); at once if it already has."""
     if _LINUX:
-        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _prctl(_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+
+
+def _prctl(option: int, value: int) -> None:
+    import ctypes  # a driver does without
+
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def be_killed_first() -> None:

@@ -21,7 +21,6 @@ import os
 import selectors
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import sysconfig
@@ -29,41 +28,32 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stepwell.worker import family
+from stepwell.worker.boot import (
+    ANSWER,
+    BEGIN,
+    CLOSE,
+    ENDS,
+    EXITED,
+    FORK,
+    LIMIT,
+    READY,
+    REQUEST,
+    WARM,
+    command,
+)
 from stepwell.worker.modules import FirstParty, Snapshot
 from stepwell.worker.serve import Settings, serve
 
-REQUEST = struct.Struct("<cI")
-"""From the driver, with descriptors: WARM (of the project's root, further roots, and modules, whose libraries will be
-wanted), BEGIN (of the settings), FORK and the number of a worker (its `ENDS`); CLOSE."""
-
-ENDS = 5
-"""File descriptors of a worker: tasks, leave to begin them, reports, standard output and error."""
-
-ANSWER = struct.Struct("<cIiQ")
-"""To the driver: READY; EXITED, the number of a worker, its wait status, its peak memory in bytes."""
-
-WARM, BEGIN, FORK, CLOSE, READY, EXITED = b"W", b"B", b"F", b"C", b"R", b"X"
-
 GRACE = 0.4
 """Seconds that steps have to clean up after themselves when they are stopped."""
-
-LIMIT = 1.6
-"""Seconds after which everything is gone, whatever it did."""
 
 NOT_IN_A_TEMPLATE = frozenset(("jax", "jaxlib", "polars", "ray", "tensorflow"))
 """Libraries that start threads of their own, and do not survive a fork."""
 
 _UNIT = 1 if sys.platform == "darwin" else 1024
-
-
-def command(role: str, path: Sequence[str], arguments: Sequence[int]) -> list[str]:
-    """The command line of such a process: this interpreter with its flags, and these places to import from."""
-    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    program = f"import sys; sys.path[:] = {list(path)!r}; from stepwell.worker.main import {role}; {role}()"
-    return [sys.executable, *flags, "-P", "-c", program, *map(str, arguments)]
 
 
 def run_template() -> None:
@@ -368,18 +358,3 @@ class Template:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         family.end(os.getpid(), GRACE, LIMIT)
-
-
-def boot_environment(mark: str, threads: int) -> dict[str, str]:
-    """The environment of the template and of all workers: this process's, and what makes steps behave alike."""
-    environment: dict[str, Any] = dict(os.environ)
-    environment[family.MARK] = mark
-    environment.setdefault("PYTHONHASHSEED", "0")  # sets of text iterate alike in every run
-    environment.setdefault("MPLBACKEND", "agg")  # no windows
-    environment.setdefault(
-        "OMP_WAIT_POLICY", "PASSIVE"
-    )  # workers share processors: waiting threads must not spin
-    if threads:
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
-            environment.setdefault(name, str(threads))
-    return environment
