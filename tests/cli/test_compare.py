@@ -129,3 +129,26 @@ def test_what_is_damaged_hides_nothing_that_is_sound(tmp_path):
     assert project("compare", "r1..r4", "--csv", code=6).out.count("\n") == 5
     assert project.refused("compare", "r1", "r2", code=6)["code"] == "E502"
     assert project.refused("show", "r14", code=6)["fixes"][0].startswith("stepwell verify ")
+
+
+def test_the_code_of_a_step_that_failed_is_compared(tmp_path):
+    project = Project(tmp_path)
+    project.write(TABLES)
+    project.write("a,b\n1,2\n", "raw.csv")
+    project("run")
+    project.edit("auc = 0.5 +", "auc = 1 / 0 +")
+    project("run", code=1)
+    project("run", "rows=120", code=1)
+    project.edit("auc = 1 / 0 +", "auc = 0.5 +")
+    project.edit("n % 7", "1 // 0")
+    project("run", "rows=7", code=1)
+    changed = {one["step"]: one for one in project("compare", "r1", "r2", "--json").json["code"]}
+    assert changed["pipeline:score"]["changed"]
+    assert "+    auc = 1 / 0 + table.num_rows / 1000" in changed["pipeline:score"]["diffs"][0]["diff"]
+    assert not changed["pipeline:read"]["changed"]
+    assert "auc = 1 / 0" in project("compare", "r1", "r2").out
+    same = {one["step"]: one for one in project("compare", "r2", "r3", "--json").json["code"]}
+    assert not same["pipeline:score"]["changed"]  # both failed with the same code
+    other = project("compare", "r2", "r4", "--json").json
+    assert {one["step"] for one in other["code"] if one["changed"]} == {"pipeline:read"}
+    assert other["environment"] == []  # what a step without a result rests on is not known

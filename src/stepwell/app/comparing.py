@@ -19,6 +19,7 @@ from stepwell.app.directions import direction_of
 from stepwell.app.finding import Wanted, back_to, find, named, said_directions, unnamed
 from stepwell.app.plaindata import number, numbers, plain
 from stepwell.errors import NothingToCompare, StoreDamaged
+from stepwell.kernel.identity import digest as text_digest
 from stepwell.stores.history import RunRow, runs_damaged
 from stepwell.stores.local import LocalStore
 from stepwell.stores.metrics import also_called, shared
@@ -270,24 +271,61 @@ def _best(values: Mapping[str, float], way: str) -> list[str]:
 def _code(
     looked: _Looked, text_of: Callable[[str], str | None], parts_of: Callable[[str], Mapping[str, str]]
 ) -> list[Document]:
-    """Of each step the digest of its code in each run, and what changed; a change that several runs share is told once."""
+    """Of each step the digest of its code in each run, and what changed; a change that several runs share is told once.
+
+    Of a step that came to no result it is known which definitions were not what they had been (`_tried`).
+    """
     digests: dict[str, dict[str, str]] = {}
+    tried: dict[str, dict[str, StepRow]] = {}
     for row in looked.runs:
         for step in looked.steps[row.run]:
             if step.result is not None:
                 digests.setdefault(step.step, {}).setdefault(row.run, step.result.code)
+            elif any(reason.kind == "code" for reason in step.reasons):
+                tried.setdefault(step.step, {}).setdefault(row.run, step)
     out = []
-    for step, found in digests.items():
+    for step in dict.fromkeys((*digests, *tried)):
+        known = digests.get(step, {})
+        usual = parts_of(next(iter(known.values()))) if known else {}
+        found: dict[str, str] = {}
+        parts: dict[str, Mapping[str, str]] = {}
+        for row in looked.runs:
+            if row.run in known:
+                digest = known[row.run]
+                parts[digest] = parts_of(digest)
+            elif row.run in tried.get(step, {}):
+                digest = _tried(tried[step][row.run], usual, parts)
+            else:
+                continue
+            found[row.run] = digest
         diffs: list[Document] = []
         first, *others = found.items()
         told = {first[1]}
         for run, code in others:
             if code not in told:
                 told.add(code)
-                before, after = parts_of(first[1]), parts_of(code)
-                diffs += [{"run": run, **one} for one in _diffs(before, after, text_of)]
+                diffs += [{"run": run, **one} for one in _diffs(parts[first[1]], parts[code], text_of)]
         out.append({"step": step, "changed": len(told) > 1, "digests": found, "diffs": diffs})
     return out
+
+
+def _tried(step: StepRow, usual: Mapping[str, str], parts: dict[str, Mapping[str, str]]) -> str:
+    """A digest for the code of a step that came to no result: the usual definitions with those that its reasons name.
+
+    It is that of a code in `parts` if these are its definitions, else a new one, which is put there.
+    """
+    mine = dict(usual)
+    for reason in step.reasons:
+        if reason.kind == "code":
+            mine.pop(reason.name, None)
+            if reason.after:
+                mine[reason.name] = reason.after
+    same = next((digest for digest, theirs in parts.items() if theirs == mine), "")
+    if same:
+        return same
+    made = text_digest("\n".join(f"{name}={mine[name]}" for name in sorted(mine)))
+    parts[made] = mine
+    return made
 
 
 def _diffs(
@@ -310,8 +348,12 @@ def _diffs(
 def _environment(
     looked: _Looked, parts_of: Callable[[str], Mapping[str, str]], everything: bool
 ) -> list[Document]:
-    """Python, platform, and the versions of distributions that steps rest on."""
+    """Python, platform, and the versions of distributions that steps rest on.
+
+    A version that a run lacks in which some step came to no result is unknown, and no difference.
+    """
     found: dict[str, dict[str, str]] = {}
+    partial = {row.run for row in looked.runs if any(step.result is None for step in looked.steps[row.run])}
     for row in looked.runs:
         about = looked.about[row.run]
         for name, value in (("python", about.python), ("platform", about.platform)):
@@ -322,8 +364,13 @@ def _environment(
         )
         for digest in digests:
             for name, version in parts_of(digest).items():
-                found.setdefault(name, {})[row.run] = version
-    rows = [_row(name, values, looked.runs) for name, values in found.items()]
+                if name != "python" or not about.python:  # which has all of its digits
+                    found.setdefault(name, {})[row.run] = version
+    rows = []
+    for name, values in found.items():
+        row = _row(name, values, looked.runs)
+        lacking = any(run not in values and run not in partial for run in row["values"])
+        rows.append({**row, "differs": lacking or len({*values.values()}) > 1})
     told = [row for row in rows if everything or row["differs"]]
     return [{**row, "deltas": dict.fromkeys(row["deltas"])} for row in told]
 
