@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stepwell.author.project import find, load, root_of, target_of
+from stepwell.author.project import below, find, load, root_of, target_of
 from stepwell.errors import (
     BadStep,
     CannotImport,
@@ -247,3 +247,29 @@ def test_two_projects_with_modules_of_one_name(another):
     assert [each.module.helper.VALUE for each in loaded] == [0, 1, 0]
     assert loaded[2].target.root == one.root
     assert load(find("", two.root)).module.helper.VALUE == 1
+
+
+def test_a_package_below_src_is_named_by_its_module(tmp_path, monkeypatch):
+    inside = tmp_path / "src" / "fraud"
+    inside.mkdir(parents=True)
+    (inside / "__init__.py").touch()
+    (inside / "flow.py").write_text("import fraud\n" + ONE)
+    with pytest.raises(NoPipelineFile) as caught:
+        find("", tmp_path)
+    assert "stepwell plan fraud.flow:main" in caught.value.fixes
+    monkeypatch.setitem(sys.modules, "fraud", None)
+    with pytest.raises(CannotImport) as wrong:
+        load(find("src/fraud/flow.py", tmp_path))
+    told = " ".join(wrong.value.fixes)
+    assert "[tool.stepwell]" in told
+    assert "stepwell plan fraud.flow:NAME" in told
+    assert "pip install" not in told  # that would be a stranger's
+
+
+def test_a_file_below_a_known_root(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "flow.py").write_text(ONE)
+    target = below(tmp_path, "src/flow.py:main")
+    assert (target.root, target.module, target.pipeline) == (tmp_path, "flow", "main")
+    with pytest.raises(NoPipelineFile):
+        below(tmp_path, "src/other.py:main")

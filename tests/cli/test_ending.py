@@ -53,7 +53,7 @@ def test_since_the_last_run(project):
         "tags  base\\x1b[31mline",
         "since r1: depth 4 → 6",
         "  auc  0.86  +0.02  better",
-        "  1 as before",
+        "  1 metric as before",
         "look further: stepwell compare   stepwell ui",
     ]
     assert project("run", "--force", "train", "depth=6").out.splitlines()[-3:-1] == [
@@ -118,7 +118,7 @@ def test_many_steps_of_which_some_fail(project):
     assert sum(line.startswith("  ✓") for line in lines) == 1
     assert lines[-3] == "failed  load[18]"
     assert lines[-2] == "look further: stepwell show r1   stepwell logs r1   stepwell ui"
-    assert "60 ran, 0 cached, 1 failed, 1 blocked" in lines[-1]
+    assert "59 ran, 0 cached, 1 failed, 1 blocked" in lines[-1]
 
 
 def test_lines_on_metrics():
@@ -137,6 +137,45 @@ def test_lines_on_metrics():
         "  loss      0.5  was inf  better",
         "  gain      5    new",
         "  m0        1    -1",
-        "  19 more changed, 3 as before",
+        "  19 more changed, 3 metrics as before",
     ]
     assert since_lines(Since("r7", {}, (), 3)) == ["metrics as in r7"]
+
+
+def test_what_was_edited_and_read_stands_beside_the_parameters(project):
+    project.write("""
+        import os
+        from stepwell import log, pipeline, step
+
+        def rate() -> float:
+            return 0.5
+
+        @step
+        def clean(n: int) -> float:
+            return n * rate() + int(os.environ.get("AGE", "0"))
+
+        @step
+        def score(x: float) -> float:
+            log.metric("auc", x)
+            log.metric("share", 1.0)
+            return x
+
+        @pipeline
+        def main(depth: int = 3) -> float:
+            return score(clean(depth))
+    """)
+    project("run")
+    project.edit("return 0.5", "return 0.6")
+    told = project("run", "depth=4", env={"AGE": "3"}).out
+    assert "since r1: depth 3 → 4, pipeline.rate changed\n" in told
+    told = project("run", "depth=4", env={"AGE": "4"}).out
+    assert "since r2: $AGE changed\n" in told
+    project.edit('log.metric("share", 1.0)', 'log.metric("share", 1 / 0)')
+    told = project("run", "depth=4", env={"AGE": "4"}, code=1).out
+    assert "since" not in told
+    assert "metrics as in" not in told
+    assert "0 ran, 1 cached, 1 failed" in told
+    assert "failed in r4" in project("plan", "depth=4", env={"AGE": "4"}).out
+    project.edit('log.metric("share", 1 / 0)', 'log.metric("share", 1.0)')
+    project.edit("n * rate()", "n + rate()")
+    assert "failed in" not in project("plan", "depth=4", env={"AGE": "4"}).out  # with code that is gone

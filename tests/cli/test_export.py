@@ -167,3 +167,30 @@ def test_what_the_file_says_is_not_said_beside_it(sums: Project) -> None:
     assert "--until" in sums("run", "r1.yaml", "--until", "total", code=2).err
     assert "error[E110]" in sums("export", "yaml", "-o", "pipeline.py", code=2).err
     assert "error[E576]" in sums("export", "yaml", "-o", ".stepwell/r.yaml", code=2).err
+
+
+def test_a_run_of_a_module_below_src_is_run_again_from_its_file(project):
+    project.write("K = 3\n", "src/flows/helpers.py")
+    project.write("", "src/flows/__init__.py")
+    project.write("a,b\n", "data.csv")
+    project.write(
+        """
+        from pathlib import Path
+        from flows.helpers import K
+        from stepwell import pipeline, source, step
+
+        rows = source("data.csv")
+
+        @step
+        def count(path: Path) -> int:
+            return len(path.read_text()) * K
+
+        @pipeline
+        def main() -> int:
+            return count(rows())
+        """,
+        "src/flows/train.py",
+    )
+    project("run", "flows.train:main")
+    project("export", "yaml", "-o", "run.yaml")
+    assert "the same bytes" in project("run", "run.yaml").err

@@ -366,7 +366,7 @@ def _environment(
             for name, version in parts_of(digest).items():
                 if name != "python" or not about.python:  # which has all of its digits
                     found.setdefault(name, {})[row.run] = version
-    rows = []
+    rows: list[Document] = []
     for name, values in found.items():
         row = _row(name, values, looked.runs)
         lacking = any(run not in values and run not in partial for run in row["values"])

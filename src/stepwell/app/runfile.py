@@ -247,7 +247,7 @@ def staged(file: RunFile, root: Path, store: LocalStore) -> Iterator[Place]:
 
 def prepared(file: RunFile, place: Place, store: LocalStore, settings: Settings) -> Work:
     """The plan of a file. Raises `RunCodeGone`, `RunDataGone`, `BadParameter`, and what loading and planning raise."""
-    from stepwell.author.project import find, load
+    from stepwell.author.project import below, load
 
     if place.taken is None and not (place.root / file.pipeline.rpartition(":")[0]).is_file():
         raise RunCodeGone(
@@ -255,7 +255,7 @@ def prepared(file: RunFile, place: Place, store: LocalStore, settings: Settings)
             why=place.lost,
             fixes=CLONE,
         )
-    loaded = load(find(file.pipeline, place.root))
+    loaded = load(below(place.root, file.pipeline))
     ids = [
         one.id if one.id.endswith("]") else f"{one.id}[1]" for one in file.steps
     ]  # these calls, not all of the step

@@ -129,13 +129,19 @@ class Work(NamedTuple):
         return self.loaded.target.root
 
     def last_failures(self) -> dict[str, str]:
-        """By id, what to say of steps that are to run, and failed in the pipeline's last run: "failed in r3: KeyError: 'x'"."""
+        """By id, what to say of steps that are to run, and failed in the pipeline's last run: "failed in r3: KeyError: 'x'".
+
+        Nothing of one whose edit, with which it failed, is not there any more.
+        """
         failed = {} if self.ghost is not None else self.store.runs.failures(self.graph.pipeline)
         out = {}
         for decision in self.plan.decisions if failed else ():
             node = self.graph.nodes[decision.node]
             if node.id in failed and decision.verb not in ("cached", "skip"):
-                run, failure = failed[node.id]
+                run, failure, edited = failed[node.id]
+                parts = self.plan.known.identities[node.step].parts
+                if any(parts.get(part, "") != digest for part, digest in edited.items()):
+                    continue
                 name = self.graph.steps[node.step].name
                 what = failure.what.removeprefix(f"step `{name}` ").removeprefix("raised ")
                 out[node.id] = f"failed in {run}: {what}"

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _MISSING_NAME = re.compile(r"cannot import name '([^']+)'")
 
+_PIPELINE = re.compile(r"^@(?:stepwell\.)?pipeline\b.*\n(?:@.*\n)*(?:async )?def (\w+)", re.MULTILINE)
+
 _OTHERS = ("site-packages", "node_modules")
 """Folders whose files are somebody else's."""
 
@@ -101,6 +103,15 @@ def find(word: str, here: Path) -> Target:
     return Target(root, module_name(file, root), name, file, word)
 
 
+def below(root: Path, word: str) -> Target:
+    """What "FILE:NAME" means where the project's root is known, and FILE is relative to it. Raises `NoPipelineFile`."""
+    place, _, name = word.rpartition(":")
+    file = (root / place).resolve()
+    if not file.is_file():
+        raise _no_file(place, name, root)
+    return Target(root, module_name(file, root), name, file, word)
+
+
 def _no_file(place: str, name: str, here: Path) -> NoPipelineFile:
     fixes = _runs(name)
     if place:
@@ -111,7 +122,7 @@ def _no_file(place: str, name: str, here: Path) -> NoPipelineFile:
         candidates = (
             path.relative_to(here) for path in _python_files(here, deep=True) if _has_pipeline(path)
         )
-        fixes += [f"stepwell plan {path}" for path in islice(candidates, 3)]
+        fixes += [f"stepwell plan {_word_for(path, here)}" for path in islice(candidates, 3)]
         above = next((folder for folder in here.resolve().parents if (folder / DEFAULT_FILE).is_file()), None)
         fixes += [f"stepwell -C {os.path.relpath(above, here)} ..."] if above is not None else []
         fixes.append("stepwell new     (writes a pipeline.py to start from)")
@@ -119,6 +130,15 @@ def _no_file(place: str, name: str, here: Path) -> NoPipelineFile:
     return NoPipelineFile(
         what, why="a command works on the pipeline file of the folder that it is called in", fixes=fixes
     )
+
+
+def _word_for(path: Path, here: Path) -> str:
+    """How to name a pipeline file, relative to `here`: one of a package below `src/` by its module, so that it can import that package."""
+    package = path.parts[0] == "src" and len(path.parts) > 2 and root_of(here / path) != root_of(here)
+    if not package:
+        return shlex.quote(str(path))
+    found = _PIPELINE.search((here / path).read_text("utf-8", "replace"))
+    return f"{'.'.join(path.with_suffix('').parts[1:])}:{found[1] if found else 'NAME'}"
 
 
 def _runs(name: str) -> list[str]:
@@ -260,6 +280,8 @@ def _cannot_import(target: Target, error: BaseException, importer: FirstParty) -
     fixes = blamed(error, importer.is_first_party)
     if names_data(target.root, target.file, error):
         fixes += _fixes_of_data(target, error)
+    elif missing and (outer := _package_around(target, missing.partition(".")[0])) is not None:
+        fixes += _fixes_of_package(target, outer)
     elif missing:
         package = missing.partition(".")[0].replace("_", "-")
         fixes.append(f"pip install {package}     (or its distribution, if that has another name)")
@@ -277,6 +299,23 @@ def _cannot_import(target: Target, error: BaseException, importer: FirstParty) -
         fixes=fixes,
         where=place.where,
     )
+
+
+def _package_around(target: Target, name: str) -> Path | None:
+    """The folder above a file, outside of the project's root, that has this name: the package that the file is a module of."""
+    outside = target.root.parents if target.file is not None else ()
+    return next((folder for folder in (target.root, *outside) if folder.name == name), None)
+
+
+def _fixes_of_package(target: Target, package: Path) -> list[str]:
+    """What helps where a file imports its own package, which begins above the project's root."""
+    top = package.parent.parent if package.parent.name == "src" else package.parent
+    inner = target.root.relative_to(package).parts
+    word = f"{'.'.join((package.name, *inner, target.module))}:{target.pipeline or 'NAME'}"
+    return [
+        f"mark the project's root: a table [tool.stepwell] in the pyproject.toml of `{top.name}`",
+        f"or name the pipeline by its module, from there: stepwell plan {word}",
+    ]
 
 
 def names_data(root: Path, file: Path | None, error: BaseException) -> bool:

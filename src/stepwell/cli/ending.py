@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from stepwell.app.progress import Progress
@@ -46,7 +46,7 @@ def summary(
         if ran > MANY_RAN:
             lines += _slowest(progress)
             lines += _failed(run, progress, hints)
-    parts = [f"{ran:,} ran", f"{statuses.get('cached', 0):,} cached"]
+    parts = [f"{statuses.get('succeeded', 0):,} ran", f"{statuses.get('cached', 0):,} cached"]
     parts += [
         f"{statuses[word]:,} {word}"
         for word in ("failed", "blocked", "interrupted", "skipped")
@@ -111,26 +111,43 @@ def _beside(
     except StepwellError as error:
         return [paint(f"note: how it differs from the run before cannot be told: {clean(error.what)}", "dim", stream)]  # fmt: skip
     lines = [f"tags  {paint('  '.join(map(clean, tags)), 'cyan', stream)}"] if tags else []
-    if found is not None:
+    if found is not None and (found.moved or progress.status == "succeeded"):
         hints.append("stepwell compare")
-        lines += since_lines(found, stream)
+        lines += since_lines(found, stream, _changed(progress))
     return lines
 
 
-def since_lines(found: Since, stream: TextIO | None = None) -> list[str]:
-    """What changed since the last run: its parameters on a line, and a line each for the metrics of most interest."""
+def _changed(progress: Progress) -> list[str]:
+    """What the steps that ran had run anew for beside parameters: definitions, files and variables that they read, versions."""
+    told: dict[str, None] = {}
+    for outcome in progress.outcomes.values():
+        if outcome.status in ("succeeded", "failed"):
+            told.update(
+                (one.name, None)
+                for one in outcome.decision.reasons
+                if one.kind in ("code", "observed", "environment") and one.name
+            )
+    return [*told]
+
+
+def since_lines(found: Since, stream: TextIO | None = None, changed: Sequence[str] = ()) -> list[str]:
+    """What changed since the last run: parameters and what else `changed` on a line, and a line each for the metrics of most interest."""
     differ = [
         f"{clean(name)} {typed(before)} → {typed(now)}"
         for name, (before, now) in list(found.params.items())[:3]
     ]
     differ += [f"{len(found.params) - 3} more"] if len(found.params) > 3 else []
+    differ += [f"{short(clean(name), 40)} changed" for name in changed[:3]]
+    differ += [f"{len(changed) - 3} more changed"] if len(changed) > 3 else []
     told = f": {', '.join(differ)}" if differ else ""
     if not found.moved:
         return [f"metrics as in {found.before}{told}"]
     rows = [_moved(one, stream) for one in found.moved[:MOST_MOVED]]
     lines = [f"since {found.before}{told}", *(f"  {row}" for row in table(rows))]
     further = [f"{len(found.moved) - MOST_MOVED:,} more changed"] if len(found.moved) > MOST_MOVED else []
-    further += [f"{found.same:,} as before"] if found.same else []
+    further += (
+        [f"{found.same:,} {'metric' if found.same == 1 else 'metrics'} as before"] if found.same else []
+    )
     return [*lines, f"  {', '.join(further)}"] if further else lines
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from json import loads
 
 from stepwell import errors
@@ -289,10 +289,13 @@ class Runs:
                 out.append(row._replace(metrics=logged[node]) if node in logged else row)
         return out
 
-    def failures(self, pipeline: str) -> dict[str, tuple[str, Failure]]:
-        """What failed in the newest run of a pipeline: the run's id and the failure, by the step's id."""
+    def failures(self, pipeline: str) -> dict[str, tuple[str, Failure, Mapping[str, str]]]:
+        """What failed in the newest run of a pipeline, by the step's id: the run's id, the failure, definitions that were new to it.
+
+        These are digests by name, of what its decision says that it changed.
+        """
         rows = self._database.rows(
-            "SELECT run, node, error FROM stopped WHERE status = 'failed' AND error != ''"
+            "SELECT run, node, error, reasons FROM stopped WHERE status = 'failed' AND error != ''"
             " AND run = (SELECT max(id) FROM runs WHERE pipeline = ?)",
             (pipeline,),
         )
@@ -303,7 +306,10 @@ class Runs:
         number = rows[0][0]
         with _readable(number):
             ids = self._nodes(number)
-            return {ids[node][0]: (f"r{number}", failure(error)) for _, node, error in rows}
+            return {
+                ids[node][0]: (f"r{number}", failure(error), _definitions(loads(reasons)))
+                for _, node, error, reasons in rows
+            }
 
     def step(self, run: str, name: str) -> StepRow:
         """The step of an id, or of a bare name that only one node has. Raises `UnknownRun`, `UnknownStep`."""
@@ -556,6 +562,11 @@ def _readable(run: int) -> Iterator[None]:
         yield
     except UNREADABLE as error:
         raise runs_damaged([f"r{run}"], f": {type(error).__name__}: {error}") from error
+
+
+def _definitions(reasons: Iterable[Sequence[Any]]) -> dict[str, str]:
+    """Of packed reasons the digests of changed definitions, by name; "" for those that went."""
+    return {name: after or "" for kind, _, name, _, after in reasons if kind == "code"}
 
 
 def runs_damaged(runs: Sequence[str], cause: str = "") -> StoreDamaged:
