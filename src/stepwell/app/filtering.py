@@ -240,10 +240,10 @@ def ordered(rows: Iterable[Any], order: Order, *, numbers: bool = False) -> list
 
 def unknown_field(name: Name, known: Iterable[str], text: str = "", what: str = "") -> UnknownField:
     """The error for a name that no run has; `known` are the names that there are, `what` is what asks for it."""
-    names = [*COLUMNS, *known]
+    names = [*known, *COLUMNS]  # what the project itself has comes first
     bare = metric_of(name.text).removeprefix("params.") or name.text
     hint = nearest(bare, names)
-    some = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    some = ", ".join(names[:16]) + (", …" if len(names) > 16 else "")
     fixes = [f"did you mean {_in_backticks(hint)}?"] if hint else [f"there are: {some}"]
     compared = text[: name.place].rstrip().endswith(("=", "<", ">"))
     if compared and text.startswith(name.text, name.place):  # and not in backticks
