@@ -147,7 +147,7 @@ export interface Comparison {
 export interface Row<V> { name: string; values: Record<string, V | null>; differs: boolean; deltas: Record<string, number | null> }
 export interface DataRow {
   name: string;
-  kind: "source" | "output";
+  kind: "source" | "read" | "output"; // read: by steps, besides their inputs; only what differs
   differs: boolean;
   digests: Record<string, string>;
   changes: { run: string; lines: string[] }[]; // schema, rows, columns that moved since the first run; of runs with one digest, at the first

@@ -152,3 +152,40 @@ def test_the_code_of_a_step_that_failed_is_compared(tmp_path):
     other = project("compare", "r2", "r4", "--json").json
     assert {one["step"] for one in other["code"] if one["changed"]} == {"pipeline:read"}
     assert other["environment"] == []  # what a step without a result rests on is not known
+
+
+def test_what_steps_read_besides_their_inputs_is_compared(tmp_path):
+    project = Project(tmp_path)
+    project.write("""
+        import os
+        from pathlib import Path
+        from stepwell import log, pipeline, step
+
+        @step
+        def score(n: int) -> float:
+            auc = float(Path("limit.txt").read_text()) + int(os.environ.get("AGE", "0"))
+            log.metric("auc", auc)
+            return auc
+
+        @pipeline
+        def main(n: int = 1) -> float:
+            return score(n)
+    """)
+    project.write("1", "limit.txt")
+    project("run")
+    project.write("2", "limit.txt")
+    project("run", env={"AGE": "30"})
+    found = {row["name"]: row for row in project("compare", "--json").json["data"]}
+    assert found["$AGE"]["digests"] == {"r1": "unset", "r2": '"30"'}
+    assert found["$AGE"]["changes"] == [{"run": "r2", "lines": ['unset → "30"']}]
+    assert found["limit.txt"]["kind"] == "read"
+    assert found["limit.txt"]["changes"][0]["lines"] == ["changed"]
+    told = project("compare").out
+    assert '$AGE  (read by steps)  unset → "30"' in told
+    assert "limit.txt  (read by steps)  changed" in told
+    assert "`$AGE`" in project("report", "r2", "--markdown").out
+    project("run", env={"AGE": "31"})
+    assert "also differs: data $AGE, limit.txt" in project("compare", "r1", "r2", "r3").out
+    again = project("run", env={"AGE": "31"})
+    assert "cached" in again.out
+    assert not [row for row in project("compare", "r3", "r4", "--json").json["data"] if row["kind"] == "read"]

@@ -66,7 +66,7 @@ export function DataSection({ comparison, all }: { comparison: Comparison; all: 
     })),
   ];
   // Of many runs, what each step gave differs almost always: it is there for who wants it.
-  const [inputs, outputs] = comparison.runs.length > 6 ? [rows.filter((row) => row.kind === "source"), rows.filter((row) => row.kind === "output")] : [rows, []];
+  const [inputs, outputs] = comparison.runs.length > 6 ? [rows.filter((row) => row.kind !== "output"), rows.filter((row) => row.kind === "output")] : [rows, []];
   const told = rows.filter((row) => row.changes.some((change) => change.lines.length));
   return (
     <section>

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stepwell.app.reasons import observed
 from stepwell.errors import StepwellError
 from stepwell.kernel.ports import Artifact
 from stepwell.stores.history import RunRow
@@ -76,7 +77,10 @@ class Movements:
         about: Mapping[str, About],
         everything: bool = False,
     ) -> list[Document]:
-        """Each source, and each output that differs (with `everything` the others too), with what changed since the first run."""
+        """Each source, what else steps were seen to read that differs, and each output that does (with `everything` the others too).
+
+        With what changed since the first run.
+        """
         commits = {row.run: row.commit for row in runs}
         sources: dict[str, dict[str, Version]] = {}
         for run, one in about.items():
@@ -87,6 +91,7 @@ class Movements:
                     source.digest, source.size, file, commits[run]
                 )
         out = [self._row(name, "source", found) for name, found in sources.items()]
+        out += [_read_row(what, found) for what, found in _read(steps).items() if len({*found.values()}) > 1]
         for name, found in _outputs(steps).items():
             if everything or len({one.digest for one in found.values()}) > 1:
                 out.append(self._row(name, "output", found))
@@ -192,6 +197,37 @@ def _outputs(steps: Mapping[str, Sequence[StepRow]]) -> dict[str, dict[str, Vers
                 name = step.id if one.name == "result" else f"{step.id}.{one.name}"
                 found.setdefault(name, {})[run] = Version(one.digest, one.size, one)
     return found
+
+
+def _read(steps: Mapping[str, Sequence[StepRow]]) -> dict[str, dict[str, str]]:
+    """What steps were seen to read besides their inputs, as `Result.observed` names it, and what it came to in each run."""
+    found: dict[str, dict[str, str]] = {}
+    for run, rows in steps.items():
+        for step in rows:
+            if step.result is None:
+                continue
+            variables = [
+                (name if " " in name else f"${name}", token) for name, token in step.result.variables
+            ]
+            for what, token in (*step.result.observed, *variables):
+                found.setdefault(what, {}).setdefault(run, token)
+    return found
+
+
+def _read_row(what: str, found: Mapping[str, str]) -> Document:
+    """A file, listing or variable that steps read, and that is not the same in all runs."""
+    (_, first), *others = found.items()
+    told, changes, name = {first}, [], what
+    for run, token in others:
+        if token not in told:
+            told.add(token)
+            reason = observed(what, first, token)
+            name, said = reason.name, reason.text
+            line = said.partition(": ")[2] if what.startswith("$") else said.rpartition(", ")[2]
+            changes.append({"run": run, "lines": [line]})
+    unset = {"", "None"} if what.startswith("$") else set()
+    digests = {run: "unset" if token in unset else token for run, token in found.items()}
+    return {"name": name, "kind": "read", "differs": True, "digests": digests, "changes": changes}
 
 
 def sizes(before: int, after: int) -> str:

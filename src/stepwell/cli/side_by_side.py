@@ -211,12 +211,13 @@ def _runs(runs: Sequence[str], most: int = 4) -> str:
 
 
 def _data(document: Document) -> Iterator[str]:
-    """Sources, then outputs, with what changed in each."""
-    for kind in ("source", "output"):
+    """Sources, then what else steps read, then outputs, with what changed in each."""
+    marks = {"source": "  (source)", "read": "  (read by steps)", "output": ""}
+    for kind, mark in marks.items():
         for row in document["data"]:
             if row["kind"] != kind or not row["differs"]:
                 continue
-            title = clean(row["name"]) + (paint("  (source)", "dim") if kind == "source" else "")
+            title = clean(row["name"]) + (paint(mark, "dim") if mark else "")
             found = [line for one in row["changes"] for line in one["lines"]]
             if len(found) == 1:
                 yield f"{title}  {clean(found[0])}"
@@ -317,7 +318,7 @@ def _width(column: Sequence[str]) -> int:
 def _also(document: Document) -> Iterator[str]:
     """What else differs between the runs, by name."""
     code = [clean(one["step"].rpartition(":")[2]) for one in document["code"] if one["changed"]]
-    sources = [clean(one["name"]) for one in document["data"] if one["differs"] and one["kind"] == "source"]
+    sources = [clean(one["name"]) for one in document["data"] if one["differs"] and one["kind"] != "output"]
     environment = [clean(row["name"]) for row in document["environment"] if row["differs"]]
     for title, names in (("code of", code), ("data", sources), ("environment", environment)):
         if names:

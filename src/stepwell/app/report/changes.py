@@ -22,7 +22,8 @@ def data(facts: Facts) -> Markup | None:
         el("li", el("code", one.name), f" was read in {since.run}") for one in moved.values() if not one.now
     ]
     outputs = [_change(one) for one in since.data if one.kind == "output" and one.lines][:40]
-    if not rows and not gone and not outputs:
+    read = [one for one in since.data if one.kind == "read"]
+    if not rows and not gone and not outputs and not read:
         return None
     head = ("source", "where", "size", "digest", f"since {since.run}" if since.run else "")
     told = (
@@ -33,7 +34,7 @@ def data(facts: Facts) -> Markup | None:
     return section(
         "Data",
         table(head, rows, numeric=(2,)) if rows else None,
-        [_change(one) for one in moved.values() if one.lines],
+        [_change(one) for one in (*moved.values(), *read) if one.lines],
         el("ul", gone, class_="plain") if gone else None,
         told,
     )

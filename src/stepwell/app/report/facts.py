@@ -88,7 +88,7 @@ class Edit(NamedTuple):
 class Moved(NamedTuple):
     """What is another than in the run before; "" where one of both does not have it.
 
-    Of data, `kind` is "source" or "output", the texts are digests, and `lines` say what is another in it.
+    Of data, `kind` is "source", "read" (by steps, besides their inputs) or "output", the texts are digests, and `lines` say what is another in it.
     """
 
     name: str

@@ -42,7 +42,7 @@ def markdown(facts: Facts) -> str:
             ("metric", "value", f"against {since.run}" if since.run else ""),
             map(_metric, facts.metrics[:METRICS]),
         )
-    sources = [one for one in since.data if one.kind == "source"]
+    sources = [one for one in since.data if one.kind != "output"]
     groups = (("parameter", since.params), ("data", sources), ("environment", since.environment))
     moved = [(kind, one) for kind, group in groups for one in group]
     if moved:
