@@ -139,3 +139,38 @@ def test_a_result_into_a_file(hello):
     hello("run")
     hello("get", "r1", "total", "-o", "total.json")
     assert (hello.root / "total.json").read_text().strip() == "285"
+
+
+SIMPLE = """
+    import os, pathlib, sys
+    from stepwell import pipeline, step
+    {line}
+
+    @step
+    def one(n: int) -> int:
+        return n
+
+    @pipeline
+    def main(n: int = 1) -> int:
+        return one(n)
+"""
+
+
+@pytest.mark.parametrize("how", ["-j1", "--in-process"])
+@pytest.mark.parametrize("line", [
+    "sys.path.append(pathlib.Path('/nowhere'))", "sys.path.append(None)", "sys.path.append(b'/nowhere')",
+    "sys.path.insert(0, type('Text', (str,), {})('/nowhere'))",
+])  # fmt: skip
+def test_places_to_import_from_that_are_no_texts_are_passed_over_as_python_does(project, how, line):
+    project.write(SIMPLE.format(line=line))
+    assert "r1 succeeded" in project("run", how).out
+
+
+def test_an_environment_that_no_process_can_be_given_is_told(project):
+    project.write(SIMPLE.format(line="os.environ['BIG'] = 'x' * 200_000"))
+    told = project("run", code=None)
+    assert told.code not in (0, 70)
+    assert "error[E408]" in told.err
+    assert "larger than the system hands to a process" in told.err
+    assert "--in-process" in told.err
+    assert "r2 succeeded" in project("run", "--in-process").out

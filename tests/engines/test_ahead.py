@@ -1,6 +1,7 @@
 """A template that is started before there is a plan: taken over, begun anew where it must be, given up where it need not."""
 
 import os
+import subprocess
 import sys
 import time
 
@@ -140,3 +141,41 @@ def test_workers_that_are_not_forked_begin_too(telling, ahead):
     done = telling.one(engine(telling, ahead, fork=False), "place")
     assert isinstance(done, Done)
     assert telling.value(done) not in (os.getpid(), 0)
+
+
+DRIVER = """
+import sys, time
+from pathlib import Path
+from stepwell.engines import machine
+machine.processors = lambda: 2
+from stepwell.engines.ahead import Ahead
+root = Path(sys.argv[1])
+sys.path[:0] = [str(root), sys.argv[2]]
+with Ahead(root, [str(root)], "steps", 2) as ahead:
+    print(ahead._supervisor._process.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the death of a parent is told on Linux only")
+@pytest.mark.parametrize("library", [
+    "import time\ntime.sleep(600)\n",
+    "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n",
+    "import subprocess\nsubprocess.Popen(['sleep', '600'])\n",
+], ids=["hangs", "thread", "process"])  # fmt: skip
+def test_it_is_gone_with_all_it_started_when_the_driver_is_killed(telling, tmp_path, library):
+    (tmp_path / "libraries" / "telling.py").write_text(library)
+    words = [sys.executable, "-c", DRIVER, str(telling.root), str(tmp_path / "libraries")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as driver:
+        pid = int(driver.stdout.readline())
+        until = time.monotonic() + 20
+        while "process" in library and not family.descendants(pid) and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        below = family.descendants(pid)
+        driver.kill()
+    for one in (pid, *below):
+        until = time.monotonic() + 10
+        while alive(one) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not alive(one)

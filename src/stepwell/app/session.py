@@ -435,6 +435,7 @@ def execute(
     `StoreError` where results cannot be kept (a full disk), `StoreRemoved` if the store is gone.
     """
     # what only a run needs; a plan does without
+    from stepwell.app.durably import KEPT, Durably
     from stepwell.app.git import Question
     from stepwell.app.linked import Changes, about_of, described
     from stepwell.app.presence import Presence
@@ -451,7 +452,7 @@ def execute(
     executing = _doubled(work, settings, _engine(work, settings, learnt := work.learnt()))
     latest = Latest(work.plan)
     engine: Engine = SideFiles(Unmoved(executing, latest, work.root), latest)
-    engine = engine if recorder is None else recorder.engine(engine)
+    engine = durably = Durably(engine if recorder is None else recorder.engine(engine), store)
     presence = Presence(store.folder)
     record: Recording | None = None
     changes: Changes | None = None
@@ -484,15 +485,17 @@ def execute(
                 run=record.run,
                 keep_going=settings.keep_going,
             ):
+                if event is KEPT:
+                    yield from durably.told(event)
+                    continue
                 presence.glance()
                 if changes is not None:
                     changes.look(at_end=isinstance(event, RunFinished))
                 if isinstance(event, StepFinished):
                     event = remarked(event, store)
                     learnt.see(event)
-                elif isinstance(event, StepReused):
-                    if work.ghost is None and recorder is None:
-                        files.put_back(event.node, event.result)
+                elif isinstance(event, StepReused) and work.ghost is None and recorder is None:
+                    files.put_back(event.node, event.result)
                 elif isinstance(event, StepGrew):
                     _remember(work, event.plan.graph, latest.plan.graph)
                     latest.plan = event.plan
@@ -505,7 +508,7 @@ def execute(
                 record.add(event)
                 if isinstance(event, RunFinished):
                     record = None
-                yield event
+                yield from durably.told(event)
     finally:
         engine.close()
         if changes is not None:

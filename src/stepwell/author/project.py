@@ -239,6 +239,9 @@ def load(target: Target) -> Loaded:
             if isinstance(error.__cause__, StepwellError):  # Python 3.11 wraps what `__set_name__` raises
                 raise error.__cause__ from None
             raise _cannot_import(target, error, importer) from error
+        finally:
+            if not all(type(place) is str for place in sys.path):  # Python itself passes over anything else
+                sys.path[:] = [str(place) for place in sys.path if isinstance(place, str)]
     found = getattr(module, "__file__", None)
     if target.file is not None and (found is None or Path(found).resolve() != target.file):
         raise CannotImport(

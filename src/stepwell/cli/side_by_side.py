@@ -13,7 +13,7 @@ from stepwell.app.comparing import metric_names
 from stepwell.app.directions import change
 from stepwell.app.plaindata import number as number_json
 from stepwell.app.plaindata import plain
-from stepwell.cli.text import clean, columns, cut, number, paint, seconds, short, table, typed, wide
+from stepwell.cli.text import clean, columns, cut, named, number, paint, seconds, short, table, typed, wide
 from stepwell.stores.history import RunRow
 
 Document = Mapping[str, Any]
@@ -244,12 +244,12 @@ def _many(document: Document, everything: bool) -> Iterator[str]:
         columns_.append(["status", *(paint(run["status"], STATUS[run["status"]]) for run in runs)])
     last = ["took", *(seconds(run["seconds"]) for run in runs)]
     params = [
-        [clean(row["name"]), *(_cell(row, run) for run in runs)]
+        [named(row["name"]), *(_cell(row, run) for run in runs)]
         for row in rows
         if everything or row["differs"]
     ]
     metrics = [
-        [clean(row["name"]), *(_best(row, run) for run in runs)] for row in _ranked(document, everything)
+        [named(row["name"]), *(_best(row, run) for run in runs)] for row in _ranked(document, everything)
     ]
     shown = _fitting(columns_, params, metrics, last)
     hidden = len(columns_) + len(params) + len(metrics) + 1 - len(shown)

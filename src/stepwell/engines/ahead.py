@@ -12,11 +12,13 @@ a library is seen to later: a template that finds another one begins anew (`work
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from stepwell.engines import machine
 from stepwell.engines.supervisor import Supervisor
+from stepwell.errors import StepNotLoaded
 
 
 class Ahead:
@@ -31,8 +33,9 @@ class Ahead:
         self._jobs = jobs or count
         self._supervisor: Supervisor | None = None
         if count > 1:
-            self._supervisor = Supervisor(self._jobs)
-            self._supervisor.warm(str(root), list(roots), [module])
+            with suppress(StepNotLoaded):  # which the engine will tell, if it comes to that
+                self._supervisor = Supervisor(self._jobs)
+                self._supervisor.warm(str(root), list(roots), [module])
 
     def taken(self, jobs: int) -> Supervisor | None:
         """The template, for an engine with so many workers; None where there is none for it (any more)."""

@@ -8,6 +8,7 @@ ends everything below itself.
 from __future__ import annotations
 
 import contextlib
+import errno
 import marshal
 import os
 import select
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from stepwell.engines import machine
+from stepwell.errors import StepNotLoaded
 from stepwell.worker import family
 from stepwell.worker.boot import (
     ANSWER,
@@ -53,21 +55,27 @@ class Supervisor:
         self._jobs = jobs
         self.mark = os.urandom(16).hex()
         self._said: IO[bytes] = tempfile.TemporaryFile()  # it lives as long as this does  # noqa: SIM115
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        machine.allow_files(6 * jobs)
-        self._process = subprocess.Popen(
-            command("run_template", sys.path, [theirs.fileno(), os.getpid()]),
-            stdin=subprocess.DEVNULL,
-            stdout=self._said,
-            stderr=self._said,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-            env=self._environment(),
-        )
+        try:
+            self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            machine.allow_files(6 * jobs)
+            self._process = self._started(theirs.fileno())
+        except OSError as error:
+            raise _not_started(error) from error
         theirs.close()
         self.control.setblocking(False)
         self._bytes = b""
         self.ready = self.gone = False
+
+    def _started(self, control: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command("run_template", sys.path, [control, os.getpid()]),
+            stdin=subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=self._said,
+            pass_fds=[control],
+            start_new_session=True,
+            env=self._environment(),
+        )
 
     def _environment(self) -> dict[str, str]:
         return boot_environment(self.mark, machine.threads(self._jobs))
@@ -165,3 +173,15 @@ class Supervisor:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+
+def _not_started(error: OSError) -> StepNotLoaded:
+    """The error where the system starts no process for workers."""
+    why = (
+        "a variable of the environment, or all of them together, is larger than the system hands to a process"
+    )
+    return StepNotLoaded(
+        f"no worker could be started: {error.strerror}",
+        why=why if error.errno == errno.E2BIG else "the system starts no process, or opens no file, for them",
+        fixes=["stepwell run --in-process"],
+    )

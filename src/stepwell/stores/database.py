@@ -154,6 +154,11 @@ class Database:
         if durable:
             self._durable = True
 
+    @property
+    def pending(self) -> bool:
+        """Whether something is buffered."""
+        return self._since is not None
+
     def commit(self, *, now: bool = False) -> bool:
         """Write all buffers in one transaction, if the first of them is old enough, or `now`.
 

@@ -39,6 +39,27 @@ def die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
+def end_with_parent(parent: int) -> None:
+    """End this process and all below it when the parent dies (Linux), until `live_on`: whatever it is at, as far as Python can."""
+    if _LINUX:
+        signal.signal(signal.SIGTERM, _ended)
+        _prctl(_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            _ended()
+
+
+def _ended(*_: object) -> None:
+    kill(descendants(os.getpid()))
+    os._exit(1)
+
+
+def live_on() -> None:
+    """Undo `end_with_parent`: the caller sees to it by itself."""
+    if _LINUX:
+        _prctl(_PDEATHSIG, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _prctl(option: int, value: int) -> None:
     import ctypes  # a driver does without
 

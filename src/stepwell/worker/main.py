@@ -64,9 +64,10 @@ def run_template() -> None:
     control_fd, driver, *again = map(int, sys.argv[1:])
     family.adopt_orphans()
     control = socket.socket(fileno=control_fd)
-    settings_fd, warmed = (again[0], False) if again else _told_to_begin(control)
+    settings_fd, warmed = (again[0], False) if again else _told_to_begin(control, driver)
     if settings_fd < 0:
-        return
+        family.end(os.getpid(), 0, LIMIT)
+        os._exit(0)  # whatever threads libraries have started
     settings = read_settings(settings_fd)
     if warmed and not _same_place(settings):
         _start_anew(settings, control_fd, driver, settings_fd)
@@ -80,12 +81,14 @@ def run_template() -> None:
     template.run()
 
 
-def _told_to_begin(control: socket.socket) -> tuple[int, bool]:
+def _told_to_begin(control: socket.socket, driver: int) -> tuple[int, bool]:
     """The descriptor of the settings, -1 where the driver has no use for a template; whether libraries were wished before."""
     warmed = False
+    family.end_with_parent(driver)
     while True:
         kind, _, ends = _request(control)
         if kind != WARM:
+            family.live_on()
             return ends[0] if kind == BEGIN else -1, warmed
         root, roots, modules = marshal.loads(_content(ends[0]))  # of our own program  # noqa: S302
         os.close(ends[0])
