@@ -48,9 +48,9 @@ class Durably:
         self._engine.submit(task)
 
     def wait(self, timeout: float | None) -> Sequence[Report]:
-        """What happened; at once where what was waited for is."""
+        """What happened, behind `KEPT` at once where what was held back may be told."""
         if self._held and not self._database.pending:
-            return [KEPT]
+            return [KEPT, *self._engine.wait(0)]
         return self._engine.wait(timeout)
 
     def interrupt(self, why: str = "interrupted") -> None:
