@@ -26,7 +26,6 @@ WARM, BEGIN, FORK, CLOSE, READY, EXITED = b"W", b"B", b"F", b"C", b"R", b"X"
 LIMIT = 1.6
 """Seconds after which everything is gone, whatever it did."""
 
-
 END = 16
 """Bytes of what a worker writes where the output of a task ends (`capture`)."""
 

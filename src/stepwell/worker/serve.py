@@ -49,7 +49,7 @@ class Settings:
         self.expected: dict[str, str] = given["expected"]
         """What modules read when the driver imported them (`Snapshot.expected`)."""
         self.lent: dict[str, str] = given["lent"]
-        """Environment variables that the driver has not (`main.boot_environment`)."""
+        """Environment variables that the driver has not (`boot.boot_environment`)."""
         self.environment: dict[str, str] = given["environment"]
         """All of it, as the driver has it, with what it lends."""
         self.path: list[str] = given["path"]
