@@ -118,8 +118,8 @@ def recall(key: str, root: Path, database: Database, memo: Memo, blobs: Blobs) -
     now = footing(database)
     keys: Iterable[str] = ()
     if now.last != found.footing.last:
-        keys = frozenset(str(memo.get(KEYS, key) or "").split("\n"))
-        if keys == {""}:
+        keys = _unpacked_keys(memo.get(KEYS, key))
+        if not keys:
             return None
     proven = (
         stands(database, found.footing, now, frozenset(keys))
@@ -180,12 +180,17 @@ def _held(database: Database, digests: Sequence[str]) -> bool:
 def keep(key: str, standing: Standing, keys: Iterable[str], memo: Memo) -> None:
     """Put a standing into the memo, with the keys of the results that it rests on."""
     renew(key, standing, memo)
-    memo.put(KEYS, key, "\n".join(keys))
+    memo.put(KEYS, key, bytes.fromhex("".join(keys)))
 
 
 def renew(key: str, standing: Standing, memo: Memo) -> None:
     """Put a standing that holds as it did in place of the one before."""
     memo.put(KIND, key, dumps([FORMAT, *standing]))
+
+
+def _unpacked_keys(packed: object) -> frozenset[str]:
+    digits = packed.hex() if isinstance(packed, bytes) else ""
+    return frozenset([digits[at : at + 64] for at in range(0, len(digits), 64)])
 
 
 def _unpacked(text: str | bytes) -> Standing | None:

@@ -37,7 +37,7 @@ from stepwell.stores.rows import (
 RECENT = 32
 """Results that `recent` gives at most."""
 
-HELD = 16 << 20
+HELD = 8 << 20
 """Bytes of small blobs that are kept in memory for the steps that take them."""
 
 _COLUMNS = "seq, identity, key, site, inputs, outputs, run, seconds, cpu, memory, metrics, observed, made"
