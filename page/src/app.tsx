@@ -1,6 +1,6 @@
 /* The frame around all pages: where to go, whether the server is there, the keys, the theme. */
 import { Component, lazy, Suspense, useEffect, useRef, useState, type ReactNode } from "react";
-import { ask, tellReachable, Unreachable, useAsk, useReachable } from "./client";
+import { ask, query, tellReachable, Unreachable, useAsk, useReachable } from "./client";
 import type { Project } from "./api";
 import { Command, Empty, Link, navigate, Problem, setTheme, Text, to, useAddress, useKeys, usePath, useShortcuts, useTheme, Wait, type Theme } from "./shared";
 import { RunsPage } from "./runs";
@@ -20,6 +20,7 @@ function Routed() {
     case undefined:
       return <RunsPage />;
     case "runs":
+      if (/^g\d+$/.test(name)) return <Sweep group={name} />;
       return name ? <RunPage key={name} run={name} /> : <RunsPage />;
     case "steps":
       return <StepPage key={name} step={name} />;
@@ -40,6 +41,12 @@ function Routed() {
         </Empty>
       );
   }
+}
+
+/** A sweep is named where a run could be: it is shown as the list of its runs, whose address takes the place of this one. */
+function Sweep({ group }: { group: string }) {
+  useEffect(() => navigate(to.runs(query({ group })), { replace: true }), [group]);
+  return <Wait />;
 }
 
 /** An error of the page itself is shown in its place; the rest of the page goes on. */

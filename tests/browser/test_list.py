@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
-from chromium import Window, serving, window  # it lies beside the tests
+from chromium import Served, Window, serving, window  # it lies beside the tests
 from flights import command  # it lies beside the tests
 from playwright.sync_api import Browser, expect
 
@@ -65,6 +65,21 @@ def test_a_sweep_opens_to_its_points(page: Window) -> None:
     shows(page, "r15", "r14", "r13", "g1", *[f"r{at}" for at in range(1, 13)])
     page.tab.reload()
     shows(page, "r15", "r14", "r13", "g1", *[f"r{at}" for at in range(1, 13)])
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_sweep_named_as_a_run_is_shown_as_its_runs(browser: Browser, served: Served, dark: bool) -> None:
+    with window(browser, served, dark) as page:
+        page.open("/lock")
+        page.tab.goto(f"{served.origin}/runs/g1?tab=logs")
+        page.tab.wait_for_url("**/runs?group=g1")
+        shows(page, *[f"r{at}" for at in range(12, 0, -1)])
+        assert page.accessible() == []
+        page.tab.go_back()  # not to the address that led here
+        page.tab.wait_for_url("**/lock")
+        page.open("/runs/g9")
+        expect(page.tab.get_by_text("No run matches")).to_be_visible()
+        page.check()
 
 
 def test_sorting_by_a_metric_takes_the_best_first(page: Window) -> None:

@@ -95,7 +95,8 @@ def test_what_is_gone_is_named_before_anything_runs(sums: Project) -> None:
     (sums.root / "pipeline.py").unlink()
     error = sums("run", "code.yaml", "--json", code=4).json["error"]
     assert "neither the commit of the file nor its pipeline" in error["what"]
-    error = sums("plan", "code.yaml", "--json", code=2).json["error"]  # which is of a pipeline
+    assert sums("plan", "code.yaml", "--json", code=4).json["error"] == error
+    error = sums("graph", "code.yaml", "--json", code=2).json["error"]  # which is of a pipeline
     assert error["fixes"][0] == "a run file is run: stepwell run code.yaml"
 
 
@@ -165,6 +166,21 @@ def test_what_the_file_says_is_not_said_beside_it(sums: Project) -> None:
         sums.refused("run", "r1.yaml", "k=3", code=2)["what"] == "`r1.yaml` says what runs, and so does `k=3`"
     )
     assert "--until" in sums("run", "r1.yaml", "--until", "total", code=2).err
+    for beside in (
+        ["k=3"],
+        ["--until", "total"],
+        ["other.yaml"],
+        ["--save", "p.json"],
+        ["--against", "r1"],
+        ["--checks"],
+    ):
+        error = sums.refused("plan", "r1.yaml", *beside, code=2)
+        assert (error["code"], beside[0] in error["what"], error["fixes"][0]) == (
+            "E100",
+            True,
+            "stepwell plan r1.yaml",
+        )
+    assert sums.refused("run", "r1.yaml", "--dry-run", "--ghost", code=2)["code"] == "E100"
     assert "error[E110]" in sums("export", "yaml", "-o", "pipeline.py", code=2).err
     assert "error[E576]" in sums("export", "yaml", "-o", ".stepwell/r.yaml", code=2).err
 
@@ -194,3 +210,63 @@ def test_a_run_of_a_module_below_src_is_run_again_from_its_file(project):
     project("run", "flows.train:main")
     project("export", "yaml", "-o", "run.yaml")
     assert "the same bytes" in project("run", "run.yaml").err
+
+
+def test_the_plan_of_a_file_is_what_running_it_does(sums: Project) -> None:
+    sums("export", "yaml", "-o", "r1.yaml")
+    sums.edit("* k", "* k * 100")  # what is here now is something else, code and data
+    (sums.root / "numbers.txt").write_text("4\n")
+    assert sums("plan", "--json").decisions == {"total": "run"}
+    planned = sums("plan", "r1.yaml", "--json")
+    assert (planned.decisions, planned.json["params"]) == ({"total": "cached"}, {"k": 2.0})
+    assert planned.steps["total"]["where"].startswith("pipeline.py:")
+    assert sums("run", "r1.yaml", "--dry-run").out == sums("plan", "r1.yaml").out
+    sums("plan", "r1.yaml", "--exit-code")
+    forced = sums("plan", "r1.yaml", "--force", "*", "--exit-code", "--json", code=8)
+    assert forced.decisions == {"total": "run"}
+    assert [one["run"] for one in sums("runs", "--json").json["runs"]] == ["r1"]  # nothing was run
+    done = sums("run", "r1.yaml", "--json")
+    assert done.decisions == planned.decisions
+    assert done.steps["total"]["key"] == planned.steps["total"]["key"]
+
+
+def test_the_plan_of_a_file_is_refused_as_running_it_is(sums: Project) -> None:
+    text = sums("export", "yaml").out
+    digest, commit = text.partition("digest: b3:")[2][:64], text.partition("commit: ")[2].partition("\n")[0]
+    (sums.root / "data.yaml").write_text(text.replace(digest, "0" * 64))
+    (sums.root / "code.yaml").write_text(text.replace(commit, '""'))
+    notes = sums("plan", "code.yaml", "--json").json["notes"]
+    assert any(note.endswith("run from the files that are here") for note in notes)
+    sums.edit("* k", "* k * 100")
+    for file in ("data.yaml", "code.yaml"):
+        errors = [sums(verb, file, "--json", code=4).json["error"] for verb in ("plan", "run")]
+        assert errors[0] == errors[1]
+    assert sums.refused("plan", "none.yaml", code=2)["code"] == "E571"
+
+
+def test_a_plan_of_a_file_is_not_remembered_as_an_answer(sums: Project) -> None:
+    sums("export", "yaml", "-o", "r1.yaml")
+    first = sums("plan", "r1.yaml").out
+    assert "k=2" in first
+    sums("run", "k=3")
+    (sums.root / "r1.yaml").write_text(sums("export", "yaml").out)
+    assert "k=3" in sums("plan", "r1.yaml").out
+
+
+def test_a_sweep_is_no_run_file_and_its_best_run_is_named(sums: Project) -> None:
+    sums("run", "k=5")
+    error = sums.refused("export", "yaml", "r1..r2", code=2)  # nobody knows whether more of `total` is better
+    assert (error["code"], error["fixes"][0]) == ("E561", "stepwell export yaml r1")
+    sums.edit('log.metric("total"', 'log.metric("loss"')
+    sums("run", "--sweep", "k=3,1,2")
+    error = sums.refused("export", "yaml", "g1", code=2)
+    assert (error["code"], error["why"]) == ("E561", "they are r3, r4, r5")
+    assert error["what"] == "a run file is of one run, and `g1` is 3 runs"
+    assert error["fixes"] == [
+        "stepwell export yaml r4   the best loss",
+        "stepwell compare g1   what they differ in",
+    ]
+    assert sums.refused("export", "yaml", "g2", code=2)["code"] == "E108"
+    assert sums("export", "yaml", "last~1").out == sums("export", "yaml", "r4").out
+    sums("run", "--sweep", "k=4")
+    assert sums("export", "yaml", "g2").out == sums("export", "yaml", "r6").out  # one point is one run

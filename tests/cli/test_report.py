@@ -209,7 +209,8 @@ def test_the_command_writes_a_file_and_replaces_only_its_own(project):
 
 
 def test_reports_that_cannot_be_made_are_refused_in_words(project):
-    assert project.refused("report", "g1", code=2)["code"] == "E561"
+    assert project.refused("report", "r1..r2", code=2)["code"] == "E561"
+    assert project.refused("report", "g1", code=2)["what"] == "there is no sweep `g1`"
     assert project.refused("report", "r99", code=2)["code"] == "E108"
     assert project.refused("report", "-o", "no/such/folder/x.html", code=2)["code"] == "E562"
     assert project.refused("report", "-o", ".stepwell/x.html", code=2)["code"] == "E562"

@@ -3,6 +3,7 @@
     found = find(store, Wanted(where="depth > 4", sort="-auc"), limit=20)
     found.runs, found.total                 whole rows, and how many there are of them in all
     named(store, ["g3", "r3..r9", "last"])  ["r12", "r13", ...] as a person names runs
+    one(store, "last~1", "a report", "stepwell report")     "r12"; what is several is refused, with the best of them
 
 A store of ten thousand runs is looked through in a moment, since only what is asked for is read of each.
 """
@@ -15,7 +16,7 @@ from contextlib import suppress
 from json import loads
 from typing import Any, NamedTuple
 
-from stepwell.app.directions import NOBODY, direction_of
+from stepwell.app.directions import NOBODY, by_interest, direction_of
 from stepwell.app.filtering import (
     COLUMNS,
     Filter,
@@ -26,13 +27,17 @@ from stepwell.app.filtering import (
     ordered,
     unknown_field,
 )
-from stepwell.errors import NothingToCompare, StoreDamaged, UnknownRun
+from stepwell.errors import NothingToCompare, NotOneRun, StoreDamaged, UnknownRun
 from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
+from stepwell.stores.metrics import shared
 from stepwell.stores.runrow import DAMAGED, split
 
 ASKED_ROLES = 3
 """Runs, the newest, whose roles are asked which direction of a metric is better."""
+
+TOLD = 12
+"""Runs that are told by their names where one was to be named."""
 
 PASSED = 10
 """Runs that cannot be read which are passed over, where the last ones are asked for."""
@@ -125,6 +130,12 @@ def best_of(rows: Iterable[Any], metric: str, said: Mapping[str, str] = NOBODY) 
     return (max if way == "higher" else min)(found, key=lambda row: row.metrics[metric])
 
 
+def judged_by(rows: Iterable[Any], said: Mapping[str, str] = NOBODY) -> str:
+    """The metric by which rows are judged: the first of interest of which it is known what is better; "" where there is none."""
+    names = by_interest(shared([row.metrics for row in rows]), said)
+    return next((name for name in names if direction_of(name, said)), "")
+
+
 def _refuse_unknown(
     store: LocalStore, rows: Sequence[Any], condition: Filter | None, order: Order | None, wanted: Wanted
 ) -> None:
@@ -190,6 +201,27 @@ def named(store: LocalStore, words: Iterable[str]) -> list[str]:
     for word in words:
         found.update(dict.fromkeys(_meant(store, word)))
     return list(found)
+
+
+def one(store: LocalStore, word: str, what: str, command: str) -> str:
+    """The id of the one run that a word means, as `named` reads it; `what` is of one run, and `command` makes it.
+
+    Raises `UnknownRun`, and `NotOneRun` where the word means several, with which these are and the best of them.
+    """
+    runs = named(store, [word])
+    if len(runs) == 1:
+        return runs[0]
+    rows, _ = split(store.runs.some(runs))  # one that cannot be read is no best one
+    said = said_directions(store, rows)
+    metric = judged_by(rows, said) if len({row.pipeline for row in rows}) == 1 else ""
+    best = best_of(rows, metric, said) if metric else None
+    pick = f"{command} {best.run}   the best {metric}" if best is not None else f"{command} {runs[0]}"
+    more = f" and {len(runs) - TOLD:,} more" if len(runs) > TOLD else ""
+    raise NotOneRun(
+        f"{what} is of one run, and `{word}` is {len(runs):,} runs",
+        why=f"they are {', '.join(runs[:TOLD])}{more}",
+        fixes=[pick, f"stepwell compare {word}   what they differ in"],
+    )
 
 
 def _meant(store: LocalStore, word: str) -> list[str]:

@@ -20,7 +20,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stepwell.author.fingerprint import Project
-from stepwell.author.root import DEFAULT_FILE, root_of
+from stepwell.author.root import DEFAULT_FILE, RUN_FILES, root_of
 from stepwell.author.where import PACKAGE, Place, short, user_line
 from stepwell.author.workspace import members, refuse_same_modules
 from stepwell.author.written import written_of
@@ -143,7 +143,7 @@ def _word_for(path: Path, here: Path) -> str:
 
 def _runs(name: str) -> list[str]:
     """What helps where the name of a pipeline is that of a run file."""
-    is_run_file = name.endswith((".yaml", ".yml"))
+    is_run_file = name.endswith(RUN_FILES)
     return [f"a run file is run: stepwell run {shlex.quote(name)}"] if is_run_file else []
 
 

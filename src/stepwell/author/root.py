@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 DEFAULT_FILE = "pipeline.py"
 """The file that a command is about where none is named."""
 
+RUN_FILES = (".yaml", ".yml")
+"""How the names of run files end: a word that does is one, and no pipeline."""
+
 
 def root_of(file: Path) -> Path:
     """The root of the project that a file or folder belongs to."""

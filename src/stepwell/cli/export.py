@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from stepwell.app.finding import one
 from stepwell.app.runfile import exported
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.placed import Kind
@@ -33,7 +34,8 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Write the file."""
     with stored(project_root(), looking=True, create=False) as store:
-        row, folder = store.runs.run(options.run), store.folder
+        run = one(store, options.run, "a run file", "stepwell export yaml")
+        row, folder = store.runs.run(run), store.folder
         text = text_of(exported(store, row.run))
     target = (
         None

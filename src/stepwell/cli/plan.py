@@ -13,8 +13,9 @@ from stepwell.app.documents import Document, Shown, TextOf
 from stepwell.app.parameters import around
 from stepwell.app.session import Work
 from stepwell.author.project import Loaded
+from stepwell.author.root import RUN_FILES
 from stepwell.cli.dryrun import graph_text, plan_text, table_text
-from stepwell.cli.options import loaded, pipeline_arguments, planned, settings, stored, words
+from stepwell.cli.options import Words, loaded, pipeline_arguments, planned, settings, stored, words
 from stepwell.cli.sweep_words import add_points, plan_points, planned_sweep, refuse_beside, sweeps
 from stepwell.cli.text import clean, print_json
 from stepwell.cli.unchanged import keep_plan
@@ -37,6 +38,7 @@ EXAMPLES = """examples:
   stepwell plan                   the only pipeline of pipeline.py
   stepwell plan depth=8           with a parameter
   stepwell plan etl.py:nightly    another file, another pipeline
+  stepwell plan r12.yaml          what running that file again would do
   stepwell plan --dot | dot -Tsvg >plan.svg
   stepwell plan --exit-code       in CI: 0 nothing to do, 3 the plan cannot work, 8 work to do"""
 
@@ -86,53 +88,17 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Plan and print."""
+    """Plan and print, a pipeline or a run file."""
     shape = _shape(options)
     given = words(options.words)
     report = getattr(options, "junit", None)
     try:
-        found = loaded(given.plain, inside=True)
-        if getattr(options, "checks", False):
-            return _list_checks(found, options.json)
-        with stored(found.target.root, looking=True) as store:
-            swept = None
-            if sweeps(options):
-                refuse_beside(options, "save", "against")
-                swept = planned_sweep(options, found, given.settings, store, settings(options))
-            work = (
-                planned(
-                    found,
-                    given.settings,
-                    store,
-                    settings(options),
-                    files=options.params,
-                    sets=options.set,
-                    watched=options.asked is not None,
-                )
-                if swept is None
-                else swept.work
-            )
-            text_of: TextOf = work.text_of
-            against = getattr(options, "against", None)
-            if getattr(options, "save", None):
-                _save(options, work, [*given.settings, *(f"--set={text}" for text in options.set)])
-            if against is not None:
-                work, text_of = _against(work, against, given.settings, options.params, text_of)
-            shown = Shown(
-                work.plan,
-                jobs=options.jobs,
-                text_of=text_of,
-                failures=work.last_failures(),
-                learnt=work.learnt(),
-                origins=work.origins,
-            )
-            shown.whole["notes"].extend(work.notes)
-            if against is not None:
-                shown.whole["against"] = against
-            if swept is not None:
-                add_points(shown.whole, swept)
-            text = "" if options.json or shape else plan_text(shown)
-            keep_plan(options.asked, work, settings(options), text)
+        if any(word.endswith(RUN_FILES) for word in given.plain):
+            shown, text = _of_file(options, given, shape)
+        elif getattr(options, "checks", False):
+            return _list_checks(loaded(given.plain, inside=True), options.json)
+        else:
+            shown, text = _of_pipeline(options, given, shape)
     except StepwellError as error:
         if report and error.exit_code == INVALID:
             from stepwell.app.pictures import junit_of_problems
@@ -154,6 +120,66 @@ def run(options: Namespace) -> int:
     if counts.get("blocked"):
         return INVALID
     return WORK_TO_DO if getattr(options, "exit_code", False) and _has_work(counts) else 0
+
+
+def _of_file(options: Namespace, given: Words, shape: str) -> tuple[Shown, str]:
+    """What running a run file would do, and that as a list where no other shape is asked for. Raises as `rerun.opened`."""
+    from stepwell.cli.rerun import opened  # few plans are of a file
+
+    with opened(options, given, verb="plan", looking=True) as (_, _, work):
+        shown = _shown(options, work, work.text_of)
+        return shown, "" if options.json or shape else plan_text(shown)
+
+
+def _of_pipeline(options: Namespace, given: Words, shape: str) -> tuple[Shown, str]:
+    """The plan of a pipeline or of its sweep, and the same as a list where no other shape is asked for; both may be kept."""
+    found = loaded(given.plain, inside=True)
+    with stored(found.target.root, looking=True) as store:
+        swept = None
+        if sweeps(options):
+            refuse_beside(options, "save", "against")
+            swept = planned_sweep(options, found, given.settings, store, settings(options))
+        work = (
+            planned(
+                found,
+                given.settings,
+                store,
+                settings(options),
+                files=options.params,
+                sets=options.set,
+                watched=options.asked is not None,
+            )
+            if swept is None
+            else swept.work
+        )
+        text_of: TextOf = work.text_of
+        against = getattr(options, "against", None)
+        if getattr(options, "save", None):
+            _save(options, work, [*given.settings, *(f"--set={text}" for text in options.set)])
+        if against is not None:
+            work, text_of = _against(work, against, given.settings, options.params, text_of)
+        shown = _shown(options, work, text_of)
+        if against is not None:
+            shown.whole["against"] = against
+        if swept is not None:
+            add_points(shown.whole, swept)
+        text = "" if options.json or shape else plan_text(shown)
+        keep_plan(options.asked, work, settings(options), text)
+        return shown, text
+
+
+def _shown(options: Namespace, work: Work, text_of: TextOf) -> Shown:
+    """A plan as it is shown, with the notes of its checks."""
+    shown = Shown(
+        work.plan,
+        jobs=options.jobs,
+        text_of=text_of,
+        failures=work.last_failures(),
+        learnt=work.learnt(),
+        origins=work.origins,
+    )
+    shown.whole["notes"].extend(work.notes)
+    return shown
 
 
 def _save(options: Namespace, work: Work, given: Sequence[str]) -> None:

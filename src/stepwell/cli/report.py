@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from stepwell.app.finding import one
 from stepwell.app.report import BEGIN, Facts, gather, markdown, page
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.placed import Kind
 from stepwell.cli.text import clean, print_json, size
-from stepwell.errors import NotOneRun, ReportUnwritable
+from stepwell.errors import ReportUnwritable
 
 EXAMPLES = """examples:
   stepwell report                    report-r12.html, of the last run
@@ -37,14 +37,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Gather, write, and say where."""
-    if re.fullmatch(r"g\d+|.*\.\..*", options.run):
-        raise NotOneRun(
-            f"a report is of one run, and `{options.run}` is several",
-            fixes=[f"stepwell compare {options.run}", "stepwell report r12"],
-        )
     root = project_root()
     with stored(root, looking=True, create=False) as store:
-        facts = gather(store, root, options.run)
+        facts = gather(store, root, one(store, options.run, "a report", "stepwell report"))
         folder = store.folder
     text = markdown(facts) if options.markdown else page(facts)
     if options.output == "-" or (options.markdown and options.output is None):

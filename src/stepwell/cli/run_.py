@@ -16,6 +16,7 @@ from stepwell.app.saved import Saved, load_saved, refuse_if_moved
 from stepwell.app.selecting import refuse_lacking
 from stepwell.app.session import Settings, Work, started_ahead
 from stepwell.author.project import Loaded
+from stepwell.author.root import RUN_FILES
 from stepwell.cli import plan
 from stepwell.cli.doubled import Doubled, twice_line
 from stepwell.cli.looking import positive, size
@@ -133,7 +134,11 @@ def _refuse_contradictions(options: Namespace) -> None:
 def run(options: Namespace) -> int:
     """Run and show, a pipeline or a run file."""
     given = words(options.words)
-    if any(word.endswith((".yaml", ".yml")) for word in given.plain):
+    if options.dry_run:
+        if options.plan:
+            _saved(options, given)
+        return plan.run(options)
+    if any(word.endswith(RUN_FILES) for word in given.plain):
         from stepwell.cli.rerun import rerun  # few runs are of a file
 
         return EXIT[rerun(options, given)]
@@ -142,10 +147,6 @@ def run(options: Namespace) -> int:
 
 def _run(options: Namespace, given: Words) -> int:
     """Run a pipeline."""
-    if options.dry_run:
-        if options.plan:
-            _saved(options, given)
-        return plan.run(options)
     how = settings(options)
     saved, files, sets = None, tuple(options.params), list(options.set)
     _refuse_contradictions(options)

@@ -106,16 +106,12 @@ def _next(rows: Sequence[Row], group: str, said: Mapping[str, str]) -> list[str]
     """The best point of the metric by which runs are judged, and how the points are compared."""
     import shlex  # plans do without
 
-    from stepwell.app.directions import by_interest, direction_of
     from stepwell.app.filtering import as_order
-    from stepwell.app.finding import best_of
+    from stepwell.app.finding import best_of, judged_by
 
-    if len(rows) < 2:
+    if len(rows) < 2 or not any(row.metrics for row in rows):
         return []
-    names = by_interest(shared([row.metrics for row in rows]), said)
-    if not names:
-        return []
-    metric = next((name for name in names if direction_of(name, said)), "")
+    metric = judged_by(rows, said)
     best = best_of(rows, metric, said) if metric else None
     if best is None:
         return [paint(f"stepwell compare {group}", "dim")]

@@ -145,7 +145,7 @@ class NothingToAdopt(UsageError):
 
 
 class NotOneRun(UsageError):
-    """A report is of one run, and a sweep or a range of runs was named."""
+    """A report or a run file is of one run, and a sweep or a range of runs was named."""
 
     code = "E561"
 
