@@ -160,6 +160,7 @@ export interface StepHistory {
   doc: string;
   rows: { run: string; id: string; started: number; status: StepStatus; decision: string; reasons: Reason[]; seconds: number | null; memory: number | null; metrics: Record<string, Num>; code: string; digest: string }[];
   code: { digest: string; first: string; last: string; parts: { name: string; file: string; line: number; source: string }[] }[];
+  damaged: string[]; // runs that were left out since their records cannot be read
 }
 
 /** GET /api/runs/:run/code?node= and GET /api/runs/:run/environment */

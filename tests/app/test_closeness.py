@@ -78,7 +78,7 @@ OTHER = [
     (True, False, "True is now False"),
     ("a", "b", "'a' is now 'b'"),
     (1, "1", "a int is now a str"),
-    ([1], [1, 2], "1 items are now 2"),
+    ([1], [1, 2], "1 item is now 2"),
     ({"a": 1}, {"b": 1}, "['a']: it is gone"),
     (np.zeros(2), np.zeros(3), "shape (2,) is now (3,)"),
     (np.array(["a"]), np.array(["b"]), "1 of 1 are something else"),

@@ -169,6 +169,9 @@ def test_names_that_are_asked_for():
     assert unquoted.fixes[0] == 'a text stands in quotes: model == "tree" and a > 1'
     left = unknown_field(Name("tree", 0), ["model"], 'tree == "x"')
     assert not any("quotes" in one for one in left.fixes), "what is compared is a name"
+    dashed = unknown_field(Name("n"), ["-n"], option=("--sort", "-n"))
+    assert (dashed.what[:11], dashed.fixes) == ("`--sort -n`", ("did you mean --sort '`-n`' ?",))
+    assert unknown_field(Name("auk"), ["auc"], option=("--sort", "auk")).fixes == ("did you mean `auc`?",)
     assert unknown_field(Name("zzz"), []).fixes == (f"there are: {', '.join(COLUMNS)}",)
 
 

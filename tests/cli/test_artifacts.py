@@ -83,6 +83,9 @@ def test_get(project):
     )
     assert piped.stdout.startswith(b"ARROW1")
     assert re.fullmatch(rb"writing Arrow bytes \([\d.]+ k?B\); -o table\.csv converts\n", piped.stderr)
+    told = " ".join(project("get", "--help").out.split())
+    assert "Into a pipe or after > a table goes as Arrow" in told
+    assert "stepwell get last clean -o clean.csv a table as CSV; clean.parquet as Parquet" in told
     get("table", "-o", "got/t.csv")
     assert (out / "t.csv").read_text() == "name,value\na,1.5\n\x1b[31mb,2.0\n"
     get("table", "-o", "got/t.arrow")

@@ -389,6 +389,111 @@ def test_a_limit_on_the_size_of_files(project):
     assert project("run", "fills", "--json").json["counts"] == {"run": 1, "cached": 1}
 
 
+@pytest.mark.parametrize("most", [5, 6, 8, 12, 16, 20, 24, 30, 40])
+def test_a_limit_on_open_files(hello, most):
+    """Whatever cannot be opened: the error says that the limit is too low. What works, works."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    told = hello("run", "--jobs", "8", "--json", code=None, preexec_fn=limit)
+    if told.code == 0:
+        assert most > 20
+        return
+    error = told.json["error"]
+    assert (told.code, error["code"]) == (6, "E509")
+    assert error["fixes"][0].startswith("ulimit -n 1024 ")
+    assert f"{most} may be open at once" in error["why"]
+    hello("run")
+
+
+@pytest.mark.parametrize("verb", ["runs", "show", "plan", "why", "logs", "verify"])
+def test_a_limit_on_open_files_of_what_only_reads(hello, verb):
+    hello("run")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6))
+
+    told = hello(verb, *(["squares"] if verb == "why" else []), code=None, preexec_fn=limit)
+    assert told.code == 0 or told.err.startswith(("error[E509]", "error[E107]"))
+
+
+def test_a_limit_that_may_be_raised_is_raised(hello):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (20, hard))
+
+    hello("run", "--jobs", "8", preexec_fn=limit)
+
+
+@pytest.mark.parametrize(
+    ("before", "line"),
+    [('os.environ = {"MODE": "fast"}', 4), ('os.environ = {**os.environ, "MODE": "fast"}', 4)],
+)
+def test_a_file_that_replaces_the_variables(project, before, line):
+    project.write(f"""
+        import os
+        from stepwell import pipeline, step
+
+        {before}
+
+        @step
+        def mode() -> str:
+            return os.environ["MODE"]
+
+        @pipeline
+        def modes():
+            return mode()
+    """)
+    for words in (("plan",), ("run",), ("run", "--in-process")):
+        error = project.refused(*words, code=3)
+        assert (error["code"], error["what"]) == ("E214", "`os.environ` was replaced by a dict")
+        assert error["where"] == f"pipeline.py:{line}"
+        assert error["why"].startswith(f"in the line `{before}`")
+        assert error["fixes"][0].startswith("os.environ.update({...})")
+
+
+def test_a_pipeline_that_replaces_the_variables(project):
+    project.write("""
+        import os
+        from stepwell import pipeline, step
+
+        @step
+        def mode() -> str:
+            return os.environ["MODE"]
+
+        @pipeline
+        def modes():
+            os.environ = dict(MODE="fast")
+            return mode()
+    """)
+    error = project.refused("run", "--in-process", code=3)
+    assert (error["code"], error["where"]) == ("E214", "pipeline.py:10")
+
+
+def test_variables_that_no_python_starts_with(project):
+    """What the worker's Python said is told: not that it ended."""
+    project.write("""
+        import os
+        from stepwell import pipeline, step
+
+        os.environ["PYTHONHASHSEED"] = "abc"
+
+        @step
+        def one() -> int:
+            return 1
+
+        @pipeline
+        def ones():
+            return one()
+    """)
+    error = project("run", "--json", code=1).steps["one"]["error"]
+    assert error["code"] == "E408"
+    assert error["why"].startswith("Fatal Python error: ")
+    assert "PYTHONHASHSEED must be" in error["why"]
+
+
 def test_two_runs_at_once(project):
     """Both succeed, and no step is executed twice."""
     project.write("""

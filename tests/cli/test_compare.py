@@ -82,6 +82,30 @@ def test_runs_are_listed_by_conditions(runs):
     assert runs("runs", "--tag", "trees").out.count("\n") == 3
 
 
+def test_a_name_that_begins_with_a_dash(project):
+    project.write("""
+        from stepwell import log, pipeline, step
+
+        @step
+        def score(k: int) -> int:
+            log.metric("-n", k)
+            return k
+
+        @pipeline
+        def scores(k: int = 1):
+            return score(k)
+    """)
+    for k in (2, 1):
+        project("run", f"k={k}")
+    error = project.refused("runs", "--sort", "-n", code=2)
+    assert (error["code"], error["fixes"]) == ("E542", ["did you mean --sort '`-n`' ?"])
+    for order, wanted in (("`-n`", ["r2", "r1"]), ("-`-n`", ["r1", "r2"])):
+        assert [row["run"] for row in project("runs", "--sort", order, "--json").json["runs"]] == wanted
+        compared = project("compare", "r1", "r2", "--sort", order, "--json").json["runs"]
+        assert [row["run"] for row in compared] == wanted
+    assert "'`-n`'" in project("runs", "--help").out
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

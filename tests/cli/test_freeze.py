@@ -451,7 +451,7 @@ def test_upgrade_takes_one_and_leaves_the_others(locked) -> None:
     locked.write("TWO", "parts/three.txt")
     told = locked("lock", "--upgrade", "one")
     assert "data.one: other content" in told.out
-    assert "1 of 1 steps would run: whole; with the new data: stepwell run --frozen --lock" in told.err
+    assert "1 of 1 step would run: whole; with the new data: stepwell run --frozen --lock" in told.err
     assert data(locked, "parts") == before
     assert "output" not in says(locked)["pipeline"]["main"]["step"]["whole"]
     assert locked("run", "--frozen", "--lock", "--json").json["result"] == "ONEtwo"

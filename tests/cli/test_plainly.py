@@ -1,14 +1,18 @@
 """Command lines that are read without `argparse` mean what they mean to it."""
 
+import ast
+import inspect
 import subprocess
 import sys
 from argparse import ArgumentParser
+from importlib import import_module
 
 import pytest
 
 from stepwell.cli import runs
-from stepwell.cli.main import _declare, _joined
+from stepwell.cli.main import _MODULES, _declare, _joined
 from stepwell.cli.plainly import Plainly
+from stepwell.cli.verbs import VERBS
 
 PLAIN = (
     "", "delays", "-n 20", "--limit 20", "delays -n 7 --json", "-C over/there --points delays", "--directory x",
@@ -60,3 +64,25 @@ def test_a_list_of_runs_loads_neither_argparse_nor_typing_nor_pathlib(tmp_path):
     loaded = set(told.stdout.splitlines()[-1].split())
     assert "stepwell.stores.database" in loaded
     assert not loaded & {"argparse", "typing", "pathlib", "urllib.parse", "inspect", "dataclasses", "locale"}
+
+
+def without_argparse():
+    """The modules of verbs that do not load `argparse` themselves: those that may be read plainly."""
+    modules = [import_module(f"stepwell.cli.{_MODULES.get(verb, verb)}") for verb in VERBS]
+    for module in modules:
+        top = ast.parse(inspect.getsource(module)).body
+        if not any(isinstance(one, ast.ImportFrom) and one.module == "argparse" for one in top):
+            yield module
+
+
+def test_verbs_that_are_read_plainly_declare_nothing_that_reads_otherwise():
+    """No group of which one excludes the other (there is no such method here), and no default that a type changes."""
+    modules = list(without_argparse())
+    assert runs in modules
+    for module in modules:
+        plain, parser = Plainly(), ArgumentParser()
+        _declare(plain, module)
+        _declare(parser, module)
+        assert not parser._mutually_exclusive_groups, module.__name__
+        found = plain.read([])
+        assert found is None or vars(found) == vars(parser.parse_intermixed_args([])), module.__name__

@@ -351,7 +351,7 @@ def test_data_that_are_gone_are_named_and_the_rest_can_be_made(demo):
     assert (error["code"], error["what"]) == (
         "E801", "not reproducible: input `rows` is nowhere any more with the bytes that it had",
     )  # fmt: skip
-    assert "1 of 4 steps do not need it" in error["why"]
+    assert "1 of 4 steps does not need it" in error["why"]
     assert any("--step shout" in fix for fix in error["fixes"])
     found = demo("reproduce", "1.0.0", "--step", "shout", "--json").json
     assert (grades(found), found["file"]) == ({"shout": "A"}, None)

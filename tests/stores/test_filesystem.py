@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from stepwell.errors import DiskFull, StoreError, StoreReadOnly
+from stepwell.errors import DiskFull, StoreError, StoreReadOnly, TooManyFiles
 from stepwell.stores import filesystem
 from stepwell.stores.filesystem import is_local, kind_of, refusal
 
@@ -67,3 +67,12 @@ def test_errors_say_what_to_do(number, error):
     assert type(found) is error
     assert "/somewhere" in found.what
     assert found.fixes
+
+
+def test_where_no_more_files_are_opened(monkeypatch):
+    for number, what in ((errno.EMFILE, "the limit of open files"), (errno.ENFILE, "the system has no room")):
+        error = refusal(OSError(number, os.strerror(number)), "/store")
+        assert isinstance(error, TooManyFiles)
+        assert error.what.startswith(what)
+    monkeypatch.setattr(os, "sysconf", lambda name: 4096)  # all of them in use
+    assert refusal(OSError(errno.EMFILE, ""), "/store").fixes[0].startswith("ulimit -n 8192 ")

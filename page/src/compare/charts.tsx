@@ -1,7 +1,7 @@
 /* Many runs in one picture: parallel coordinates, and one thing against another. */
 import { useState, type PointerEvent } from "react";
 import type { Comparison, Json, Num } from "../api";
-import { Empty, navigate, num, plain, RunLink, useSearch, to, visible } from "../shared";
+import { Empty, many, navigate, num, plain, RunLink, useSearch, to, visible } from "../shared";
 import { axesOf, axisOf, brushesOf, brushText, usualAxes, type Axis, type Brushes } from "./scales";
 
 type Values = Record<string, Json | Num | null>;
@@ -258,7 +258,7 @@ function Scatter({ comparison }: { comparison: Comparison }) {
         <Pick label="across" value={xName} all={keys} onChange={(name) => set({ x: name })} />
         <Pick label="up" value={yName} all={keys} onChange={(name) => set({ y: name })} />
         <span className="faint" role="status">
-          {points.length < runs.length ? `${runs.length - points.length} runs have no place here` : over ? describe(over) : `${points.length} runs`}
+          {points.length < runs.length ? `${many(runs.length - points.length, "run has", "runs have")} no place here` : over ? describe(over) : many(points.length, "run")}
         </span>
       </div>
       <div className="panel">

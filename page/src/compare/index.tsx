@@ -2,7 +2,7 @@
 import { useState, type FormEvent } from "react";
 import type { Comparison, RunSummary } from "../api";
 import { query, useAsk } from "../client";
-import { Asked, Command, Empty, many, RunLink, Said, seriesVar, StatusMark, Tabs, useEvents, useKeys, useSearch, useSlowly, useTitle, visible } from "../shared";
+import { Asked, Empty, LeftOut, many, RunLink, Said, seriesVar, StatusMark, Tabs, useEvents, useKeys, useSearch, useSlowly, useTitle, visible } from "../shared";
 import { again } from "../client";
 import { Charts } from "./charts";
 import { Overlay } from "./curves";
@@ -59,12 +59,7 @@ function Compared({ comparison, asked, all, set, view }: { comparison: Compariso
   return (
     <>
       <Chosen runs={comparison.runs} set={set} />
-      {comparison.damaged.length > 0 && (
-        <div className="notice" role="note">
-          Left out, since {comparison.damaged.length === 1 ? "its record" : "their records"} cannot be read: {comparison.damaged.slice(0, 20).map(visible).join(", ")}
-          {comparison.damaged.length > 20 && ` and ${comparison.damaged.length - 20} more`}. <Command>stepwell verify</Command>
-        </div>
-      )}
+      <LeftOut runs={comparison.damaged} />
       <div className="bar spread">
         <Tabs tabs={VIEWS} value={view} onChange={(id) => set({ view: id === "table" ? null : id })} label="views" />
         {view === "table" && (

@@ -1,6 +1,6 @@
 /* Parameters and metrics: runs side by side, or a row each where there are many. */
 import type { Comparison, Json, Num as Num_, RunSummary } from "../api";
-import { Ago, Delta, Duration, Empty, Grid, Num, RunLink, seriesVar, StatusMark, Table, Text, useSearch, Value, visible, type Column } from "../shared";
+import { Ago, allEqual, Delta, Duration, Empty, Grid, Num, RunLink, seriesVar, StatusMark, Table, Text, useSearch, Value, visible, type Column } from "../shared";
 import { even, fitting, number, plain } from "../shared";
 
 type MetricRow = Comparison["metrics"][number];
@@ -61,7 +61,7 @@ export function Sides({ comparison, all }: { comparison: Comparison; all: boolea
         {metrics.length ? (
           <Table columns={metricColumns} rows={metrics} rowKey={(row) => row.name} caption="metrics" />
         ) : comparison.metrics.length ? (
-          <p className="faint">All {comparison.metrics.length} metrics are equal.</p>
+          <p className="faint">{allEqual(comparison.metrics.length, "metric")}</p>
         ) : (
           <Empty title="No metrics" command={'log.metric("auc", 0.91)'}>
             A step records numbers with stepwell.log; they are compared here.
@@ -85,7 +85,7 @@ export function Sides({ comparison, all }: { comparison: Comparison; all: boolea
             caption="parameters"
           />
         ) : (
-          <p className="faint">{comparison.params.length ? `All ${comparison.params.length} parameters are equal.` : "The pipeline has no parameters."}</p>
+          <p className="faint">{comparison.params.length ? allEqual(comparison.params.length, "parameter") : "The pipeline has no parameters."}</p>
         )}
       </section>
     </>

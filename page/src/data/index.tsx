@@ -184,10 +184,10 @@ function Sizes({ history, locked }: { history: Version[]; locked: string }) {
   const most = Math.max(1, ...versions.map((version) => version.size));
   const width = 14;
   return (
-    <svg className="sizes" width={versions.length * (width + 4)} height={64} role="img" aria-label={`sizes of ${versions.length} versions`}>
+    <svg className="sizes" width={versions.length * (width + 4)} height={64} role="img" aria-label={`sizes of ${many(versions.length, "version")}`}>
       {versions.map((version, at) => (
         <rect key={version.digest} x={at * (width + 4)} width={width} y={60 - Math.max(3, (56 * version.size) / most)} height={Math.max(3, (56 * version.size) / most)} className={version.digest === locked ? "is-locked" : ""}>
-          <title>{`${short(version.digest)} · ${version.size.toLocaleString("en-US")} bytes · ${version.first} to ${version.last}`}</title>
+          <title>{`${short(version.digest)} · ${many(version.size, "byte")} · ${version.first} to ${version.last}`}</title>
         </rect>
       ))}
     </svg>

@@ -3,7 +3,7 @@
 import { useMemo } from "react";
 import type { StepHistory } from "../api";
 import { query, useAsk } from "../client";
-import { Ago, Asked, Bytes, type Column, Digest, Duration, Empty, Num, RunLink, short, Source, StatusMark, Table, Text, useTitle, visible } from "../shared";
+import { Ago, Asked, Bytes, type Column, Digest, Duration, Empty, LeftOut, Num, RunLink, short, Source, StatusMark, Table, Text, useTitle, visible } from "../shared";
 import { type Part, readable } from "./parts";
 import { Reasons } from "./words";
 
@@ -16,23 +16,26 @@ export function History({ step, id, limit, now }: { step: string; id: string; li
   const asked = useAsk<StepHistory>(path(step, limit, id), { keep: true });
   return (
     <Asked query={asked}>
-      {(history) =>
-        history.rows.length === 0 ? (
-          <p className="faint">This is the first run that has it.</p>
-        ) : (
-          <Table
-            caption="history of the step"
-            rows={history.rows}
-            rowKey={(row, i) => `${row.run} ${row.id} ${i}`}
-            columns={[
-              { id: "run", head: "run", cell: (row) => (row.run === now ? <b className="num">{visible(row.run)}</b> : <ToRun row={row} />) },
-              { id: "status", head: "status", cell: (row) => <StatusMark status={row.status} word /> },
-              { id: "why", head: "why", cell: (row) => <Text>{row.reasons[0]?.text.split("\n")[0] ?? row.decision}</Text> },
-              { id: "time", head: "time", align: "right", cell: (row) => <Duration seconds={row.seconds} /> },
-            ]}
-          />
-        )
-      }
+      {(history) => (
+        <>
+          <LeftOut runs={history.damaged} />
+          {history.rows.length === 0 ? (
+            <p className="faint">This is the first run that has it.</p>
+          ) : (
+            <Table
+              caption="history of the step"
+              rows={history.rows}
+              rowKey={(row, i) => `${row.run} ${row.id} ${i}`}
+              columns={[
+                { id: "run", head: "run", cell: (row) => (row.run === now ? <b className="num">{visible(row.run)}</b> : <ToRun row={row} />) },
+                { id: "status", head: "status", cell: (row) => <StatusMark status={row.status} word /> },
+                { id: "why", head: "why", cell: (row) => <Text>{row.reasons[0]?.text.split("\n")[0] ?? row.decision}</Text> },
+                { id: "time", head: "time", align: "right", cell: (row) => <Duration seconds={row.seconds} /> },
+              ]}
+            />
+          )}
+        </>
+      )}
     </Asked>
   );
 }
@@ -56,6 +59,7 @@ export function StepPage({ step }: { step: string }) {
             </div>
             {history.doc && <p className="lines">{history.doc}</p>}
           </header>
+          <LeftOut runs={history.damaged} />
           {history.rows.length === 0 ? (
             <Empty title="No run has executed this step yet" command="stepwell run" />
           ) : (

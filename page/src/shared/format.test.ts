@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, date, delta, duration, even, many, num, number, plain, short, visible } from "./format";
+import { ago, allEqual, bytes, date, delta, duration, even, many, num, number, plain, short, visible } from "./format";
 
 describe("numbers", () => {
   it("keep the digits that count", () => {
@@ -49,5 +49,6 @@ describe("texts from elsewhere", () => {
   });
   it("counts agree with their noun", () => {
     expect([many(1, "run"), many(1200, "run"), many(2, "entry", "entries")]).toEqual(["1 run", "1,200 runs", "2 entries"]);
+    expect([allEqual(1, "metric"), allEqual(1200, "metric")]).toEqual(["The one metric is equal.", "All 1,200 metrics are equal."]);
   });
 });

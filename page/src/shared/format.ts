@@ -104,3 +104,6 @@ export const short = (digest: string, length = 10): string => visible(digest.rep
 
 /** "1 run", "12 runs". */
 export const many = (count: number, one: string, more = `${one}s`): string => `${GROUPED.format(count)} ${count === 1 ? one : more}`;
+
+/** "The one metric is equal.", "All 12 metrics are equal." */
+export const allEqual = (count: number, one: string): string => (count === 1 ? `The one ${one} is equal.` : `All ${many(count, one)} are equal.`);

@@ -48,6 +48,17 @@ export function Empty({ title, children, command }: { title: string; children?: 
   );
 }
 
+/** Runs that an answer leaves out, since their records cannot be read; nothing where there are none. */
+export function LeftOut({ runs, most = 20 }: { runs: string[]; most?: number }) {
+  if (runs.length === 0) return null;
+  return (
+    <div className="notice" role="note">
+      Left out, since {runs.length === 1 ? "its record" : "their records"} cannot be read: {runs.slice(0, most).map(visible).join(", ")}
+      {runs.length > most && ` and ${runs.length - most} more`}. <Command>stepwell verify</Command>
+    </div>
+  );
+}
+
 /** An error in the server's words: what, why, what to do. */
 export function Problem({ error }: { error: unknown }) {
   if (error instanceof Unreachable)

@@ -2,7 +2,7 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { useSyncExternalStore } from "react";
 import type { Json, Num as Number_ } from "../api";
-import { ago, bytes, date, delta, duration, even, num, plain, short, visible } from "./format";
+import { ago, bytes, date, delta, duration, even, many, num, plain, short, visible } from "./format";
 import { Link, to } from "./router";
 
 let now = Date.now() / 1000;
@@ -54,7 +54,7 @@ function Growing({ since }: { since: number }) {
 }
 
 export const Bytes = ({ size }: { size: number | null }) => (
-  <span className="num" title={size === null ? undefined : `${size.toLocaleString("en-US")} bytes`}>
+  <span className="num" title={size === null ? undefined : many(size, "byte")}>
     {bytes(size)}
   </span>
 );

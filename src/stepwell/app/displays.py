@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.app import svg
+from stepwell.app.counts import many
 from stepwell.app.directions import by_interest
 from stepwell.app.finding import best_of
 from stepwell.app.pictures import boxes
@@ -139,11 +140,11 @@ def sweep_html(title: str, runs: Sequence[Run[Any]], seconds: float, said: Mappi
         for run in runs[:ROWS]
     ]
     head = ("run", *points, "", *metrics, "took")
-    left = [f"{len(runs) - ROWS:,} more points"] if len(runs) > ROWS else []
-    left += [f"{len(known) - len(metrics):,} more metrics"] if len(known) > len(metrics) else []
+    left = [many(len(runs) - ROWS, "more point")] if len(runs) > ROWS else []
+    left += [many(len(known) - len(metrics), "more metric")] if len(known) > len(metrics) else []
     told = el("p", f"and {' and '.join(left)}: stepwell compare", class_="faint") if left else None
     numeric = range(len(points) + 2, len(head))
-    count = el("span", f"  {len(runs):,} points in {lasting(seconds)}", class_="faint")
+    count = el("span", f"  {many(len(runs), 'point')} in {lasting(seconds)}", class_="faint")
     return _whole(el("strong", title), count, table(head, rows, numeric), told)
 
 

@@ -238,18 +238,27 @@ def ordered(rows: Iterable[Any], order: Order, *, numbers: bool = False) -> list
 # --------------------------------------------------------------------------- names that nothing has
 
 
-def unknown_field(name: Name, known: Iterable[str], text: str = "", what: str = "") -> UnknownField:
-    """The error for a name that no run has; `known` are the names that there are, `what` is what asks for it."""
+def unknown_field(
+    name: Name, known: Iterable[str], text: str = "", option: tuple[str, str] | None = None
+) -> UnknownField:
+    """The error for a name that no run has; `known` are the names that there are.
+
+    `text` is the condition that asks for it, or `option` the one that names an order, and what was typed after it.
+    """
     names = [*known, *COLUMNS]  # what the project itself has comes first
     bare = metric_of(name.text).removeprefix("params.") or name.text
     hint = nearest(bare, names)
     some = ", ".join(names[:16]) + (", …" if len(names) > 16 else "")
     fixes = [f"did you mean {_in_backticks(hint)}?"] if hint else [f"there are: {some}"]
+    if hint and option and as_order(hint) != hint:  # a shell would take the backticks for itself
+        from shlex import quote
+
+        fixes = [f"did you mean {option[0]} {quote(as_order(hint))} ?"]
     compared = text[: name.place].rstrip().endswith(("=", "<", ">"))
     if compared and text.startswith(name.text, name.place):  # and not in backticks
         quoted = f'{text[: name.place]}"{name.text}"{text[name.place + len(name.text) :]}'
         fixes.insert(bool(hint), f"a text stands in quotes: {quoted}")
-    subject = what or f"`{_near(text, name.place)}`"
+    subject = f"`{' '.join(option)}`" if option else f"`{_near(text, name.place)}`"
     return UnknownField(
         f"{subject} asks for `{name.text}`, which no run has as a parameter or metric",
         why=_at(text, name.place) if text else "",

@@ -140,13 +140,12 @@ def _refuse_unknown(
     store: LocalStore, rows: Sequence[Any], condition: Filter | None, order: Order | None, wanted: Wanted
 ) -> None:
     """Raises `UnknownField` for the first name that none of the runs has; of no runs nothing is said."""
-    asked = [(name, wanted.where, "") for name in (condition.names if condition else ())]
-    if order is not None:
-        option = "--best" if wanted.best else "--sort"
-        asked.append((Name(order.name), "", f"`{option} {wanted.best or wanted.sort}`"))
-    for name, text, what in asked:
+    option = ("--best", wanted.best) if wanted.best else ("--sort", wanted.sort)
+    asked = [(name, wanted.where) for name in (condition.names if condition else ())]
+    asked += [(Name(order.name), "")] if order is not None else []
+    for name, text in asked:
         if rows and name.text not in COLUMNS and not any(has(row, name.text) for row in rows):
-            raise unknown_field(name, known_names(store), text, what)
+            raise unknown_field(name, known_names(store), text, None if text else option)
 
 
 def known_names(store: LocalStore) -> list[str]:

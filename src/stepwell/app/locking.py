@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, cast
 
 from msgspec import structs
 
+from stepwell.app.counts import many
 from stepwell.app.datafacts import Facts, others, readings
 from stepwell.app.leaving import content_of_artifact, leaving
 from stepwell.app.plaindata import plain
@@ -185,7 +186,7 @@ def refuse_unready(work: Work) -> None:
         names = [work.graph.nodes[decision.node].id for decision in todo]
         more = f" and {len(names) - 6} more" if len(names) > 6 else ""
         raise NotUpToDate(
-            f"{len(names)} of {len(work.plan.decisions)} steps would run: {', '.join(names[:6])}{more}",
+            f"{len(names)} of {many(len(work.plan.decisions), 'step')} would run: {', '.join(names[:6])}{more}",
             why="a lock says what came out of the data and code that are there now, and nobody has run that",
             fixes=[work.loaded.target.command(words) for words in ("run --lock", "plan")],
         )

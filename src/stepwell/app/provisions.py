@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from stepwell.app.counts import many
 from stepwell.app.elsewhere import Stage
 from stepwell.dist import depot
 from stepwell.dist.erased import Tombstone, found_in
@@ -151,7 +152,11 @@ def _refusal(lacking: Sequence[Lacking], lock: Lock) -> StepwellError:
     rest = free_of(lock, names)
     fixes = [f"stepwell reproduce … --step {name}   does without it" for name in rest[:2]]
     total = sum(len(one.step) for one in lock.pipeline.values())
-    why = f"{told}. {len(rest)} of {total} steps do not need it" if rest else f"{told}. Every step needs it"
+    why = (
+        f"{told}. {len(rest)} of {many(total, 'step')} {'does' if len(rest) == 1 else 'do'} not need it"
+        if rest
+        else f"{told}. Every step needs it"
+    )
     fixes += (
         []
         if kind is InputErased

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from stepwell.app.counts import many
 from stepwell.app.elsewhere import Interpreter, Stage, interpreter, lend, rebuilt, stage
 from stepwell.app.provisions import Around, needed, provide, without
 from stepwell.app.rebuilt import Answer, Model, Order
@@ -70,7 +71,7 @@ def reproduced(
         lend(place, how, lock.environment.python.rpartition(" ")[2])
         answers: dict[str, Answer] = {}
         for one in meant:
-            say(f"{one.pipeline}: {len(one.steps)} steps, {_told(how)}")
+            say(f"{one.pipeline}: {many(len(one.steps), 'step')}, {_told(how)}")
             _shelve(subject, one, place)
             answers[one.pipeline] = _rebuilt(place, how, _order(subject, one, asked, place))
         package = None

@@ -226,7 +226,7 @@ def importer_for(root: Path) -> FirstParty:
 def load(target: Target) -> Loaded:
     """Import the target's module from its present bytes and find its pipeline.
 
-    Raises `CannotImport` naming the user's line, `UnknownPipeline`, `SeveralPipelines`, `RunInsideRun`.
+    Raises `CannotImport` and `VariablesReplaced` naming the user's line, `UnknownPipeline`, `SeveralPipelines`, `RunInsideRun`.
     """
     refuse_inside_import()
     importer = importer_for(target.root)
@@ -236,12 +236,14 @@ def load(target: Target) -> Loaded:
         except StepwellError:
             raise
         except (Exception, SystemExit) as error:
+            _refuse_replaced(importer)  # which the error may come from
             if isinstance(error.__cause__, StepwellError):  # Python 3.11 wraps what `__set_name__` raises
                 raise error.__cause__ from None
             raise _cannot_import(target, error, importer) from error
         finally:
             if not all(type(place) is str for place in sys.path):  # Python itself passes over anything else
                 sys.path[:] = [str(place) for place in sys.path if isinstance(place, str)]
+    _refuse_replaced(importer)
     found = getattr(module, "__file__", None)
     if target.file is not None and (found is None or Path(found).resolve() != target.file):
         raise CannotImport(
@@ -262,6 +264,14 @@ def _imported(target: Target, importer: FirstParty) -> ModuleType:
         raise
     refuse_same_modules(importer, target.root, others)
     return module
+
+
+def _refuse_replaced(importer: FirstParty) -> None:
+    """Raise `VariablesReplaced` if a module put something else in the place of `os.environ`."""
+    if not isinstance(os.environ, os._Environ):
+        from stepwell.author.variables import replaced
+
+        raise replaced(importer.snapshot)
 
 
 def _cannot_import(target: Target, error: BaseException, importer: FirstParty) -> CannotImport:

@@ -10,6 +10,7 @@ which takes part in no further mistake. So one trace (`attempt`) finds all of th
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -456,6 +457,10 @@ class Trace:
             held = sealed(f"the body of the pipeline `{pipeline.__name__}`")
             with held, self.swaps.inside(pipeline.__name__, self._path, pipeline.swaps) as unused:
                 returned = pipeline.function(*args, **kwargs)
+            if not isinstance(os.environ, os._Environ):
+                from stepwell.author.variables import replaced
+
+                raise replaced([inspect.getfile(inspect.unwrap(pipeline.function))])
             for error in unused:
                 self.problems.add(error)
             self._put_last(first)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.app.adding import Found, Project, Said, add, from_root, looked, project_at, refuse_name
+from stepwell.app.counts import many
 from stepwell.app.places import at, stored
 from stepwell.author.root import root_of
 from stepwell.author.where import short
@@ -170,8 +171,8 @@ def document(said: Said, found: Found, changed: Sequence[Path]) -> dict[str, Any
 def _tell(said: Said, found: Found, changed: Sequence[Path], project: Project) -> None:
     data = found.lock
     facts = [
-        f"{data.rows:,} rows" if data.rows is not None else "",
-        f"{len(data.columns):,} columns" if data.columns else "",
+        many(data.rows, "row") if data.rows is not None else "",
+        many(len(data.columns), "column") if data.columns else "",
     ]
     head = ", ".join(filter(None, (*facts, size(data.size))))
     print(clean(f"{said.name}  {shown(said.uri)}  {head}"))

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from stepwell.app.counts import many
 from stepwell.app.pace import Far, rest_of
 from stepwell.cli.text import clean, seconds, short
 
@@ -27,7 +28,7 @@ def beat_line(done: int, total: int, running: list[tuple[str, float, Far | None]
         told.append(f"{short(clean(name), 40)} {seconds(elapsed)}{share}{left}{text}")
     more = f" and {len(running) - MOST} more" if len(running) > MOST else ""
     what = f"; running: {', '.join(told)}{more}" if told else ""
-    return f"  … {clock}  {done:,} of {total:,} steps{what}"
+    return f"  … {clock}  {done:,} of {many(total, 'step')}{what}"
 
 
 class Beat:

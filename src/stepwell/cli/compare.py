@@ -34,7 +34,12 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--where", default="", metavar="CONDITION", help='only runs like "depth > 4 and auc > 0.8"'
     )
-    parser.add_argument("--sort", default="", metavar="NAME", help="in this order; -NAME: the largest first")
+    parser.add_argument(
+        "--sort",
+        default="",
+        metavar="NAME",
+        help="in this order; -NAME: the largest first; a name with a dash before it: '`-n`'",
+    )
     parser.add_argument("--best", default="", metavar="METRIC", help="the best of a metric first")
     parser.add_argument("--lowest", action="store_true", help="with --best: the lowest is the best")
     parser.add_argument("-p", "--pipeline", default="", help="only runs of this pipeline")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from stepwell.app.counts import many
 from stepwell.cli.looking import positive, project_root, stored
 from stepwell.cli.text import clean, paint, print_json, size
 from stepwell.sources.kept import Shelf, listed_in
@@ -214,14 +215,14 @@ def _show(doing: Doing, policy: Policy) -> None:
     if going:
         print(paint("would go", "bold"))
         if going.runs:
-            print(f"  {_many(len(going.runs), 'run')}: {_ranges(going.runs)}")
+            print(f"  {many(len(going.runs), 'run')}: {_ranges(going.runs)}")
         if going.results:
-            print(f"  {_many(len(going.results), 'result')}")
+            print(f"  {many(len(going.results), 'result')}")
         blobs = {**going.small, **going.files}
         if blobs:
-            print(f"  {_many(len(blobs), 'blob')}, {size(sum(blobs.values()))}")
+            print(f"  {many(len(blobs), 'blob')}, {size(sum(blobs.values()))}")
         if going.leftovers:
-            told = f"{_many(len(going.leftovers), 'leftover')}, {size(sum(going.leftovers.values()))}"
+            told = f"{many(len(going.leftovers), 'leftover')}, {size(sum(going.leftovers.values()))}"
             print(f"  {told}: {clean(', '.join(sorted(going.leftovers)[:3]))}, … for good" if len(going.leftovers) > 3
                   else f"  {told}: {clean(', '.join(sorted(going.leftovers)))}, for good")  # fmt: skip
     else:
@@ -230,7 +231,7 @@ def _show(doing: Doing, policy: Policy) -> None:
         print(paint("stays", "bold"))
         for stay in going.stays:
             told = f", {size(stay.bytes)}" if stay.what == "blobs" else ""
-            print(f"  {_many(stay.count, stay.what[:-1])}{told}: {stay.why}")
+            print(f"  {many(stay.count, stay.what[:-1])}{told}: {stay.why}")
     if doing.emptied:
         print(paint("leaves the trash for good", "bold"))
         _show_trash(doing.emptied)
@@ -245,7 +246,7 @@ def _show_trash(found: Sequence[Batch]) -> None:
     for batch in found:
         when = datetime.fromtimestamp(batch.time).astimezone().strftime("%Y-%m-%d %H:%M")
         print(
-            f"  {when}  {_many(len(batch.runs), 'run')}, {_many(batch.results, 'result')}, {size(batch.bytes)}"
+            f"  {when}  {many(len(batch.runs), 'run')}, {many(batch.results, 'result')}, {size(batch.bytes)}"
         )
 
 
@@ -277,11 +278,7 @@ def _would(doing: Doing) -> bool:
 
 def _sum(found: Sequence[Batch]) -> str:
     runs, results = sum(len(batch.runs) for batch in found), sum(batch.results for batch in found)
-    return f"{_many(runs, 'run')}, {_many(results, 'result')}, {size(sum(batch.bytes for batch in found))}"
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return f"{many(runs, 'run')}, {many(results, 'result')}, {size(sum(batch.bytes for batch in found))}"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

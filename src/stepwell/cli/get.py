@@ -29,8 +29,12 @@ from stepwell.errors import (
 from stepwell.kernel.ports import Artifact
 from stepwell.stores.local import LocalStore
 
-EXAMPLES = """examples:
-  stepwell get last score            print the metrics that `score` gave
+EXAMPLES = """what is written: plain values as JSON, a table as the name of FILE says (.csv, .parquet, else Arrow), all else as
+it is kept. Into a pipe or after > a table goes as Arrow, as no name says otherwise; a terminal shows it.
+
+examples:
+  stepwell get last score                  print the metrics that `score` gave
+  stepwell get last clean -o clean.csv     a table as CSV; clean.parquet as Parquet
   stepwell get r3 split.0 -o fit.arrow
   stepwell get last plot -o plot.png"""
 
@@ -43,7 +47,9 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("run", metavar="RUN", help="r1, r2, ... or last")
     parser.add_argument("step", metavar="STEP[.OUTPUT]", help="a step, and which of its outputs")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write it there; - for stdout")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write it there, a table as FILE's name says; - for stdout"
+    )
     parser.add_argument("-f", "--overwrite", action="store_true", help="replace FILE if it is there")
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.live import Live as RichLive
 from rich.text import Text
 
+from stepwell.app.counts import many
 from stepwell.app.pace import Far, Pace, Points, rest_of
 from stepwell.app.progress import ENDS, Progress
 from stepwell.cli.screen import Lines
@@ -169,7 +170,7 @@ class Rows(Lines):
         row = Text("  ", no_wrap=True)
         if width >= 60:
             row.append(bar(share, BAR if width >= 100 else BAR // 2)).append("  ")
-        row.append(f"{self.done:,} of {self.total:,} steps", style="dim")
+        row.append(f"{self.done:,} of {many(self.total, 'step')}", style="dim")
         self._count(row, "failed", "blocked")
         times = [seconds(elapsed)]
         if left is not None and left.seconds >= 0.5:
@@ -189,7 +190,7 @@ class Rows(Lines):
     def _points(self) -> list[Text]:
         if self.sweep is None:
             return []
-        row = Text(f"  {self.sweep.done:,} of {self.sweep.total:,} points", style="dim", no_wrap=True)
+        row = Text(f"  {self.sweep.done:,} of {many(self.sweep.total, 'point')}", style="dim", no_wrap=True)
         if self.sweep.failed:
             row.append(f"  {self.sweep.failed:,} failed", style="red not dim")
         if (best := self.sweep.best) is not None:

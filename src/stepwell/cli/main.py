@@ -124,7 +124,7 @@ def _silence() -> None:
 
 def _unforeseen(error: Exception) -> StepwellError:
     """What a person is told of an exception that nothing expected."""
-    from errno import EDQUOT, ENOSPC
+    from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
 
     from stepwell.errors import DiskFull, StepwellError
 
@@ -132,6 +132,12 @@ def _unforeseen(error: Exception) -> StepwellError:
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT):
         place = f" for `{error.filename}`" if error.filename else " for the output"
         return DiskFull(f"no space is left{place}", fixes=["make room, then the same command again"])
+    if isinstance(error, ImportError) and os.strerror(EMFILE) in str(error):  # of a library in machine code
+        error = OSError(EMFILE, os.strerror(EMFILE))
+    if isinstance(error, OSError) and error.errno in (EMFILE, ENFILE):
+        from stepwell.stores.filesystem import too_many_files
+
+        return too_many_files(error)
     return StepwellError(
         f"something failed that should not: {text}",
         why="this is a mistake in Stepwell, not in your pipeline",

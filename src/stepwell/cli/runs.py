@@ -30,7 +30,12 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--where", default="", metavar="CONDITION", help='only runs like "depth > 4 and auc > 0.8"'
     )
-    parser.add_argument("--sort", default="", metavar="NAME", help="in this order; -NAME: the largest first")
+    parser.add_argument(
+        "--sort",
+        default="",
+        metavar="NAME",
+        help="in this order; -NAME: the largest first; a name with a dash before it: '`-n`'",
+    )
     parser.add_argument("--tag", default="", metavar="TAG", help="only runs with this tag")
     parser.add_argument("--points", action="store_true", help="the points of sweeps as rows of their own")
     parser.add_argument(
@@ -146,7 +151,11 @@ def _sweep_cells(store: LocalStore, newest: RunRow, damaged: list[str]) -> list[
     status = ", ".join(f"{count:,} {paint(word, COLOUR[word])}" for word, count in counts.items())
     first = min(point.started for point in points)
     best = best_of(reversed(points), metric, said) if metric else None  # of equal ones the first point
-    told = [paint(f"{len(points):,} points of {', '.join(map(clean, newest.point)) or 'nothing'}", "dim")]
+    from stepwell.app.counts import many  # a list without sweeps does without
+
+    told = [
+        paint(f"{many(len(points), 'point')} of {', '.join(map(clean, newest.point)) or 'nothing'}", "dim")
+    ]
     if best is not None:
         told.append(f"best {pairs({metric: best.metrics[metric]})} {paint(best.run, 'dim')}")
     commit = f"{newest.commit[:7]}{'+' if newest.dirty else ''}" if newest.commit else ""

@@ -15,6 +15,7 @@ from stepwell.errors import (
     StepwellError,
 )
 from stepwell.kernel.ports import Done, Failure, Task
+from stepwell.worker.boot import reason_in
 from stepwell.worker.hiding import hidden
 
 
@@ -89,7 +90,7 @@ def not_started(task: Task, said: str, roots: Sequence[str] = ()) -> Done:
     """
     error = StepNotLoaded(
         f"no worker could be started for step `{task.step.name}`",
-        why=said.strip().splitlines()[-1] if said.strip() else "its process ended before it began to work",
+        why=reason_in(said) or "its process ended before it began to work",
         fixes=[*hidden(roots), "stepwell run --in-process"],
     )
     return Done(task.node, (), _failure(error, said))

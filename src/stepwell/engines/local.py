@@ -448,8 +448,10 @@ class LocalEngine:
             )
         self._give_back(link)
 
-    def _give_back(self, link: Link) -> None:
+    def _give_back(self, link: Link, said: str = "") -> None:
         """Send what a dead worker had not begun to others; a task that was lost so again and again fails.
+
+        `said` is what the template printed, where it is gone too: why there is no worker.
 
         That a worker was replaced when it had ended others is not held against a task.
         """
@@ -458,7 +460,7 @@ class LocalEngine:
             count = self._requeued.get(task.node, 0) + (not link.ended)
             self._requeued[task.node] = count
             if count > RESTARTS:
-                self._fail(deaths.not_started(task, "", self._places()))
+                self._fail(deaths.not_started(task, said, self._places()))
             else:
                 (self._plain if self._admission.is_plain(task) else self._special).appendleft(task)
         for fd in (link.reports, link.out.reader, link.err.reader):
@@ -493,7 +495,7 @@ class LocalEngine:
             if link.current is not None:
                 task = link.sent.pop(link.current.node)
                 self._fail(deaths.unsupervised(task, now - link.since))
-            self._give_back(link)
+            self._give_back(link, said)
         self._spent.clear()
         if not was_ready:
             self._settings["preload"] = []  # a library that ends the process when it is imported

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 from stepwell.engines import machine
-from stepwell.errors import StepNotLoaded
+from stepwell.errors import StepNotLoaded, StepwellError
+from stepwell.stores.filesystem import NO_MORE_FILES, too_many_files
 from stepwell.worker import family
 from stepwell.worker.boot import (
     ANSWER,
@@ -175,13 +176,15 @@ class Supervisor:
         return True
 
 
-def _not_started(error: OSError) -> StepNotLoaded:
+def _not_started(error: OSError) -> StepwellError:
     """The error where the system starts no process for workers."""
+    if error.errno in NO_MORE_FILES:
+        return too_many_files(error)
     why = (
         "a variable of the environment, or all of them together, is larger than the system hands to a process"
     )
     return StepNotLoaded(
         f"no worker could be started: {error.strerror}",
-        why=why if error.errno == errno.E2BIG else "the system starts no process, or opens no file, for them",
+        why=why if error.errno == errno.E2BIG else "the system starts no process for them",
         fixes=["stepwell run --in-process"],
     )

@@ -176,6 +176,12 @@ class NotInACell(AuthoringError):
     code = "E213"
 
 
+class VariablesReplaced(AuthoringError):
+    """The pipeline file puts something else in the place of `os.environ`, in place of setting variables in it."""
+
+    code = "E214"
+
+
 class SecretRevealed(AuthoringError):
     """The value of a secret is asked for outside of a running step: it would become a part of the plan."""
 

@@ -59,6 +59,12 @@ class StoreRemoved(StoreError):
     reason = "something deleted or moved its folder; results, and what steps still need, were in it"
 
 
+class TooManyFiles(StoreError):
+    """The system opens no more files for this process: its limit of open files (`ulimit -n`) is too low for what it does."""
+
+    code = "E509"
+
+
 class NotFromThePage(StoreError):
     """A request to the server of the page did not come from the page itself, or without the token that `stepwell ui` printed."""
 

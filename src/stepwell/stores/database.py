@@ -36,7 +36,15 @@ from stepwell.errors import (
 )
 from stepwell.stores import schema
 from stepwell.stores.durable import sync_folder
-from stepwell.stores.filesystem import disk_full, is_local, kind_of, read_only, refusal
+from stepwell.stores.filesystem import (
+    NO_MORE_FILES,
+    disk_full,
+    is_local,
+    kind_of,
+    read_only,
+    refusal,
+    too_many_files,
+)
 
 TYPE_CHECKING = False  # as type checkers know it: lists of runs do without `typing`
 if TYPE_CHECKING:
@@ -64,6 +72,9 @@ SLICE = 1.0
 
 GROUP = 0.05
 """Seconds for which results are gathered into one transaction."""
+
+_OPENED = 5
+"""Files that SQLite has open at most for a database: it, its log, their index, a journal and the folder."""
 
 LONGEST_LOG = 64 << 20
 """Bytes of write-ahead log after which it is brought back into the database."""
@@ -647,6 +658,8 @@ def explained(error: sqlite3.Error, folder: str) -> StepwellError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(folder)):
         return disk_full(folder)
+    if code == sqlite3.SQLITE_CANTOPEN and (no_more := _no_more_files()):
+        return too_many_files(no_more)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return read_only(folder)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -666,6 +679,20 @@ def damaged(folder: str, why: str) -> StoreDamaged:
             f"sqlite3 {folder}/store.db .recover    to look for records in it first",
         ],
     )
+
+
+def _no_more_files() -> OSError | None:
+    """The system's word that it opens no more files; SQLite tells that like a file that may not be opened."""
+    held: list[int] = []
+    try:
+        while len(held) < _OPENED:  # it has closed again what it had opened before it gave up
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error if error.errno in NO_MORE_FILES else None
+    finally:
+        for each in held:
+            os.close(each)
+    return None
 
 
 def _is_full(folder: str) -> bool:

@@ -11,7 +11,7 @@ import errno
 import os
 import sys
 
-from stepwell.errors import DiskFull, StepwellError, StoreError, StoreReadOnly
+from stepwell.errors import DiskFull, StepwellError, StoreError, StoreReadOnly, TooManyFiles
 
 LOCAL = frozenset(
     [
@@ -49,6 +49,11 @@ LOCAL = frozenset(
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+NO_MORE_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+"""What the system says where it opens no further file: for this process, or for any."""
+
+_ENOUGH = 1024
+"""Open files that suffice for as many workers as most machines have processors; most systems allow so many."""
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:
@@ -107,6 +112,8 @@ def refusal(error: OSError, path: str | os.PathLike[str]) -> StepwellError:
         return disk_full(shown)
     if error.errno in _READONLY:
         return read_only(shown)
+    if error.errno in NO_MORE_FILES:
+        return too_many_files(error)
     return StoreError(
         f"the store at `{shown}` cannot be used: {error.strerror or error}",
         fixes=["see that the disk is well and the folder is there", "stepwell verify"],
@@ -121,6 +128,27 @@ def disk_full(path: str) -> DiskFull:
         fixes=[
             "make room, then run again: what was finished is kept",
             "STEPWELL_STORE=/a/larger/disk stepwell run",
+        ],
+    )
+
+
+def too_many_files(error: OSError) -> TooManyFiles:
+    """What to raise for an error with one of `NO_MORE_FILES`, whatever was to be opened."""
+    fewest = "stepwell run --in-process    needs the fewest, without workers"
+    if error.errno == errno.ENFILE:
+        return TooManyFiles(
+            "the system has no room for one more open file",
+            why="all programs of this machine together have as many open as it allows",
+            fixes=["end what keeps many files open, then the same command again", fewest],
+        )
+    allowed = os.sysconf("SC_OPEN_MAX")  # `resource` is a file of its own, which could not be opened either
+    wanted = max(_ENOUGH, 2 * allowed)
+    return TooManyFiles(
+        "the limit of open files is too low",
+        why=f"{allowed} may be open at once, and each worker takes some; what was finished is kept",
+        fixes=[
+            f"ulimit -n {wanted}    (in a new shell, if this one refuses), then the same command again",
+            fewest,
         ],
     )
 

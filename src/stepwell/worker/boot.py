@@ -50,3 +50,13 @@ def boot_environment(mark: str, threads: int) -> dict[str, str]:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
             environment.setdefault(name, str(threads))
     return environment
+
+
+def reason_in(said: str) -> str:
+    """The line of what a Python printed that says why it ended; "" where it printed nothing.
+
+    That is the last line of a traceback, and the first of an end before it could begin: of a variable that it cannot take.
+    """
+    lines = said.strip().splitlines()
+    fatal = [line for line in lines if line.startswith("Fatal Python error: ")]
+    return [*fatal, *lines[-1:], ""][0]

@@ -25,6 +25,8 @@ import sys
 from functools import cache
 from typing import Any
 
+from stepwell.worker.boot import reason_in
+
 OUTSIDE = "/.outside"
 """Where the machine's root is while the private one is furnished."""
 
@@ -181,7 +183,7 @@ def unavailable() -> str:
     )
     if done.returncode == 0:
         return ""
-    return done.stdout.strip() or (done.stderr.strip().splitlines() or ["the trial ended without a word"])[-1]
+    return done.stdout.strip() or reason_in(done.stderr) or "the trial ended without a word"
 
 
 def probe() -> None:

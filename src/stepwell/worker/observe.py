@@ -74,7 +74,8 @@ from stepwell.worker.zones import (
 __all__ = ["ImportRead", "Observed", "Observer", "is_zoned"]
 
 _readlink, _getcwd = os.readlink, os.getcwd
-_environ = os.environ
+ENVIRON = os.environ
+"""The mapping of this process's variables, whatever somebody puts in its place."""
 
 _NO_TURN: tuple[dict[int, Any], int, int] = ({}, 0, 0)
 
@@ -157,7 +158,7 @@ class Observer:
         self._step = True
         if zoned:
             self._seen.touched = True
-            self._seen.marks["$", "TZ"] = self._token("TZ", _environ._data.get(b"TZ"))  # type: ignore[attr-defined]
+            self._seen.marks["$", "TZ"] = self._token("TZ", ENVIRON._data.get(b"TZ"))  # type: ignore[attr-defined]
         self._outer = hooks.tell(self)
 
     def end(self, *, tokens: bool = True) -> Observed:
@@ -714,7 +715,7 @@ class Observer:
         if not directly and (name == "*" or is_plumbing_name(name)):
             return
         raw = os.fsencode(name)
-        value = _environ._data.get(raw)  # type: ignore[attr-defined]
+        value = ENVIRON._data.get(raw)  # type: ignore[attr-defined]
         if self._step and self._base is not None and self._base.get(raw) != value:
             return  # the step, or what it imported, has set it
         self._note(seen, ("$", name), "" if name == "*" else self._token(name, value), counted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from stepwell.app.counts import many
 from stepwell.app.previews.arrays import array_shown
 from stepwell.app.previews.files import files_shown
 from stepwell.app.previews.held import PARSED, Held, nothing
@@ -36,7 +37,7 @@ class _Part:
         codec, _, length = self._table[place]
         if codec == "path":
             name, entries = manifest_of(self.held(place).data)
-            return f"<file {name}>" if name else f"<folder of {len(entries):,} files>"
+            return f"<file {name}>" if name else f"<folder of {many(len(entries), 'file')}>"
         return f"<{codec}, {length:,} bytes>"
 
 

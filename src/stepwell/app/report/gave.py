@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from stepwell.app import svg
+from stepwell.app.counts import many
 from stepwell.app.report.facts import Line, Thing
 from stepwell.app.report.layout import section, short, table
 from stepwell.app.report.markup import Markup, el, joined
@@ -114,7 +115,7 @@ def _grid(table: Mapping[str, Any]) -> Markup:
         for row in shown
     ]
     more = f", the first {len(columns)} columns" if len(columns) < len(table["columns"]) else ""
-    caption = f"{table['rows']:,} rows × {len(table['columns']):,} columns; the first {len(shown)} rows{more}"
+    caption = f"{many(table['rows'], 'row')} × {many(len(table['columns']), 'column')}; the first {many(len(shown), 'row')}{more}"
     inner = el(
         "table",
         el("caption", caption),

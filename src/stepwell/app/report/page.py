@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from stepwell.app import svg
+from stepwell.app.counts import many
 from stepwell.app.pictures import boxes
 from stepwell.app.report.changes import code, data, environment, lock
 from stepwell.app.report.facts import BEGIN, Facts, Metric
@@ -189,7 +190,9 @@ def _graph(facts: Facts) -> Markup | None:
             for step in steps
         ],
     }  # fmt: skip
-    drawn = svg.graph(boxes(document, BOXES), f"the graph of {facts.run.pipeline}: {len(steps)} steps")
+    drawn = svg.graph(
+        boxes(document, BOXES), f"the graph of {facts.run.pipeline}: {many(len(steps), 'step')}"
+    )
     legend = "● ran  ○ reused  ✗ failed, blocked or interrupted  ◐ running  · left out  ◇ source"
     return section(
         "Graph",

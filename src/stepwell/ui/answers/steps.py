@@ -30,13 +30,15 @@ def step(here: Here, asked: Asked) -> dict[str, Any]:
     full, call = asked.path["full"], asked.word("id")
     limit = asked.number("limit", 50, least=1, most=MOST)
     found: list[tuple[str, float, StepRow]] = []
-    for run, started in _runs(here, full):
+    runs, damaged = _runs(here, full)
+    for run, started in runs:
         rows = [row for row in here.store.runs.steps(run, full) if call in ("", row.id)]
         found += [(run, started, row) for row in rows[: limit - len(found)]]
         if len(found) >= limit:
             break
     if not found:
-        raise NothingThere(f"no run has a step `{full[:200]}`", fixes=["stepwell runs"])
+        unread = f"the record of {', '.join(damaged[:TRIED])} cannot be read" if damaged else ""
+        raise NothingThere(f"no run has a step `{full[:200]}`", why=unread, fixes=["stepwell runs"])
     code, reasons = _code(here, found), Reasons(here)
     return {
         "step": full,
@@ -44,6 +46,7 @@ def step(here: Here, asked: Asked) -> dict[str, Any]:
         "doc": next((said for one in code if (said := _doc(full, one["parts"]))), ""),
         "rows": [_row(run, started, row, reasons) for run, started, row in found],
         "code": code,
+        "damaged": damaged,
     }
 
 
@@ -74,21 +77,26 @@ def _doc(full: str, definitions: list[dict[str, Any]]) -> str:
 _TELLING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def _runs(here: Here, full: str) -> list[tuple[str, float]]:
-    """The runs that can be read and whose graph has a step, newest first, with when they began."""
+def _runs(here: Here, full: str) -> tuple[list[tuple[str, float]], list[str]]:
+    """The runs whose graph has a step, newest first: those that can be read, with when they began, and the damaged ones.
+
+    A damaged one counts unless its graph can be read and does not have the step.
+    """
     entries = here.site.known.entries(here.store)
     graphs = {
-        digest
+        digest: any(node[2:] == [full] for node in kept(text, "the graph of a run"))
         for digest, text in here.store.database.many(
             "SELECT digest, text FROM texts WHERE digest IN (???)", {entry.nodes for entry in entries}
         )
-        if any(node[2:] == [full] for node in kept(text, "the graph of a run"))
     }
+    damaged = [
+        entry.row.run for entry in entries if entry.row.status == DAMAGED and graphs.get(entry.nodes, True)
+    ]
     return [
         (entry.row.run, entry.row.started)
         for entry in entries
-        if entry.nodes in graphs and entry.row.status != DAMAGED
-    ]
+        if graphs.get(entry.nodes) and entry.row.status != DAMAGED
+    ], damaged
 
 
 def _row(run: str, started: float, row: StepRow, reasons: Reasons) -> dict[str, Any]:
