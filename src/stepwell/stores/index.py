@@ -17,6 +17,8 @@ taken away keeps its entries until the next `renew`. Whoever looks compares the 
 from __future__ import annotations
 
 import sqlite3
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -25,6 +27,12 @@ from stepwell.stores.database import Database
 
 LATE = 25_000
 """Rows without an entry from which on they get them during a run."""
+
+READ_FOR_ONE = 64
+"""Entries that are read in about the time in which one name is looked up in vain."""
+
+FEW = 16
+"""Names that are looked up in vain one by one in any case."""
 
 
 class Index(NamedTuple):
@@ -53,7 +61,8 @@ _SETTLED = "SELECT row FROM settled WHERE rows_of = ?"
 class Late:
     """The rows of a table that have no entries yet, by their names in some indexes, as far as this connection sees them.
 
-    It remembers, too, for which names no entry was found: those get none before more rows have entries.
+    It remembers, too, for which names no entry was found: those get none before more rows have entries. Where they
+    become many, as in a run in which much has changed, all entries are read, and the others cost no query.
     """
 
     def __init__(self, database: Database, *indexes: Index) -> None:
@@ -66,6 +75,7 @@ class Late:
         self._stale = True
         self._settled = 0  # the last row that has entries
         self._missed: dict[Index, set[str]] = {index: set() for index in indexes}
+        self._entered: dict[Index, array[int]] = {}  # sorted hashes of what all entries hold
 
     def moved(self) -> None:
         """Somebody has written: look again when something is asked."""
@@ -74,6 +84,7 @@ class Late:
     def renewed(self) -> None:
         """Rows were taken away or brought back: nothing holds that was found out about entries."""
         self._stale = True
+        self._entered.clear()
         for names in self._missed.values():
             names.clear()
 
@@ -85,11 +96,21 @@ class Late:
 
     def may_be_entered(self, index: Index, name: str) -> bool:
         """Whether an entry may lead to a row with this name; ask for its `rows` before."""
-        return self._settled > 0 and name not in self._missed[index]
+        marks = self._entered.get(index)
+        if marks is None:
+            return self._settled > 0 and name not in self._missed[index]
+        mark = hash(name[: index.width])
+        place = bisect_left(marks, mark)
+        return place < len(marks) and marks[place] == mark
 
     def miss(self, index: Index, name: str) -> None:
         """Remember that no entry leads to a row with this name."""
-        self._missed[index].add(name)
+        missed = self._missed[index]
+        missed.add(name)
+        if len(missed) > FEW and len(missed) * READ_FOR_ONE >= self._settled:
+            names = self._database.rows(f"SELECT name FROM {index.entries}")  # noqa: S608
+            self._entered[index] = array("q", sorted([hash(name) for (name,) in names]))
+            missed.clear()
 
     def of(self, index: Index, names: Sequence[str]) -> set[str]:
         """Those of the names that a row has. Call `look` before.
