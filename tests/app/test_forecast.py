@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stepwell.app.causes import causes, named
 from stepwell.app.forecast import PACE, forecast
-from stepwell.kernel.graph import FromSource, FromStep, Node, SourceDef, StepDef, build
+from stepwell.kernel.graph import FromSource, FromStep, Graph, Node, SourceDef, StepDef
 from stepwell.kernel.plan import Decision, Known, Pin, Plan, Reason, Wanted
 from stepwell.kernel.ports import Artifact, Result
 from stepwell.testing.memory import MemoryStore
@@ -29,11 +29,11 @@ def planned(rows, cpus=1.0, sources=()):
         nodes.append(Node(f"s[{i + 1}]" if i else "s", 0, tuple(inputs)))
         past = None if seconds is None else result(seconds, memory)
         decisions.append(Decision(i, verb, (Reason("new", "no earlier result"),), None, past))
-    graph = build(
-        pipeline="p",
-        nodes=nodes,
-        steps=[step],
-        sources=[SourceDef(f"f{j}", "u") for j in range(len(sources))],
+    graph = Graph(
+        "p",
+        nodes=tuple(nodes),
+        steps=(step,),
+        sources=tuple(SourceDef(f"f{j}", "u") for j in range(len(sources))),
     )
     known = Known([], [Pin("d", False, size) for size in sources], MemoryStore())
     return Plan(graph, known, Wanted(), tuple(decisions))

@@ -28,7 +28,7 @@ from stepwell.kernel.events import (
     StepReused,
     StepStarted,
 )
-from stepwell.kernel.graph import Node, StepDef, build
+from stepwell.kernel.graph import Graph, Node, StepDef
 from stepwell.kernel.plan import Decision, Known, Plan, Reason, Wanted
 from stepwell.kernel.ports import Artifact, Failure, Logged, Recorded, Result
 from stepwell.stores.recordings import Thing
@@ -49,7 +49,7 @@ def planned(*calls):
         Decision(i, verb, (Reason("new", "new"),), None, None if past is None else result(past))
         for i, (_, verb, past) in enumerate(calls)
     )
-    graph = build(pipeline="p", nodes=nodes, steps=steps, sources=[])
+    graph = Graph("p", nodes=tuple(nodes), steps=tuple(steps))
     return Plan(graph, Known([], [], MemoryStore()), Wanted(), decisions)
 
 

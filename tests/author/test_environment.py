@@ -18,7 +18,7 @@ from stepwell.author.fingerprint.installed import Installed
 from stepwell.author.fingerprint.markers import holds, parsed
 from stepwell.author.identities import identify
 from stepwell.errors import BadOption
-from stepwell.kernel.graph import FromStep, Graph, Node, StepDef, build
+from stepwell.kernel.graph import FromStep, Graph, Node, StepDef
 from stepwell.stores.local import open_store
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -73,8 +73,8 @@ def root(tmp_path) -> Path:
 
 def graph(*steps: StepDef) -> Graph:
     made = steps or (StepDef("train", "pipeline", "train"), StepDef("plain", "pipeline", "plain"))
-    nodes = [Node(id=step.name, step=number) for number, step in enumerate(made)]
-    return build(pipeline="main", steps=list(made), nodes=nodes, result=FromStep(0))
+    nodes = tuple(Node(id=step.name, step=number) for number, step in enumerate(made))
+    return Graph("main", steps=tuple(made), nodes=nodes, result=FromStep(0))
 
 
 def versions(root: Path, level: str = "default", *, step: str = "train", **options: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from cli_projects import Project
 from stepwell.app.leaving import Place, place_of
 from stepwell.author.manifest import Output
 from stepwell.errors import OutputNotMade
-from stepwell.kernel.graph import FromStep, Graph, Node, OutputDef, Pack, StepDef, build
+from stepwell.kernel.graph import FromStep, Graph, Node, OutputDef, Pack, StepDef
 
 MANIFEST = """
     [data.customers]
@@ -167,7 +167,7 @@ def graph(result=FromStep(2), first: str = "fit", second: str = "fit[2]") -> Gra
         Node(first, 1, (("table", FromStep(0, "small")),)),
         Node(second, 1, (("table", FromStep(0, "large")),)),
     ]
-    return build(pipeline="main", nodes=nodes, steps=steps, result=result)
+    return Graph("main", nodes=tuple(nodes), steps=tuple(steps), result=result)
 
 
 @pytest.mark.parametrize(

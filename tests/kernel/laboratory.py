@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 
+from stepwell.app.names import calls_named
 from stepwell.app.reasons import Differences
 from stepwell.errors import ArtifactGone
 from stepwell.kernel.events import (
@@ -32,7 +33,7 @@ from stepwell.kernel.graph import (
     Pack,
     SourceDef,
     StepDef,
-    build,
+    ordered,
 )
 from stepwell.kernel.identity import canonical, digest, token
 from stepwell.kernel.plan import Identity, Known, Pin, Plan, Wanted, decide
@@ -269,13 +270,8 @@ class Lab:
             for name in names
         ]
         sources = [SourceDef(name, f"{name}.csv", reader=self.reader) for name in self.sources]
-        return build(
-            pipeline="p",
-            nodes=nodes,
-            steps=steps,
-            sources=sources,
-            result=FromStep(places[result or calls[-1].id]),
-        )
+        last = FromStep(places[result or calls[-1].id])
+        return ordered(Graph("p", (), tuple(sources), tuple(steps), tuple(nodes), last))[0]
 
     def _binding(self, value: Any, places: Mapping[str, int]) -> Binding:
         if isinstance(value, Ref):
@@ -317,8 +313,8 @@ class Lab:
         self, graph: Graph, *, force: Sequence[str] = (), only: Sequence[str] | None = None,
         store: MemoryStore | None = None,
     ) -> Plan:  # fmt: skip
-        forced = [node for name in force for node in graph.find(name)]
-        targets = None if only is None else [node for name in only for node in graph.find(name)]
+        forced = [node for name in force for node in calls_named(graph, name)]
+        targets = None if only is None else [node for name in only for node in calls_named(graph, name)]
         return decide(graph, self.known(graph, store), Wanted(targets, forced))
 
     def engine(self, store: MemoryStore | None = None, **options: Any) -> Engine:
@@ -357,10 +353,10 @@ def verbs(plan: Plan) -> dict[str, str]:
 
 
 def reasons(plan: Plan, id: str) -> list[tuple[str, str, str | None, str | None]]:
-    (node,) = plan.graph.find(id)
+    (node,) = calls_named(plan.graph, id)
     return [(r.kind, r.name, r.before, r.after) for r in plan.decisions[node].reasons]
 
 
 def texts(plan: Plan, id: str) -> list[str]:
-    (node,) = plan.graph.find(id)
+    (node,) = calls_named(plan.graph, id)
     return [reason.text for reason in plan.decisions[node].reasons]

@@ -11,12 +11,13 @@ from stepwell.kernel.graph import (
     Constant,
     FromSource,
     FromStep,
+    Graph,
     Node,
     Pack,
     StepDef,
-    build,
     dependencies,
     leaves,
+    ordered,
 )
 
 STEP = StepDef("f", "m", "f")
@@ -25,7 +26,7 @@ FIRST = FromStep(0)
 
 
 def graph(*nodes, result=FIRST):
-    return build(pipeline="p", nodes=nodes, steps=[STEP], result=result)
+    return ordered(Graph("p", steps=(STEP,), nodes=tuple(nodes), result=result))[0]
 
 
 def node(id, *inputs, after=(), out=""):
@@ -94,13 +95,7 @@ def test_leaves_are_listed_left_to_right():
     assert list(leaves(nested)) == [FromStep(0), ONE, FromSource(2)]
 
 
-def test_a_name_means_one_id_or_all_calls_of_a_step():
-    steps = [STEP, StepDef("g", "m", "g")]
-    nodes = [Node("f", 0), Node("inner/f", 0), Node("g", 1), Node("f[2]", 0)]
-    made = build(pipeline="p", nodes=nodes, steps=steps)
-    assert made.find("f") == (0,)
-    assert made.find("inner/f") == (1,)
-    assert made.find("h") == ()
-    other = build(pipeline="p", nodes=[Node("one", 0), Node("two", 0), Node("g", 1)], steps=steps)
-    assert other.find("f") == (0, 1)
-    assert other.step_of(2).full_name == "m:g"
+def test_a_step_is_known_by_its_full_name():
+    steps = (STEP, StepDef("g", "m", "g"))
+    made = Graph("p", steps=steps, nodes=(Node("one", 0), Node("two", 1)))
+    assert made.step_of(1).full_name == "m:g"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from laboratory import Call, Lab, Outcome, Ref, call
 
+from stepwell.app.names import calls_named
 from stepwell.errors import BadMap
 from stepwell.kernel.events import RunFinished, StepGrew
 from stepwell.kernel.graph import (
@@ -93,7 +94,7 @@ class Garden(Lab):
             self.options[name] = {"kind": DYNAMIC}
 
     def plan(self, graph: Graph, **options: Any) -> Plan:
-        wanted = Wanted(**{key: [graph.find(n)[0] for n in names] for key, names in options.items()})
+        wanted = Wanted(**{key: [calls_named(graph, n)[0] for n in names] for key, names in options.items()})
         return decide(graph, self.known(graph)._replace(growth=self.plants), wanted)
 
     def grown_run(self, target: Graph | Plan, **options: Any) -> tuple[Outcome, Plan]:
@@ -245,7 +246,7 @@ def test_too_many_failures_are_told_with_their_share() -> None:
 
 def optional(graph: Graph, id: str) -> Graph:
     """The graph with every use of a call standing for None should it fail."""
-    place = graph.find(id)[0]
+    place = calls_named(graph, id)[0]
 
     def lenient(binding: Any) -> Any:
         return Pack("optional", (binding,)) if binding == FromStep(place) else binding

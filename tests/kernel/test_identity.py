@@ -24,10 +24,11 @@ from laboratory import holds
 
 from stepwell.kernel.identity import (
     LONGEST,
+    Naming,
     NotPlain,
+    call_text,
     canonical,
     digest,
-    key_of,
     site_of,
     token,
     variable_token,
@@ -175,6 +176,10 @@ def test_golden_digests():
     assert digest("") == "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8"
     assert digest("é\udcff") == digest("é\udcff".encode("utf-8", "surrogatepass"))
     assert digest(b"abc") == "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319"
+
+
+def key_of(step, code, environment, inputs, variables=()):
+    return Naming.of(step, code, environment, variables).key(call_text(inputs))
 
 
 def test_golden_keys():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from laboratory import Call, Lab, Ref, Src, call, reasons, texts, verbs
 
-from stepwell.kernel.graph import Constant, FromStep, Node, Pack, StepDef, build
+from stepwell.kernel.graph import Constant, FromStep, Graph, Node, Pack, StepDef
 from stepwell.kernel.identity import LONGEST, token
 from stepwell.kernel.plan import Foreseen, Identity, Judge, Known
 from stepwell.kernel.ports import Artifact
@@ -431,12 +431,8 @@ TOKENS = [
 @pytest.mark.parametrize(("binding", "expected"), TOKENS)
 def test_tokens_of_inputs(lab, binding, expected):
     step = StepDef("f", "m", "f")
-    graph = build(
-        pipeline="p",
-        steps=[step],
-        nodes=[Node("a", 0), Node("b", 0), Node("c", 0, (("x", binding),))],
-        result=FromStep(2),
-    )
+    nodes = (Node("a", 0), Node("b", 0), Node("c", 0, (("x", binding),)))
+    graph = Graph("p", steps=(step,), nodes=nodes, result=FromStep(2))
     known = Known([Identity("c", "e", {}, {})], [], lab.store)
     decision = Judge(graph, known).decide(2, [given("plain", "a"), given("arrow", "b", "left")])
     assert decision.inputs == (("x", expected),)

@@ -11,6 +11,7 @@ from laboratory import Lab, Ref, Src, call, holds, texts, verbs
 
 from stepwell.errors import ArtifactGone, Interrupted
 from stepwell.kernel.events import RunFinished, StepFinished, StepInterrupted, StepStarted
+from stepwell.kernel.graph import Graph
 from stepwell.kernel.plan import decide
 from stepwell.kernel.ports import Done, Failure, Interrupt, Logged, Started
 from stepwell.kernel.run import ALERT, PATIENCE, REPAIRS, drive
@@ -191,9 +192,7 @@ def test_a_small_engine_is_never_given_more_than_it_has_room_for(lab):
 
 
 def test_an_empty_pipeline_succeeds(lab):
-    from stepwell.kernel.graph import build
-
-    plan = decide(build(pipeline="p", nodes=[], steps=[]), lab.known(lab.graph(call("square", i=1))))
+    plan = decide(Graph("p"), lab.known(lab.graph(call("square", i=1))))
     assert lab.run(plan).status == "succeeded"
 
 

@@ -15,7 +15,7 @@ from stepwell.kernel.events import (
     StepReused,
     StepStarted,
 )
-from stepwell.kernel.graph import Constant, FromStep, Node, StepDef, build
+from stepwell.kernel.graph import Constant, FromStep, Graph, Node, StepDef
 from stepwell.kernel.plan import Decision, Identity, Known, Reason, Wanted, decide
 from stepwell.kernel.ports import Failure, Logged, Recorded, Said
 from stepwell.stores import record as module
@@ -346,15 +346,15 @@ def test_nothing_is_recorded_where_nothing_can_be_written(folder):
 
 def test_the_facts_of_a_plan():
     step = StepDef("train", "pipeline", "train")
-    graph = build(
-        pipeline="delays",
-        nodes=[
+    graph = Graph(
+        "delays",
+        nodes=(
             Node("train", 0, (("depth", Constant(6, "6")),)),
             Node("train[2]", 0, (("depth", FromStep(0)),)),
             Node("x", 0),
-        ],
-        steps=[step],
-        params=[("depth", 6, "6"), ("odd", {1, 2}, "set{1,2}"), ("when", float("nan"), "float(nan)")],
+        ),
+        steps=(step,),
+        params=(("depth", 6, "6"), ("odd", {1, 2}, "set{1,2}"), ("when", float("nan"), "float(nan)")),
     )
     from stepwell.testing.memory import MemoryStore
 

@@ -16,8 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stepwell.author.inputs import WHOLE
 from stepwell.errors import BadSource
-from stepwell.kernel.graph import WHOLE, Graph, SourceDef
+from stepwell.kernel.graph import Graph, SourceDef
 from stepwell.sources.memo import Memo
 from stepwell.sources.pin import Pinned, pin
 from stepwell.sources.sample import Sample, sample

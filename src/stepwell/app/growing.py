@@ -27,7 +27,7 @@ from stepwell.errors import CodecError, InputUnreadable, MissingLibrary, Stepwel
 from stepwell.kernel import graph as g
 from stepwell.kernel.identity import NotPlain, digest, token
 from stepwell.kernel.plan import Foreseen, Grown, standing
-from stepwell.kernel.ports import Artifact, Made, Outside, Stored
+from stepwell.kernel.ports import Artifact, Made, Outputs, Outside, Stored
 from stepwell.stores.blobs import digest_of
 from stepwell.stores.local import LocalStore
 from stepwell.worker import secrets
@@ -35,8 +35,6 @@ from stepwell.worker.inputs import Inputs
 
 ATOMS = (type(None), bool, int, float, complex, str, bytes)
 """Values that are constants wherever they come from: their content is what they are."""
-
-Outputs = Callable[[int], Sequence[Artifact] | None]
 
 
 class Growing:
@@ -168,16 +166,8 @@ class Growing:
         def behind(before: int) -> list[int]:
             return [self._places[before]] if before in self._places else []
 
-        nodes = tuple(
-            [
-                call._replace(
-                    inputs=tuple([(name, g.exchanged(b, place)) for name, b in call.inputs]),
-                    after=tuple([each for one in call.after for each in behind(one)]),
-                )
-                for call in traced.nodes
-            ]
-        )
-        ends = tuple([(name, g.exchanged(b, place)) for name, b in traced.endpoints])
+        nodes = tuple([g.rewired(call, place, behind) for call in traced.nodes])
+        ends = g.all_exchanged(traced.endpoints, place)
         more = graph._replace(steps=tuple(traced.steps), sources=tuple(traced.sources), nodes=())
         news = self._learning.learn(more)
         result = g.exchanged(traced.result, place)

@@ -29,11 +29,12 @@ from stepwell.kernel.graph import (
     Piece,
     SourceDef,
     StepDef,
-    exchanged,
+    all_exchanged,
     leaves,
+    rewired,
 )
 from stepwell.kernel.plan import Decision, Grown, Growth, Plan, Reason, Wanted
-from stepwell.kernel.ports import Artifact
+from stepwell.kernel.ports import Outputs
 
 
 class Places(NamedTuple):
@@ -268,19 +269,13 @@ def _alone(graph: Graph, mine: Sequence[int], label: str) -> Graph:
     """The calls of one point with their own ids and numbers; sources and the result are left as they are."""
     local = {node: i for i, node in enumerate(mine)}
 
-    def moved(binding: Binding) -> Binding:
-        return exchanged(binding, lambda leaf: leaf._replace(node=local[leaf.node]))
+    def moved(leaf: FromStep) -> Binding:
+        return leaf._replace(node=local[leaf.node])
 
-    nodes = [
-        graph.nodes[node]._replace(
-            id=graph.nodes[node].id.removeprefix(f"{label}/"),
-            inputs=tuple([(name, moved(binding)) for name, binding in graph.nodes[node].inputs]),
-            after=tuple([local[before] for before in graph.nodes[node].after]),
-        )
-        for node in mine
-    ]
-    ends = [(n.removeprefix(f"{label}/"), moved(b)) for n, b in graph.endpoints if n.startswith(f"{label}/")]
-    return graph._replace(nodes=tuple(nodes), result=NOTHING, endpoints=tuple(ends))
+    calls = [rewired(graph.nodes[node], moved, lambda one: (local[one],)) for node in mine]
+    nodes = [call._replace(id=call.id.removeprefix(f"{label}/")) for call in calls]
+    ends = [(n.removeprefix(f"{label}/"), b) for n, b in graph.endpoints if n.startswith(f"{label}/")]
+    return graph._replace(nodes=tuple(nodes), result=NOTHING, endpoints=all_exchanged(ends, moved))
 
 
 class PointGrowth:
@@ -306,7 +301,7 @@ class PointGrowth:
             if growth is not None:
                 growth.moved({i: local[places[node]] for i, node in enumerate(old) if node in places})
 
-    def grown(self, graph: Graph, node: int, outputs: Callable[[int], Sequence[Artifact] | None]) -> Grown:
+    def grown(self, graph: Graph, node: int, outputs: Outputs) -> Grown:
         """The piece that a dynamic call of one of the points becomes. Raises as that point's growth."""
         place = next(
             i for i, label in enumerate(self._labels) if graph.nodes[node].id.startswith(f"{label}/")

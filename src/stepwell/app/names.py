@@ -9,9 +9,15 @@ from stepwell.kernel.graph import DYNAMIC, Graph
 from stepwell.kernel.ports import Artifact
 
 
+def calls_named(graph: Graph, name: str) -> tuple[int, ...]:
+    """The nodes that `name` means: one id, or all calls of the step with that bare name; none where there are none."""
+    exact = tuple(i for i, node in enumerate(graph.nodes) if node.id == name)
+    return exact or tuple(i for i, node in enumerate(graph.nodes) if graph.steps[node.step].name == name)
+
+
 def step_named(graph: Graph, name: str) -> tuple[int, ...]:
     """The nodes that `name` means: an id, or all calls of a step. Raises `UnknownStep`."""
-    found = graph.find(name)
+    found = calls_named(graph, name)
     if not found:
         error = unknown_step(name, [node.id for node in graph.nodes], f"the pipeline `{graph.pipeline}`")
         error.fixes = (*error.fixes, *later_steps(graph))

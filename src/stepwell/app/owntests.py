@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from stepwell.stores.local import LocalStore
 from stepwell.worker.modules import FirstParty
 
 if TYPE_CHECKING:
-    from stepwell.kernel.ports import Artifact
+    from stepwell.kernel.ports import Artifact, Outputs
 
 
 class OwnTests:
@@ -27,9 +27,7 @@ class OwnTests:
         self._digests, self._store = digests, store
         self._root, self._importer = root, importer
 
-    def hold(
-        self, graph: Graph, node: int, outputs: Callable[[int], Sequence[Artifact] | None]
-    ) -> bool | None:
+    def hold(self, graph: Graph, node: int, outputs: Outputs) -> bool | None:
         """What the test of a node says of its inputs; None where one of them is not there."""
         from stepwell.app.values import resolved
         from stepwell.worker import judges

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from stepwell.kernel.graph import Binding, FromSource, FromStep, Graph, Node, leaves
-from stepwell.kernel.identity import MOVING
+from stepwell.kernel.identity import MOVING, Tokens
 from stepwell.kernel.plan import VERSION, Identity, Known, Reason, is_stored
 from stepwell.kernel.ports import Result
 
@@ -22,16 +22,10 @@ class Differences:
         self._environments: dict[tuple[str, str], tuple[Reason, ...]] = {}
 
     def differences(
-        self,
-        graph: Graph,
-        call: Node,
-        known: Known,
-        result: Result,
-        identity: Identity,
-        inputs: tuple[tuple[str, str], ...],
-        pending: Collection[int],
+        self, graph: Graph, call: Node, known: Known, result: Result, inputs: Tokens, pending: Collection[int]
     ) -> tuple[Reason, ...]:
         """Everything in which a result differs from a call; inputs from `pending` nodes may still turn out the same."""
+        identity = known.identities[call.step]
         return (
             *self._code(known, result, identity),
             *_inputs(graph, call, known, result.inputs, inputs, pending),
@@ -85,8 +79,8 @@ def _inputs(
     graph: Graph,
     call: Node,
     known: Known,
-    old: tuple[tuple[str, str], ...],
-    new: tuple[tuple[str, str], ...],
+    old: Tokens,
+    new: Tokens,
     pending: Collection[int],
 ) -> list[Reason]:
     """What differs in the inputs, but for those that may still turn out as they were."""

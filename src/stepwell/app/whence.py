@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from stepwell.app.names import calls_named
 from stepwell.author import manifest as said
 from stepwell.errors import OutputNotMade, nearest
 from stepwell.kernel.graph import RESULT, FromStep, Graph, leaves
@@ -49,7 +50,7 @@ def _called(graph: Graph, name: str) -> tuple[tuple[int, ...], str]:
     """The nodes that a step's name means, and which of their outputs, if it says so ("split.train")."""
     module, _, step = name.rpartition(":")
     for word, part in ((step, ""), (step.rpartition(".")[0], step.rpartition(".")[2])):
-        found = graph.find(word) if word else ()
+        found = calls_named(graph, word) if word else ()
         if module:
             found = tuple(node for node in found if graph.step_of(node).module == module)
         if found:

@@ -15,9 +15,12 @@ from stepwell.author.shell import root_at
 from stepwell.author.trace import current, function_name
 from stepwell.author.where import short, user_frame, user_line
 from stepwell.errors import BadSource
-from stepwell.kernel.graph import WHOLE, SourceDef
+from stepwell.kernel.graph import SourceDef
 
 T = TypeVar("T")
+
+WHOLE = "whole"
+"""What a graph holds in place of a function that samples, for a source that ghost runs read whole."""
 
 
 class Source(Generic[T]):

@@ -5,11 +5,11 @@ changes. It names everything by position: node 3 is `graph.nodes[3]`, and a node
 nodes before it, so the order of `nodes` is an execution order.
 
     clean = StepDef(name="clean", module="pipeline", qualname="clean", outputs=(OutputDef("result"),))
-    graph = build(
+    graph = Graph(
         pipeline="delays",
-        sources=[SourceDef(name="flights", uri="flights.csv")],
-        steps=[clean],
-        nodes=[Node(id="clean", step=0, inputs=(("flights", FromSource(0)),))],
+        sources=(SourceDef(name="flights", uri="flights.csv"),),
+        steps=(clean,),
+        nodes=(Node(id="clean", step=0, inputs=(("flights", FromSource(0)),)),),
         result=FromStep(0),
     )
 """
@@ -154,9 +154,6 @@ class StepDef(NamedTuple):
 DYNAMIC = "dynamic"
 """The kind of a step that becomes others when its inputs are known (`grow`)."""
 
-WHOLE = "whole"
-"""In place of a function that samples: not at all."""
-
 
 class SourceDef(NamedTuple):
     """A named external input.
@@ -164,7 +161,7 @@ class SourceDef(NamedTuple):
     `reader` is the canonical text of how it is read (type, options, library version): it counts
     in the key of each step that reads it. `type` and `options` are for the worker that reads.
     `sample` is the "module:qualname" of a function that makes small samples of it, if it has one, or
-    `WHOLE` where ghost runs read it whole.
+    "whole" where ghost runs read it whole.
     """
 
     name: str
@@ -193,28 +190,23 @@ class Node(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """A traced pipeline. Make it with `build`, which checks it.
+    """A traced pipeline. Nodes that came in another order are put into one that can be executed by `ordered`.
 
     `params` are the pipeline's parameters: (name, value as plain data, token). `endpoints` are results
     that have a name of their own, to be asked for by it.
     """
 
     pipeline: str
-    params: tuple[tuple[str, object, str], ...]
-    sources: tuple[SourceDef, ...]
-    steps: tuple[StepDef, ...]
-    nodes: tuple[Node, ...]
-    result: Binding
+    params: tuple[tuple[str, object, str], ...] = ()
+    sources: tuple[SourceDef, ...] = ()
+    steps: tuple[StepDef, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    result: Binding = NOTHING
     endpoints: tuple[tuple[str, Binding], ...] = ()
 
     def step_of(self, node: int) -> StepDef:
         """The definition of the step that a node calls."""
         return self.steps[self.nodes[node].step]
-
-    def find(self, name: str) -> tuple[int, ...]:
-        """The nodes that `name` means: one id, or all calls of the step with that bare name."""
-        exact = tuple(i for i, node in enumerate(self.nodes) if node.id == name)
-        return exact or tuple(i for i, node in enumerate(self.nodes) if self.steps[node.step].name == name)
 
     def consumers(self) -> list[list[int]]:
         """For each node, the nodes that wait for it, each once."""
@@ -225,33 +217,10 @@ class Graph(NamedTuple):
         return out
 
 
-def build(
-    *,
-    pipeline: str,
-    nodes: Sequence[Node],
-    steps: Sequence[StepDef],
-    sources: Sequence[SourceDef] = (),
-    params: Sequence[tuple[str, object, str]] = (),
-    result: Binding = NOTHING,
-    endpoints: Sequence[tuple[str, Binding]] = (),
-) -> Graph:
-    """A checked graph, its nodes in an execution order (the given one where it already is one).
-
-    Raises `PipelineCycle`.
-    """
-    graph = Graph(
-        pipeline, tuple(params), tuple(sources), tuple(steps), tuple(nodes), result, tuple(endpoints)
-    )
-    if any(before >= i for i, node in enumerate(nodes) for before in dependencies(node)):
-        graph, _ = ordered(graph)
-    return graph
-
-
 def dependencies(node: Node) -> list[int]:
     """The nodes that a node waits for, each once: those it takes data from, and those it is `after`."""
-    inputs = node.inputs
     found: list[int] = []
-    for _, binding in inputs:
+    for _, binding in node.inputs:
         kind = type(binding)
         if kind is FromStep:
             found.append(binding.node)  # type: ignore[union-attr]
@@ -279,11 +248,14 @@ def ordered(graph: Graph, gone: Mapping[int, Sequence[int]] = NONE) -> tuple[Gra
     nodes = graph.nodes
     order: list[int] = []
     state = [0] * len(nodes)  # 0 new, 1 being visited, 2 placed
-    given = list(range(len(nodes) - 1, -1, -1)) if gone else []
-    for start in range(len(nodes)) if not gone else _unrolled(given, gone):
-        path = [(start, iter(dependencies(nodes[start])))] if not state[start] else []
-        if path:
-            state[start] = 1
+    todo = list(range(len(nodes) - 1, -1, -1))  # the last is the next; what a node became comes twice
+    while todo:
+        start = todo.pop()
+        todo.extend(reversed(gone.get(start, ())))
+        if state[start] or start in gone:
+            continue
+        state[start] = 1
+        path = [(start, iter(dependencies(nodes[start])))]
         while path:
             at, rest = path[-1]
             before = next(rest, None)
@@ -298,28 +270,12 @@ def ordered(graph: Graph, gone: Mapping[int, Sequence[int]] = NONE) -> tuple[Gra
                 path.append((before, iter(dependencies(nodes[before]))))
     new = {old: i for i, old in enumerate(order)}
 
-    def place(binding: Binding) -> Binding:
-        return exchanged(binding, lambda leaf: leaf._replace(node=new[leaf.node]))
+    def place(leaf: FromStep) -> Binding:
+        return leaf._replace(node=new[leaf.node])
 
-    moved = [
-        nodes[old]._replace(
-            inputs=tuple([(name, place(b)) for name, b in nodes[old].inputs]),
-            after=tuple([new[b] for b in nodes[old].after]),
-        )
-        for old in order
-    ]
-    endpoints = tuple([(name, place(b)) for name, b in graph.endpoints])
-    return graph._replace(nodes=tuple(moved), result=place(graph.result), endpoints=endpoints), new
-
-
-def _unrolled(todo: list[int], gone: Mapping[int, Sequence[int]]) -> Iterator[int]:
-    """The nodes to do, the last one first; in place of each that is gone what it became. Some come twice."""
-    while todo:
-        node = todo.pop()
-        if node in gone:
-            todo.extend(reversed(gone[node]))
-        else:
-            yield node
+    moved = tuple([rewired(nodes[old], place, lambda one: (new[one],)) for old in order])
+    result, endpoints = exchanged(graph.result, place), all_exchanged(graph.endpoints, place)
+    return graph._replace(nodes=moved, result=result, endpoints=endpoints), new
 
 
 def _cycle(path: list[str], again: str, where: str) -> PipelineCycle:
@@ -340,6 +296,19 @@ def exchanged(binding: Binding, give: Callable[[FromStep], Binding]) -> Binding:
     if kind is Pack:
         return binding._replace(items=tuple([exchanged(item, give) for item in binding.items]))  # type: ignore[union-attr]
     return binding
+
+
+def all_exchanged(
+    named: Iterable[tuple[str, Binding]], give: Callable[[FromStep], Binding]
+) -> tuple[tuple[str, Binding], ...]:
+    """The same of bindings that have names: inputs, or endpoints."""
+    return tuple([(name, exchanged(binding, give)) for name, binding in named])
+
+
+def rewired(call: Node, give: Callable[[FromStep], Binding], stead: Callable[[int], Iterable[int]]) -> Node:
+    """A call that takes what `give` makes of each output, and comes after what is in the `stead` of each node."""
+    after = tuple([each for one in call.after for each in stead(one)])
+    return call._replace(inputs=all_exchanged(call.inputs, give), after=after)
 
 
 # --------------------------------------------------------------------------- growth
@@ -365,22 +334,16 @@ def grow(graph: Graph, node: int, piece: Piece) -> Graph:
     def taken(leaf: FromStep) -> Binding:
         return leaf if leaf.node != node else part_of(piece.result, leaf.path)
 
-    def rewired(call: Node) -> Node:
-        if node not in dependencies(call):
-            return call
-        inputs = tuple([(name, exchanged(binding, taken)) for name, binding in call.inputs])
-        after = [each for one in call.after for each in (more if one == node else (one,))]
-        return call._replace(inputs=inputs, after=tuple(after))
+    def stead(one: int) -> Iterable[int]:
+        return more if one == node else (one,)
 
+    nodes = [rewired(call, taken, stead) if node in dependencies(call) else call for call in graph.nodes]
     return graph._replace(
         sources=(*graph.sources, *piece.sources),
         steps=(*graph.steps, *piece.steps),
-        nodes=(*[rewired(call) for call in graph.nodes], *piece.nodes),
+        nodes=(*nodes, *piece.nodes),
         result=exchanged(graph.result, taken),
-        endpoints=(
-            *[(name, exchanged(b, taken)) for name, b in graph.endpoints],
-            *piece.endpoints,
-        ),
+        endpoints=(*all_exchanged(graph.endpoints, taken), *piece.endpoints),
     )
 
 

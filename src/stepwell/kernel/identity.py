@@ -25,6 +25,8 @@ FORMAT = "stepwell key 1"
 LONGEST = 200
 """Characters of canonical text that are kept as they are; longer text is replaced by its digest."""
 
+Tokens = tuple[tuple[str, str], ...]
+"""Names, and what each comes to in a key: inputs, environment variables, what a step was seen to rest on."""
 
 MOVING = "moving"
 """The token of a thing that changed while it was read (`ports.World`): equal to nothing, itself included."""
@@ -43,21 +45,6 @@ def digest(data: str | bytes) -> str:
     return blake2b(data, digest_size=32).hexdigest()
 
 
-def key_of(
-    step: str,
-    code: str,
-    environment: str,
-    inputs: Iterable[tuple[str, str]],
-    variables: Iterable[tuple[str, str]] = (),
-) -> str:
-    """The key of a result: the digest of everything that determines a step's outputs.
-
-    `step` is its full name, `code` and `environment` are digests, `inputs` pairs of a name and a
-    token in the order of the names, `variables` pairs of a declared environment variable and a token.
-    """
-    return Naming.of(step, code, environment, variables).key(call_text(inputs))
-
-
 def site_of(step: str, inputs: Iterable[tuple[str, str]]) -> str:
     """The digest of a call whatever its code: where history looks for "the same call, before the edit"."""
     return Naming.of(step, "", "").site(call_text(inputs))
@@ -69,7 +56,10 @@ def call_text(inputs: Iterable[tuple[str, str]]) -> str:
 
 
 class Naming(NamedTuple):
-    """What all calls of one step have in common in their keys and sites: the text before the inputs, and behind them."""
+    """Names the results of a step by the inputs of its calls: what all of them have in common, before the inputs and behind.
+
+    The key of a result is the digest of everything that determines a step's outputs.
+    """
 
     before: str
     behind: str
@@ -77,12 +67,12 @@ class Naming(NamedTuple):
 
     @classmethod
     def of(cls, step: str, code: str, environment: str, variables: Iterable[tuple[str, str]] = ()) -> Naming:
-        """That of a step by full name, with the digests of its code and environment (see `key_of`)."""
+        """That of a step by full name, with the digests of its code and environment, and what declared variables come to."""
         behind = "".join([f"${line}\n" for line in call_text(variables).split("\n")[:-1]])
         return cls(f"{FORMAT}\n{step}\n{code}\n{environment}\n", behind, f"stepwell site 1\n{step}\n")
 
     def key(self, inputs: str) -> str:
-        """The key of a call with these inputs (`call_text`)."""
+        """The key of a call with these inputs (`call_text`), which stand in the order of their names."""
         text = f"{self.before}{inputs}{self.behind}"[:-1]
         return blake2b(text.encode(), digest_size=32).hexdigest()
 
@@ -185,14 +175,6 @@ def _is_field(spec: object) -> bool:
     return getattr(getattr(spec, "_field_type", None), "name", "_FIELD") == "_FIELD"
 
 
-def _none(_: object) -> str:
-    return "None"
-
-
-def _ellipsis(_: object) -> str:
-    return "..."
-
-
 def _int(value: int) -> str:
     """Decimal digits, or hexadecimal ones where there are so many that Python may refuse decimal ones."""
     return f"{value:d}" if value.bit_length() <= 2000 else f"{value:#x}"
@@ -244,7 +226,7 @@ def _path(value: Any) -> str:
 
 
 _SIMPLE: Mapping[type, Callable[[Any], str]] = {
-    type(None): _none,
+    type(None): repr,
     bool: repr,
     int: _int,
     float: _float,
@@ -253,7 +235,7 @@ _SIMPLE: Mapping[type, Callable[[Any], str]] = {
     bytes: _bytes,
     bytearray: _bytes,
     range: repr,
-    type(...): _ellipsis,
+    type(...): lambda _: "...",
 }
 
 _SPELLED: Mapping[str, Callable[[Any], str]] = {

@@ -18,7 +18,7 @@ comes out equal to what an older result rested on, or to what another call is gi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, Protocol
 
@@ -37,8 +37,8 @@ from stepwell.kernel.graph import (
     leaves,
     ordered,
 )
-from stepwell.kernel.identity import LONGEST, MOVING, Naming, call_text, digest, site_of
-from stepwell.kernel.ports import Artifact, Made, Past, Result, Tests, World
+from stepwell.kernel.identity import LONGEST, MOVING, Naming, Tokens, call_text, digest, site_of
+from stepwell.kernel.ports import Artifact, Made, Outputs, Past, Result, Tests, World
 from stepwell.named import NamedTuple
 
 Verb = Literal["run", "maybe", "cached", "skip", "blocked", "dynamic"]
@@ -47,8 +47,8 @@ Verb = Literal["run", "maybe", "cached", "skip", "blocked", "dynamic"]
 _shared = lru_cache(1024)(str)
 """A text, or an equal one that was given of late: whoever takes the same value soon after has the same text."""
 
-_NOTHING = ("blocked", "skip")
-"""Decisions from which nothing comes."""
+_NOTHING = {"blocked": "has no result", "skip": "was left out"}
+"""Decisions from which nothing comes, and what is said of the step then."""
 
 VERSION = "version"
 """The name among a code's parts of a version that stands for it (`version=`)."""
@@ -67,7 +67,7 @@ class Identity(NamedTuple):
     environment: str
     parts: Mapping[str, str]
     versions: Mapping[str, str]
-    variables: tuple[tuple[str, str], ...] = ()
+    variables: Tokens = ()
     notes: tuple[str, ...] = ()
     standing: str = ""
 
@@ -103,21 +103,12 @@ class Explain(Protocol):
     """Says in what a result differs from what is wanted now. It is asked about misses only."""
 
     def differences(
-        self,
-        graph: Graph,
-        call: Node,
-        known: Known,
-        result: Result,
-        identity: Identity,
-        inputs: tuple[tuple[str, str], ...],
-        pending: Collection[int],
+        self, graph: Graph, call: Node, known: Known, result: Result, inputs: Tokens, pending: Collection[int]
     ) -> tuple[Reason, ...]:
         """The reasons for which a call is not the one of a result; inputs from `pending` nodes may still turn out the same."""
-        ...
 
     def observed(self, what: str, was: str, now: str) -> Reason:
         """The reason that speaks of something which a step was seen to rest on."""
-        ...
 
 
 class Grown(NamedTuple):
@@ -135,16 +126,14 @@ class Grown(NamedTuple):
 class Growth(Protocol):
     """What traces dynamic calls when their inputs are known."""
 
-    def grown(self, graph: Graph, node: int, outputs: Callable[[int], Sequence[Artifact] | None]) -> Grown:
+    def grown(self, graph: Graph, node: int, outputs: Outputs) -> Grown:
         """The piece that a dynamic call becomes; `outputs` tells what a node gives.
 
         Raises `StepwellError` for what is wrong in its body.
         """
-        ...
 
     def moved(self, places: Mapping[int, int]) -> None:
         """Told that the graph was put in order: by old position the new one."""
-        ...
 
 
 class Known(NamedTuple):
@@ -211,7 +200,7 @@ class Decision(NamedTuple):
     reasons: tuple[Reason, ...]
     key: str | None = None
     result: Result | None = None
-    inputs: tuple[tuple[str, str], ...] = ()
+    inputs: Tokens = ()
     site: str = ""
 
 
@@ -244,7 +233,6 @@ class Glance(Protocol):
 
     def __getitem__(self, node: int, /) -> Foreseen | None:
         """What is foreseen of a node; None where it has not been judged."""
-        ...
 
 
 def decide(graph: Graph, known: Known, wanted: Wanted = EVERYTHING) -> Plan:
@@ -273,15 +261,12 @@ def grown_plan(plan: Plan, node: int, grown: Grown, past: Past, given: Sequence[
     """The plan in the course of a run, with what a dynamic call became behind all others; `given` as far as known."""
     first = len(plan.graph.nodes)
     graph, known = grow(plan.graph, node, grown.piece), plan.known.more(grown)
-    judge = Judge(
-        graph, known._replace(past=past), plan.wanted.more(node, range(first, len(graph.nodes))).forced
-    )
-    foreseen = [*given, *[None] * (first - len(given))]
-    decisions = list(plan.decisions)
+    wanted = plan.wanted.more(node, range(first, len(graph.nodes)))
+    judge = Judge(graph, known._replace(past=past), wanted.forced)
+    foreseen, decisions = [*given, *[None] * (first - len(given))], list(plan.decisions)
     for new in range(first, len(graph.nodes)):
         decisions.append(judge.decide(new, foreseen))
         foreseen.append(foresee(decisions[-1]))
-    wanted = plan.wanted.more(node, range(first, len(graph.nodes)))
     return Plan(graph, known, wanted, tuple(decisions))
 
 
@@ -377,6 +362,14 @@ def _failed(binding: Binding, before: Glance) -> bool:
     return any(one is not None and one.verb in _NOTHING for one in seen)
 
 
+@lru_cache(1024)
+def _up_to_date(run: str, standing: str) -> tuple[Reason, ...]:
+    """Why a call is up to date: the same for all whose results a run made."""
+    since = f" since run {run}" if run else ""
+    told = f" ({standing})" if standing else ""
+    return (Reason("cached", f"up to date{since}{told}"),)
+
+
 class _Alike(NamedTuple):
     """Results that a miss can be compared with, each with its inputs, and what these share.
 
@@ -417,8 +410,7 @@ class Judge:
             for name, identity in zip(self._names, known.identities, strict=False)
         ]
         self._history: dict[str, Sequence[Result]] = {}
-        self._blank: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
-        self._cached: dict[tuple[str, str], tuple[Reason, ...]] = {}
+        self._blank: dict[Tokens, Tokens] = {}
         self._recent: dict[tuple[str, frozenset[str]], _Alike] = {}
 
     def decide(self, node: int, before: Glance) -> Decision:
@@ -448,8 +440,6 @@ class Judge:
         asked = call_text(inputs)
         key = self._naming[step].key(asked)
         result = self.past.result(key)
-        if result is None and not self._judged[step]:
-            return self._run(node, key, inputs, asked, None, pending)
         if result is not None and tuple([made.name for made in result.outputs]) != self._outputs[step]:
             result = result._replace(lost=result.lost or "the step declares other outputs now")
         against: tuple[Reason, ...] = ()
@@ -462,21 +452,12 @@ class Judge:
         key, inputs = (result.key, result.inputs) if result.key == key else (key, inputs)
         if pending:
             return Decision(node, "maybe", (self._waits_for(pending),), None, result, inputs, result.site)
-        reasons = self._since(result.run, self.known.identities[step].standing)
+        reasons = _up_to_date(result.run, self.known.identities[step].standing)
         if by_test:
             reasons = (Reason("done", "its own test (`done=`) says that it still counts, whatever changed"),)
         return Decision(node, "cached", reasons, key, result, inputs, result.site)
 
-    def _since(self, run: str, standing: str) -> tuple[Reason, ...]:
-        """Why a call is up to date: the same for all whose results a run made."""
-        found = self._cached.get((run, standing))
-        if found is None:
-            since = f" since run {run}" if run else ""
-            told = f" ({standing})" if standing else ""
-            found = self._cached[run, standing] = (Reason("cached", f"up to date{since}{told}"),)
-        return found
-
-    def _dynamic(self, node: int, inputs: tuple[tuple[str, str], ...], pending: list[int]) -> Decision:
+    def _dynamic(self, node: int, inputs: Tokens, pending: list[int]) -> Decision:
         """The decision for a call that becomes steps; its key is given when that can be now."""
         name = self._names[self.graph.nodes[node].step]
         became = [made.note for old in self._results_of(name)[:8] for made in old.outputs if made.note]
@@ -529,7 +510,7 @@ class Judge:
     # ------------------------------------------------------------------ does a result count?
 
     def _weigh(
-        self, node: int, inputs: tuple[tuple[str, str], ...], result: Result | None, before: Glance
+        self, node: int, inputs: Tokens, result: Result | None, before: Glance
     ) -> tuple[Result | None, tuple[Reason, ...], bool]:
         """A result that counts, or one that does not with what speaks against it; whether the user's own test decided.
 
@@ -583,9 +564,7 @@ class Judge:
 
     # ------------------------------------------------------------------ inputs
 
-    def _inputs(
-        self, call: Node, before: Glance, waits: list[int]
-    ) -> tuple[tuple[tuple[str, str], ...], bool]:
+    def _inputs(self, call: Node, before: Glance, waits: list[int]) -> tuple[Tokens, bool]:
         """What the inputs of a call come to, "" of those that nobody knows yet, and whether there are such."""
         tokens: list[tuple[str, str]] = []
         unknown = False
@@ -629,19 +608,17 @@ class Judge:
             seen = before[node]
             if seen is not None and seen.verb in _NOTHING:
                 name = self.graph.nodes[node].id
-                word = "has no result" if seen.verb == "blocked" else "was left out"
-                reasons.append(Reason("upstream", f"`{name}` {word}", name))
+                reasons.append(Reason("upstream", f"`{name}` {_NOTHING[seen.verb]}", name))
         return tuple(reasons)
 
     def _short(self, call: Node, before: Glance) -> tuple[Reason, ...]:
         """Why a call is blocked that takes a list of which too much has failed."""
         reasons = []
         for name, binding in call.inputs:
-            if isinstance(binding, Pack) and falls_short(binding, before):
+            if isinstance(binding, Pack) and binding.least < 1 and falls_short(binding, before):
                 failed, count = sum([_failed(item, before) for item in binding.items]), len(binding.items)
-                if binding.least < 1:
-                    text = f"{failed:,} of {count:,} calls for `{name}` failed, and a share of {binding.least:g} must succeed"
-                    reasons.append(Reason("upstream", text, name))
+                text = f"{failed:,} of {count:,} calls for `{name}` failed, and a share of {binding.least:g} must succeed"
+                reasons.append(Reason("upstream", text, name))
         return tuple(reasons)
 
     def _waits_for(self, nodes: Sequence[int]) -> Reason:
@@ -658,7 +635,7 @@ class Judge:
         self,
         node: int,
         key: str | None,
-        inputs: tuple[tuple[str, str], ...],
+        inputs: Tokens,
         asked: str,
         exact: Result | None,
         pending: list[int],
@@ -685,20 +662,19 @@ class Judge:
             reasons = self._new(node, step)
         else:
             reasons = self._differences(call, past, inputs, pending)
+        waits = (self._waits_for(pending),) if pending else ()
         if pending and unknown and node not in self.forced and self._could_be_cached(call, inputs, pending):
-            return Decision(node, "maybe", (self._waits_for(pending),), None, past, inputs, site)
-        if pending:
-            return Decision(node, "run", (*reasons, self._waits_for(pending)), None, past, inputs, site)
-        return Decision(node, "run", reasons or NEW_CALL, key, past, inputs, site)
+            return Decision(node, "maybe", waits, None, past, inputs, site)
+        key = None if pending else key
+        return Decision(node, "run", reasons + waits or NEW_CALL, key, past, inputs, site)
 
-    def _could_be_cached(
-        self, call: Node, inputs: tuple[tuple[str, str], ...], pending: Sequence[int]
-    ) -> bool:
+    def _could_be_cached(self, call: Node, inputs: Tokens, pending: Sequence[int]) -> bool:
         """Whether a result is known that differs in nothing but inputs that nobody can foresee."""
         history = self._results_of(self._names[call.step])
         if not history or not self.graph.steps[call.step].cache:
             return False
         identity, open_nodes = self.known.identities[call.step], set(pending)
+        now = (identity.code, identity.environment, identity.variables)
         open_names = {
             name
             for name, binding in call.inputs
@@ -707,8 +683,7 @@ class Judge:
         known = {pair for pair in inputs if pair[0] not in open_names}
         names = {name for name, _ in inputs}
         return any(
-            (result.code, result.environment, result.variables)
-            == (identity.code, identity.environment, identity.variables)
+            (result.code, result.environment, result.variables) == now
             and {name for name, _ in result.inputs} == names
             and known <= set(result.inputs)
             for result in history
@@ -721,9 +696,7 @@ class Judge:
             found = self._history[step] = self.past.recent(step)
         return found
 
-    def _compared(
-        self, node: int, step: str, inputs: tuple[tuple[str, str], ...], site: str
-    ) -> Result | None:
+    def _compared(self, node: int, step: str, inputs: Tokens, site: str) -> Result | None:
         """The earlier result that a miss is compared with; an unknown input has an empty token."""
         if self._planned is not None:
             return self._planned[node].result
@@ -769,12 +742,11 @@ class Judge:
     # ------------------------------------------------------------------ reasons
 
     def _differences(
-        self, call: Node, past: Result, inputs: tuple[tuple[str, str], ...], pending: Collection[int]
+        self, call: Node, past: Result, inputs: Tokens, pending: Collection[int]
     ) -> tuple[Reason, ...]:
-        explain, identity = self.known.explain, self.known.identities[call.step]
-        if explain is None:
+        if self.known.explain is None:
             return () if inputs == past.inputs and not pending else (Reason("input", "something changed"),)
-        return explain.differences(self.graph, call, self.known, past, identity, inputs, pending)
+        return self.known.explain.differences(self.graph, call, self.known, past, inputs, pending)
 
     def _new(self, node: int, step: str) -> tuple[Reason, ...]:
         planned = self._planned[node].reasons[0] if self._planned is not None else None

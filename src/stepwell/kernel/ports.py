@@ -15,6 +15,7 @@ from stepwell.named import NamedTuple
 
 if TYPE_CHECKING:
     from stepwell.kernel.graph import Graph, StepDef
+    from stepwell.kernel.identity import Tokens
 
 
 Digest = str
@@ -56,7 +57,7 @@ class Result(NamedTuple):
     site: str
     code: str
     environment: str
-    inputs: tuple[tuple[str, str], ...]
+    inputs: Tokens
     outputs: tuple[Artifact, ...]
     run: str = ""
     seconds: float = 0.0
@@ -64,9 +65,13 @@ class Result(NamedTuple):
     memory: int = 0
     metrics: tuple[tuple[str, float], ...] = ()
     lost: str = ""
-    variables: tuple[tuple[str, str], ...] = ()
-    observed: tuple[tuple[str, str], ...] = ()
+    variables: Tokens = ()
+    observed: Tokens = ()
     made: float = 0.0
+
+
+Outputs = Callable[[int], Sequence[Artifact] | None]
+"""Tells what a node of a graph gives; None where nothing is there (yet)."""
 
 
 class Past(Protocol):
@@ -81,26 +86,21 @@ class Past(Protocol):
 
     def result(self, key: str) -> Result | None:
         """The newest result of a key, `lost` set where its blobs are gone or damaged; None if there is none."""
-        ...
 
     def results(self, key: str) -> Sequence[Result]:
         """At most 32 of the newest results of a key, newest first."""
-        ...
 
     def at_site(self, site: str) -> Result | None:
         """The newest result with this site (`identity.site_of`), usable or not."""
-        ...
 
     def recent(self, step: str) -> Sequence[Result]:
         """At most 32 of the newest results of a step, by its full name, newest first."""
-        ...
 
     def parts(self, digest: str) -> Mapping[str, str]:
         """What a code or environment digest was made of; empty where that is not known.
 
         A definition's name to its digest, or a distribution's name to its version.
         """
-        ...
 
 
 class World(Protocol):
@@ -113,24 +113,16 @@ class World(Protocol):
 
     def token(self, what: str) -> str:
         """What an observed thing comes to now; `MOVING` for one that cannot be said to be anything."""
-        ...
 
     def forget(self, paths: Iterable[str]) -> None:
         """Look again at these paths, which a step has written to, and at the folders that hold them."""
-        ...
 
 
 class Tests(Protocol):
     """The users' own tests of whether a step's work still counts (`done=`)."""
 
-    def hold(
-        self, graph: Graph, node: int, outputs: Callable[[int], Sequence[Artifact] | None]
-    ) -> bool | None:
-        """What the test of a node says of its inputs; `outputs` tells what a node gives.
-
-        None if it cannot be asked, because an input is not there yet.
-        """
-        ...
+    def hold(self, graph: Graph, node: int, outputs: Outputs) -> bool | None:
+        """What the test of a node says of its inputs; None if it cannot be asked, because one is not there yet."""
 
 
 class Stored(NamedTuple):
@@ -246,7 +238,7 @@ class Done(NamedTuple):
     cpu: float = 0.0
     memory: int = 0
     notes: tuple[str, ...] = ()
-    observed: tuple[tuple[str, str], ...] = ()
+    observed: Tokens = ()
     wrote: tuple[str, ...] = ()
 
 
@@ -272,23 +264,18 @@ class Engine(Protocol):
 
     def room(self) -> int:
         """How many more tasks it is worth handing over now; 0 when it is busy."""
-        ...
 
     def submit(self, task: Task) -> None:
         """Take a task over. Returns at once; what becomes of it is told by `wait`."""
-        ...
 
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """What happened since the last call, in order; waits up to `timeout` seconds for something."""
-        ...
 
     def interrupt(self, why: str = "interrupted") -> None:
         """Make `wait` return an `Interrupt` soon. Safe to call from a signal handler."""
-        ...
 
     def close(self) -> None:
         """End everything that was started, with all descendants, within two seconds."""
-        ...
 
 
 class Store(Past, Protocol):
@@ -302,37 +289,30 @@ class Store(Past, Protocol):
 
     def claim(self, keys: Sequence[str]) -> Sequence[bool]:
         """For each key, whether this run is to compute it; False while another living run does."""
-        ...
 
     def news(self) -> int:
         """A number that changes when other runs may have kept results or ended claims. Cheap, to be asked all the time."""
-        ...
 
     def keep(self, result: Result, made: Iterable[Made]) -> None:
         """Take a new result; its large blobs are already in place. Also ends the claim on its key."""
-        ...
 
     def shelve(self, made: Iterable[Made]) -> None:
         """Take what a judge refused, for people to look at: its blobs, no result."""
-        ...
 
     def release(self, key: str) -> None:
         """End the claim on a key that came to nothing."""
-        ...
 
     def data(self, artifact: Artifact) -> bytes | None:
         """The verified bytes of a small artifact, or None where the blob is a file that workers open themselves.
 
         Raises `stepwell.errors.ArtifactGone` where the bytes are missing or not what was written.
         """
-        ...
 
     def commit(self, *, now: bool = False, waiting: bool = False) -> None:
         """Write what was kept, if it is time (or `now`): some tens of milliseconds of results in one transaction.
 
         `waiting`: this run has nothing in flight, and may wait for one that waits for its results. They are written now.
         """
-        ...
 
 
 class Clock(Protocol):
@@ -340,8 +320,6 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since 1970, as people mean them."""
-        ...
 
     def monotonic(self) -> float:
         """Seconds since some moment, never going back."""
-        ...

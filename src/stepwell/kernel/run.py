@@ -18,7 +18,7 @@ it is time, while steps that follow already run.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from stepwell.errors import ArtifactGone, EnvironmentMoved, Interrupted, StepNotLoaded, StepwellError
 from stepwell.kernel.events import (
@@ -42,7 +42,6 @@ from stepwell.kernel.graph import (
     FromSource,
     FromStep,
     Node,
-    Pack,
     dependencies,
     leaves,
 )
@@ -100,12 +99,7 @@ def drive(
 
 
 class _Lost(Exception):
-    """The result of `node` was counted on and is not there."""
-
-    def __init__(self, node: int, why: str) -> None:
-        super().__init__(why)
-        self.node = node
-        self.why = why
+    """The result of a node was counted on and is not there: the node, and why."""
 
 
 class _Repair(NamedTuple):
@@ -127,8 +121,6 @@ class _Drive:
     ) -> None:
         self.engine, self.store, self.clock = engine, store, clock
         self.run, self.keep_going = run, keep_going
-        self.consumers: list[list[int]] = []
-        self.missing: list[int] = []
         self.given: list[Foreseen | None] = []
         self.as_planned = bytearray()  # gave exactly what the plan was certain of
         self.decisions: list[Decision] = []
@@ -172,11 +164,10 @@ class _Drive:
         self.given.extend([None] * (count - first))
         self.as_planned.extend(bytes(count - first))
         self.decisions.extend(plan.decisions[first:])
-        self.consumers, self.missing = [[] for _ in range(count)], [0] * count
-        for decision, call in zip(plan.decisions, plan.graph.nodes, strict=True):
-            for one in dependencies(call):
-                self.consumers[one].append(decision.node)
-                self.missing[decision.node] += self.given[one] is None
+        self.consumers, self.missing = plan.graph.consumers(), [0] * count
+        for given, consumers in zip(self.given, self.consumers, strict=True):
+            for node in consumers if given is None else ():
+                self.missing[node] += 1
         self.returned = {leaf.node for leaf in leaves(plan.graph.result) if isinstance(leaf, FromStep)}
         for node in range(count):
             if not self.missing[node] and self.given[node] is None and node not in self.open:
@@ -233,11 +224,9 @@ class _Drive:
                 ripe = []
                 continue
             node, _ = self.ready.popitem(last=False)
-            decision = self._as_planned(node)
+            decision = self._as_planned(node) or self._decide(node)
             if decision is None:
-                decision = self._decide(node)
-                if decision is None:
-                    continue
+                continue
             if node in self.claimed and (decision.verb != "run" or decision.key != self.decisions[node].key):
                 self._unclaim(self.decisions[node])
             if node in self.returned and not self._is_readable(decision):
@@ -344,7 +333,7 @@ class _Drive:
         repair = self.repairs.get(node)
         return decision if repair is None else decision._replace(reasons=(Reason("missing", repair.why),))
 
-    def _wake(self, nodes: list[int] | tuple[int, ...]) -> None:
+    def _wake(self, nodes: Iterable[int]) -> None:
         for node in nodes:
             self.ready[node] = None
 
@@ -401,7 +390,7 @@ class _Drive:
         try:
             inputs = tuple([(name, self._value(binding, call)) for name, binding in call.inputs])
         except _Lost as lost:
-            self._repair(decision, lost)
+            self._repair(decision, *lost.args)
             return
         attempt = self.attempts[node] = self.attempts.get(node, 0) + 1
         self.metrics.pop(node, None)
@@ -411,7 +400,7 @@ class _Drive:
 
     def _value(self, binding: Binding, call: Node) -> object:
         """What a task is handed for a binding: constants as they are, artifacts and pinned sources by digest."""
-        if type(binding) is Constant:
+        if isinstance(binding, Constant):
             return binding
         if isinstance(binding, FromStep):
             artifact = self._artifact(binding)
@@ -423,14 +412,12 @@ class _Drive:
             source = self.graph.sources[binding.source]
             pin = self.plan.known.pins[binding.source]
             return Outside(source.name, source.uri, source.type, source.options, pin.digest)
-        if isinstance(binding, Pack):
-            if binding.kind == "failures":
-                return Constant([self.failures[node] for node in call.after if node in self.failures], "")
-            items = [self._value(item, call) for item in standing(binding, self.given)]
-            if binding.kind == "optional":
-                return items[0] if items else NOTHING
-            return binding._replace(items=tuple(items))  # type: ignore[arg-type]
-        return binding
+        if binding.kind == "failures":
+            return Constant([self.failures[node] for node in call.after if node in self.failures], "")
+        items = [self._value(item, call) for item in standing(binding, self.given)]
+        if binding.kind == "optional":
+            return items[0] if items else NOTHING
+        return binding._replace(items=tuple(items))  # type: ignore[arg-type]
 
     def _artifact(self, binding: FromStep) -> Artifact:
         given = self.given[binding.node]
@@ -446,33 +433,32 @@ class _Drive:
 
     # ------------------------------------------------------------------ repairs
 
-    def _repair(self, decision: Decision, lost: _Lost) -> None:
-        """Make the step of a lost result run again, and the node of `decision` wait for it."""
-        node, producer = decision.node, lost.node
+    def _repair(self, decision: Decision, producer: int, why: str) -> None:
+        """Make the step `producer`, whose result is lost, run again, and the node of `decision` wait for it."""
         self._unclaim(decision)
         repair = self.repairs.get(producer)
         if repair is None:
             count = self.repaired[producer] = self.repaired.get(producer, 0) + 1
             if count > REPAIRS:
-                self._fail(decision, failure_of(_lost_again(self.graph.nodes[producer].id, lost.why)))
+                self._fail(decision, failure_of(_lost_again(self.graph.nodes[producer].id, why)))
                 return
-            self.events.append(StepRepaired(producer, lost.why))
-            repair = self.repairs[producer] = _Repair(lost.why, [])
+            self.events.append(StepRepaired(producer, why))
+            repair = self.repairs[producer] = _Repair(why, [])
             if producer not in self.open:
                 result = self.store.result(str(self.decisions[producer].key))
                 if result is None or not result.lost:
                     self.judge.forced.add(producer)
                 self.ready[producer] = None
-        repair.waiting.append(node)
+        repair.waiting.append(decision.node)
 
-    def _lost_input(self, node: int) -> _Lost | None:
-        """An input of a node that the store no longer has."""
+    def _lost_input(self, node: int) -> tuple[int, str] | None:
+        """The node that gave an input of this one which the store no longer has, and why."""
         for _, binding in self.graph.nodes[node].inputs:
             for leaf in leaves(binding):
                 if isinstance(leaf, FromStep):
                     result = self.store.result(str(self.decisions[leaf.node].key))
                     if result is None or result.lost:
-                        return _Lost(leaf.node, "its result is gone" if result is None else result.lost)
+                        return leaf.node, "its result is gone" if result is None else result.lost
         return None
 
     # ------------------------------------------------------------------ reports
@@ -506,7 +492,7 @@ class _Drive:
             except ArtifactGone as gone:
                 failure = failure_of(gone)
         elif failure.code == ArtifactGone.code and (lost := self._lost_input(node)) is not None:
-            self._repair(decision, lost)
+            self._repair(decision, *lost)
             return
         elif failure.code == ArtifactGone.code and self.attempts[node] <= REPAIRS:
             self._unclaim(decision)  # it has been made again since this task was submitted
@@ -613,7 +599,7 @@ class _Drive:
         if news != self.news or not self.stale.isdisjoint(self.elsewhere):
             self.news, self.heard = news, self.clock.monotonic()
             waiting, self.elsewhere = list(self.elsewhere.values()), {}
-            self.ready.update(dict.fromkeys([decision.node for decision in self._won(waiting)]))
+            self._wake([decision.node for decision in self._won(waiting)])
 
     def _patience(self) -> float:
         """Seconds to wait for reports: while others are waited for, an eighth of the time since they were heard of."""
@@ -633,15 +619,13 @@ class _Drive:
         """Say of every node that was not reached, or not made again, what became of it."""
         always = self._unsettled(always=True)
         rest = self._unsettled() + (always if self.stopped or self.last else [])
-        for decision in [*self.queue, *self.flying.values(), *[self.decisions[node] for node in self.later]]:
-            if decision.node in rest:
-                self._unclaim(decision)
         self.queue = deque([decision for decision in self.queue if decision.node not in rest])
         self.later, self.elsewhere = {}, {}
         for node in rest:
             decision = self.decisions[node]
             if decision.verb == "skip":
                 continue
+            self._unclaim(decision)
             if self.stopped:
                 if decision.verb == "maybe":
                     reason = Reason("stopped", "not started: the run was interrupted")
