@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -103,6 +104,26 @@ def test_a_file_in_the_folders_place(folder):
     folder.write_text("")
     with pytest.raises(StoreDamaged, match="not a folder"):
         open_store(folder)
+
+
+def test_a_store_that_another_process_makes_meanwhile_is_no_foreign_file(folder):
+    """It was taken for one between the two looks at its header: two first runs at once, one in ten times."""
+    folder.mkdir()
+    maker = threading.Thread(target=lambda: open_store(folder).close())
+
+    class Slow(sqlite3.Connection):
+        def execute(self, sql, *parameters):
+            if "sqlite_master" in sql:
+                maker.start()
+                maker.join(0.3)  # it waits for this one, or has ended
+            return super().execute(sql, *parameters)
+
+    connection = sqlite3.connect(folder / "store.db", isolation_level=None, factory=Slow)
+    assert module._header_of(connection) == (0, 0, False)
+    connection.close()
+    maker.join()
+    with open_store(folder) as store:
+        assert pragma(store, "user_version") == schema.VERSION
 
 
 # ---------------------------------------------------------------------- versions

@@ -467,14 +467,7 @@ def _set_journal(database: Database, wanted: str, kind: str) -> None:
 
 def _version_of(database: Database) -> int:
     """The version of the schema, 0 for a new database. Raises `StoreTooNew` or `StoreDamaged`."""
-    connection = database._connection
-    version, application, tables = database._retrying(
-        lambda: (
-            int(connection.execute("PRAGMA user_version").fetchone()[0]),
-            int(connection.execute("PRAGMA application_id").fetchone()[0]),
-            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone(),
-        )
-    )
+    version, application, tables = database._retrying(lambda: _header_of(database._connection))
     if application != schema.APPLICATION and (application or version or tables):
         raise StoreDamaged(
             f"`{database.folder}/store.db` is not a store of Stepwell",
@@ -488,6 +481,26 @@ def _version_of(database: Database) -> int:
             fixes=["pip install --upgrade stepwell", "STEPWELL_STORE=/another/folder stepwell run"],
         )
     return version
+
+
+def _header_of(connection: sqlite3.Connection) -> tuple[int, int, bool]:
+    """The version of a database's schema, the program that it belongs to, and whether it has tables: all at one moment.
+
+    Another process may be making the store just now.
+    """
+    connection.execute("BEGIN")
+    try:
+        version, application = (
+            int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("user_version", "application_id")
+        )
+        return (
+            version,
+            application,
+            bool(connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()),
+        )
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _migrate(database: Database, version: int) -> None:
