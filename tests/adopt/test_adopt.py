@@ -220,6 +220,159 @@ def test_commands_do_what_they_did(tmp_path):
         assert (project.root / name).read_bytes() == data, name
 
 
+# ------------------------------------------------------------------ what was written works
+
+
+def test_a_module_that_a_script_covers_stays_a_source_of_others(tmp_path):
+    project = Project(tmp_path)
+    project.write("def read(path):\n    return open(path).read()\n", "src/common.py")
+    for name, out in (("a", "'a.txt'"), ("b", "sys.argv[2]")):
+        project.write(
+            f"import sys\nfrom common import read\nopen({out}, 'w').write(read(sys.argv[1]))\n",
+            f"src/{name}.py",
+        )
+    project.write("1\n", "data/raw.csv")
+    project.write("k: 2\n", "params.yaml")
+    project.write(
+        """
+stages:
+  a:
+    cmd: python src/a.py data/raw.csv
+    deps: [src/a.py, src/common.py, data/raw.csv]
+    params: [k]
+    outs: [a.txt]
+  b:
+    cmd: python src/b.py a.txt b.txt
+    deps: [src/b.py, src/common.py, a.txt]
+    outs: [b.txt]
+""",
+        "dvc.yaml",
+    )
+    assert "now: stepwell plan" in project("adopt").out
+    assert 'common_py = source("src/common.py", Path)' in (project.root / "pipeline.py").read_text()
+    assert project("run", "--json").json["status"] == "succeeded"
+    assert (project.root / "b.txt").read_text() == "1\n"
+
+
+def test_a_pipeline_that_does_not_load_is_said_so(tmp_path, monkeypatch):
+    from stepwell.app.adopt import adopting
+
+    project = project_of("dvc", tmp_path)
+    real = adopting.compose
+    monkeypatch.setattr(
+        adopting, "compose", lambda *given: (one := real(*given))._replace(text=one.text + "\nnowhere()\n")
+    )
+    done = adopting.adopt(project.root)
+    assert done.problem is not None
+    assert done.problem.code == "E201"
+    assert not done.loads
+
+    from argparse import Namespace
+
+    from stepwell.cli import adopt as verb
+
+    monkeypatch.setattr(verb, "adopt", lambda *_, **__: done)
+    plain = Namespace(file="", output="pipeline.py", trust_times=False, dry_run=False, json=False)
+    assert verb.run(plain) == done.problem.exit_code != 0
+    assert not any("now:" in line for line in verb._told(done))
+
+
+# ------------------------------------------------------------------ files of parameters
+
+HEAD = """
+vars: [{base: out}]
+stages:
+  head:
+    cmd: python st.py raw.txt ${base}/h.txt ${n} ${rate} ${flag} ${word} ${day}
+    deps: [st.py, raw.txt]
+    %s
+    outs: ["${base}/h.txt"]
+"""
+ST = """
+import os, sys
+os.makedirs(os.path.dirname(sys.argv[2]), exist_ok=True)
+with open(sys.argv[2], "w") as out:
+    out.writelines(open(sys.argv[1]).readlines()[: int(sys.argv[3])])
+    print(*sys.argv[4:], file=out)
+"""
+
+
+@pytest.mark.parametrize("params", ["params: [n]", ""])
+def test_a_parameter_is_what_its_file_says(params, tmp_path):
+    project = Project(tmp_path)
+    project.write(HEAD % params, "dvc.yaml")
+    project.write(ST, "st.py")
+    project.write("".join(f"{i}\n" for i in range(9)), "raw.txt")
+    project.write("n: 2\nrate: 1e-3\nflag: true\nword: yes\nday: 2024-01-01\n", "params.yaml")
+    project("adopt")
+    project("run")
+    made = project.root / "out/h.txt"
+    assert made.read_text() == "0\n1\n0.001 true yes 2024-01-01\n"
+    assert set(project("plan", "--json").decisions.values()) == {"cached"}
+    project.write("n: 3\nrate: 1\nflag: false\nword: on\nday: 2024-02-01\n", "params.yaml")
+    planned = project("plan", "--json")
+    assert planned.decisions == {"head": "run"}
+    assert planned.json["params"]["n"] == 3
+    project("run")
+    assert made.read_text() == "0\n1\n2\n1.0 false on 2024-02-01\n"
+    project("run", "n=1")
+    assert made.read_text() == "0\n1.0 false on 2024-02-01\n"
+
+
+def test_what_cannot_follow_its_file_is_told_and_refused(tmp_path):
+    project = Project(tmp_path)
+    project.write(
+        """
+vars: [paths.json]
+stages:
+  one:
+    foreach: ${langs}
+    do:
+      cmd: mkdir -p ${base} ${where.in} && echo ${n} ${base} > ${base}/${item}.txt
+      outs: ["${base}/${item}.txt"]
+""",
+        "dvc.yaml",
+    )
+    project.write("base: out\nn: 2\nlangs: [de, fr]\n", "params.yaml")
+    project.write('{"where": {"in": "x"}}', "paths.json")
+    told = project("adopt").out
+    assert "note: `langs`, `base` of params.yaml: what stands there now is written into steps" in told
+    assert "`where.in` of paths.json" in told
+    project("run")
+    assert (project.root / "out/fr.txt").read_text() == "2 out\n"
+    project.edit("n: 2", "n: 3", "params.yaml")
+    assert set(ran(project)) == {"one-de", "one-fr"}
+    project("run")
+    project.edit("fr", "it", "params.yaml")
+    refused = project.refused("plan", code=3)
+    assert refused["code"] == "E201"
+    assert "`langs` of params.yaml is another than in the steps" in refused["what"]
+    project.edit("it", "fr", "params.yaml")
+    assert ran(project) == []
+    project.edit("x", "y", "paths.json")
+    assert "`where.in` of paths.json" in project.refused("plan", code=3)["what"]
+
+
+# ------------------------------------------------------------------ git
+
+
+def test_what_git_would_take_for_new_is_told(tmp_path):
+    project = project_of("dvc", tmp_path)
+    assert "git does not" not in project("adopt").out, "there is no repository"
+    (project.root / "pipeline.py").unlink()
+    subprocess.run(["git", "init", "-q"], cwd=project.root, env=project.env, check=True)
+    project.write("/models/\n*.csv\n", ".gitignore")
+    line = next(line for line in project("adopt").out.splitlines() if "git does not" in line)
+    command = line.partition(": printf ")[2]
+    assert "/parts/small /parts/large" in command
+    assert "models" not in command
+    assert "features" not in command
+    (project.root / "pipeline.py").unlink()
+    subprocess.run(["bash", "-c", f"printf {command}"], cwd=project.root, env=project.env, check=True)
+    assert (project.root / ".gitignore").read_text().endswith("/parts/large\n")
+    assert "git does not" not in project("adopt").out
+
+
 # ------------------------------------------------------------------ Makefiles
 
 
@@ -256,3 +409,40 @@ def test_times_are_believed_only_where_somebody_says_so(tmp_path):
     assert told["build_count@b"] == (True, "taken over by the times of its files (Makefile)")
     assert told["total.txt"] == (False, "what it takes in was not taken over")
     assert project("plan", "--json").decisions["build_count-b"] == "cached"
+
+
+def test_a_rule_that_only_makes_the_folder_of_others_is_no_step(tmp_path):
+    project = Project(tmp_path)
+    for name in "ab":
+        project.write(f"{name} {name}\n", f"src/{name}.txt")
+    project.write(
+        """
+SRC := $(wildcard src/*.txt)
+OUT = build
+NAMES = $(notdir $(basename $(SRC)))
+.PHONY: all
+all: $(OUT)/report.txt $(foreach n,$(NAMES),stamp/$(n)) last
+$(OUT):
+\t@mkdir -p $@
+$(OUT)/%.n: src/%.txt | $(OUT)
+\twc -w < $< > $@
+$(OUT)/report.txt: $(addprefix $(OUT)/,$(addsuffix .n,$(NAMES))) $(SRC:.txt=.md) | $(OUT)
+\tcat $(filter %.n,$^) > $@; echo $(words $^) $(<F) >> $@
+src/%.md: src/%.txt
+\tcp $< $@
+stamp/%:
+\tmkdir -p $(@D); echo $* > $@
+last: $(OUT)/report.txt | $(OUT)
+\tcp $< $@
+""",
+        "Makefile",
+    )
+    other = tmp_path / "other"
+    shutil.copytree(project.root, other)
+    subprocess.run(["make"], cwd=other, env=project.env, check=True, capture_output=True)
+    done = project("adopt")
+    assert done.out.startswith("wrote pipeline.py: 8 steps from Makefile\n")
+    assert not done.err
+    assert project("run", "--json").json["status"] == "succeeded"
+    for made in ("build", "stamp", "last"):
+        assert files(project.root / made) == files(other / made)

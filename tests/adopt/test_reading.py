@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from stepwell.app.adopt.compose import compose, identifier, quoted, short_names
 from stepwell.app.adopt.dvc import is_as, load, read_dvc
+from stepwell.app.adopt.expansion import Unknown, expanded
 from stepwell.app.adopt.make import read_make
 from stepwell.errors import BadDvcFile, BadMakefile
 
@@ -84,7 +86,7 @@ def test_rules(tmp_path):
         ".PHONY: install\n"
         "install: prog\n\tcp prog /usr/bin\n"
         "x y &: extra\n\ttouch x y\n"
-        "bad: $(wildcard *.c)\n\ttouch bad\n"
+        "bad: $(shell ls)\n\ttouch bad\n"
     )
     found = read_make(tmp_path / "Makefile")
     stages = {stage.id: stage for stage in found.stages}
@@ -101,8 +103,110 @@ def test_rules(tmp_path):
     assert stages["obj_o@a"].deps == ("src/a.c", "src/c.h")
     notes = "\n".join(found.notes)
     assert "`install` makes no file" in notes
-    assert "`$(wildcard *.c)` is not understood" in notes
+    assert "`$(shell ls)` is not understood" in notes
     assert "does not need `x`" in notes
+
+
+EXPANSIONS = {
+    "$(M:%=c_%.csv)": "c_1.csv c_2.csv",
+    "$(SRC:.c=.o) ${SRC:a%=b%}": "a.o d/b.o b.c d/b.c",
+    "$(patsubst in_%.csv,c_%.csv,$(wildcard in_*.csv))": "c_1.csv c_2.csv",
+    "$(patsubst %.c, %.o, $(SRC) x)": "a.o d/b.o x",
+    "$(wildcard in_[2-9].csv no*)$(wildcard none)": "in_2.csv",
+    "$(subst a,b,banana, a)": "bbnbnb, b",
+    "$(addprefix out/,$(addsuffix .txt,$(sort b a b)))": "out/a.txt out/b.txt",
+    "$(notdir $(SRC)) $(dir $(SRC)) $(basename $(SRC)) $(suffix $(SRC))": "a.c b.c ./ d/ a d/b .c .c",
+    "$(filter %.c x,x y $(SRC)) / $(filter-out %.c,x $(SRC))": "x a.c d/b.c / x",
+    "$(foreach m,$(M),in_$(m).csv out_${m})": "in_1.csv out_1 in_2.csv out_2",
+    "$(foreach m,$(M),$($(m)_name))": "one two",
+    "$(word 2,$(SRC)) $(words $(M)) $(firstword $(M)) $(lastword $(M)) $(wordlist 2,9,a b c)": "d/b.c 2 1 2 b c",
+    "$(join a b,1 2 3) $(strip  a   b ) $(findstring b,abc)": "a1 b2 3 a b b",
+    "$(if $(NO),yes,no)$(if $(M),yes)": "noyes",
+    "$(NO)": "",
+}
+VALUES = {"M": "1 2", "SRC": "a.c d/b.c", "1_name": "one", "2_name": "two"}
+
+
+def test_functions_are_what_make_takes_them_for(tmp_path):
+    for name in ("in_1.csv", "in_2.csv", "other.csv"):
+        (tmp_path / name).write_text("")
+    told = "".join(f"{name} = {value}\n" for name, value in VALUES.items())
+    told += "".join(f"$(info {text})\n" for text in EXPANSIONS)
+    (tmp_path / "Makefile").write_text(told + "all: ;\n")
+    real = subprocess.run(["make", "-s"], cwd=tmp_path, text=True, capture_output=True, check=True).stdout
+    made = [expanded(text, VALUES, tmp_path) for text in EXPANSIONS]
+    assert [one.split() for one in made] == [line.split() for line in real.splitlines()[: len(made)]]
+    assert [one.split() for one in made] == [one.split() for one in EXPANSIONS.values()]
+
+
+@pytest.mark.parametrize(
+    "text", ["$(shell ls)", "$(call f,a)", "$(word x,a)", "$(A", "$(subst a,b)", "$(HOME)", "$@", "$(MAKE)"]
+)
+def test_what_only_make_knows_is_not_guessed(text, tmp_path):
+    with pytest.raises(Unknown):
+        expanded(text, {}, tmp_path)
+
+
+def test_a_recipe_leaves_the_shell_what_is_its(tmp_path):
+    values = {"A": "$$X $(HOME)", "B": "$(notdir $(HOME))"}
+    assert expanded("$(A) $$1 $(@:.o=.c)", values, tmp_path, {"@": "a.o"}, recipe=True) == "$X ${HOME} $1 a.c"
+    with pytest.raises(Unknown):
+        expanded("$(B)", values, tmp_path, {}, recipe=True)
+
+
+MONTHS = """
+{clean}
+.PHONY: all
+all: all.csv sum.txt
+clean_%.csv: in_%.csv
+\tsort $< > $@
+all.csv: $(CLEAN)
+\tcat $^ > $@
+sum.txt: all.csv
+\twc -l $< > $@
+"""
+
+
+@pytest.mark.parametrize(
+    "clean",
+    [
+        "MONTHS = 1 2 3\nCLEAN = $(MONTHS:%=clean_%.csv)",
+        "CLEAN := $(patsubst in_%.csv,clean_%.csv,$(wildcard in_*.csv))",
+    ],
+)
+@pytest.mark.parametrize("made", [False, True])
+def test_no_rule_that_is_needed_is_dropped(clean, made, tmp_path):
+    for month in "123":
+        (tmp_path / f"in_{month}.csv").write_text(month)
+    (tmp_path / "Makefile").write_text(MONTHS.format(clean=clean))
+    if made:
+        subprocess.run(["make", "-s"], cwd=tmp_path, check=True)
+    found = read_make(tmp_path / "Makefile")
+    assert [stage.outs[0] for stage in found.stages] == [
+        "clean_1.csv", "clean_2.csv", "clean_3.csv", "all.csv", "sum.txt"
+    ]  # fmt: skip
+    assert found.notes == ()
+    assert [one for one in found.told if "wildcard" not in one] == []
+    assert bool(found.told) is ("wildcard" in clean)
+
+
+def test_a_needed_rule_that_is_not_understood_is_told(tmp_path):
+    (tmp_path / "in_1.csv").write_text("")
+    (tmp_path / "all.csv").write_text("")
+    (tmp_path / "Makefile").write_text(
+        MONTHS.format(clean="CLEAN = $(shell echo clean_1.csv)").replace("wc -l $<", "wc -l $< two.txt")
+        + "sum.txt: two.txt x/y\na.x b.x &: ; touch a.x b.x\nx/% z/%: in_%.csv\n\ttouch x/$* z/$*\n"
+    )
+    found = read_make(tmp_path / "Makefile")
+    assert [stage.outs for stage in found.stages] == [("sum.txt",)]
+    assert found.told == (
+        "no step makes `all.csv`: `$(shell echo clean_1.csv)` of its rule in line 7 is not understood",
+        "no step makes `two.txt`: it is not here, and no rule that was understood makes it",
+        "no step makes `x/y`: a pattern of several files at once of its rule in line 13 is not understood",
+    )
+    notes = "\n".join(found.notes)
+    assert "not known what `all.csv` needs: `a.x`, `clean_1.csv`" in notes
+    assert "does not need" not in notes
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -175,8 +175,10 @@ def _diff_text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def _started(words: list[str], root: Path, out: int | IO[bytes]) -> subprocess.Popen[bytes] | None:
-    """A git command, started in a folder; None where there is no git on this machine."""
+def _started(
+    words: list[str], root: Path, out: int | IO[bytes], *, asked: bool = False
+) -> subprocess.Popen[bytes] | None:
+    """A git command, started in a folder, `asked` on its stdin or not; None where there is no git on this machine."""
     import subprocess
 
     surroundings = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
@@ -185,7 +187,7 @@ def _started(words: list[str], root: Path, out: int | IO[bytes]) -> subprocess.P
         return subprocess.Popen(
             ["git", *words],
             cwd=root,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.DEVNULL,
             env=surroundings,
@@ -216,6 +218,41 @@ def bytes_of(root: Path, commit: str, name: str) -> bytes | None:
 def has_commit(root: Path, commit: str) -> bool:
     """Whether a commit (hexadecimal) is in the repository that a folder is in."""
     return _answer(root, "commit", commit) is not None
+
+
+def unignored(root: Path, names: Sequence[str]) -> list[str]:
+    """The files and folders, there or not, that git would take for new ones; none where git cannot tell."""
+    if not names or not in_repository(root):
+        return []
+    either = [spelled for name in names for spelled in (name, f"{name}/")]  # a rule may be for folders only
+    ignored = _said(root, ["check-ignore", "-z", "--stdin"], either, good=(0, 1))
+    tracked = _said(root, ["--literal-pathspecs", "ls-files", "-z", "--", *names])
+    if ignored is None or tracked is None:
+        return []
+    hidden = {name.rstrip("/") for name in ignored}
+    return [
+        name
+        for name in names
+        if name not in hidden and not any(one == name or one.startswith(f"{name}/") for one in tracked)
+    ]
+
+
+def _said(
+    root: Path, words: Sequence[str], names: Sequence[str] = (), good: Collection[int] = (0,)
+) -> list[str] | None:
+    """The names that a git command says of those on its stdin; None where it cannot within a few seconds."""
+    import subprocess
+
+    process = _started([*_QUIET, *words], root, subprocess.PIPE, asked=True)
+    if process is None:
+        return None
+    try:
+        out, _ = process.communicate(b"".join(os.fsencode(name) + b"\0" for name in names), timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return None
+    return os.fsdecode(out).split("\0")[:-1] if process.returncode in good else None
 
 
 def _answer(root: Path, kind: str, what: str) -> bytes | None:

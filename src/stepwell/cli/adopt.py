@@ -15,6 +15,12 @@ EXAMPLES = """examples:
   stepwell adopt Makefile -o made.py --trust-times"""
 
 
+_LEFT = {
+    True: "nothing was taken over; the pipeline is written",
+    False: "the pipeline is written, but cannot be planned as it is: mend it, or report this with what was adopted",
+}
+
+
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument(
@@ -45,8 +51,8 @@ def run(options: Namespace) -> int:
             print(clean(line))
     if done.problem is not None and not options.json:
         print(clean(str(done.problem)), file=sys.stderr)
-        print("note: nothing was taken over; the pipeline is written", file=sys.stderr)
-    return 0
+        print(f"note: {_LEFT[done.loads]}", file=sys.stderr)
+    return 0 if done.problem is None or done.loads else done.problem.exit_code
 
 
 def _told(done: Adopted) -> list[str]:
@@ -60,7 +66,9 @@ def _told(done: Adopted) -> list[str]:
             f"taken over without running: {', '.join(done.taken.stages)}  ({done.taken.run}: stepwell show)"
         )
     lines += [f"  {stage}: runs, {why}" for stage, why in done.taken.left.items()]
+    lines += [f"note: {one}" for one in done.told]
     if done.found.notes or any(stage.notes for stage in stages):
         lines.append("what could not be carried over is said in comments")
-    lines.append(f"now: stepwell plan{word}")
+    if done.loads:
+        lines.append(f"now: stepwell plan{word}")
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,17 +11,21 @@ from stepwell.app.adopt.compose import Text, compose
 from stepwell.app.adopt.dvc import read_dvc
 from stepwell.app.adopt.facts import Found
 from stepwell.app.adopt.make import makefile_of, read_make
-from stepwell.app.adopt.takeover import Taken, take_over
+from stepwell.app.adopt.takeover import Taken, loaded_of, take_over
+from stepwell.app.git import unignored
 from stepwell.author.root import root_of
 from stepwell.errors import FileInTheWay, NothingToAdopt, StepwellError, StoreReadOnly, UsageError
 
 DVC = "dvc.yaml"
 
+_SHOWN = 12
+
 
 class Adopted(NamedTuple):
     """What was read, the text of the pipeline, where it was written (None: nowhere), and what was taken over.
 
-    `problem` is what kept existing outputs from being taken over, where something did.
+    `problem` is what kept existing outputs from being taken over, where something did; `loads` whether what was
+    written can be imported and traced at all. `unignored` are outputs that git would take for new files.
     """
 
     found: Found
@@ -28,6 +33,20 @@ class Adopted(NamedTuple):
     file: Path | None
     taken: Taken
     problem: StepwellError | None = None
+    loads: bool = True
+    unignored: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> list[str]:
+        """What whoever adopts has to know, whether or not they read the comments."""
+        if not self.unignored:
+            return [*self.text.told]
+        shown = " ".join(shlex.quote(f"/{name}") for name in self.unignored[:_SHOWN])
+        more = f"     (and {len(self.unignored) - _SHOWN} more)" if len(self.unignored) > _SHOWN else ""
+        return [
+            *self.text.told,
+            f"git does not ignore all that is made: printf '%s\\n' {shown} >> .gitignore{more}",
+        ]
 
     def document(self) -> dict[str, Any]:
         """As `adopt --json` prints it."""
@@ -46,7 +65,7 @@ class Adopted(NamedTuple):
                 for stage in self.found.stages
             ],
             "run": self.taken.run or None,
-            "notes": list(self.found.notes),
+            "notes": [*self.told, *self.found.notes],
             "problem": None if self.problem is None else self.problem.as_dict(),
         }
 
@@ -110,10 +129,20 @@ def adopt(
         raise _in_the_way(file) from None
     except OSError as error:
         raise StoreReadOnly(f"cannot write `{file.name}`: {error.strerror}") from None
+    done = Adopted(found, text, file, Taken("", (), {}), unignored=_unignored(found, folder))
     try:
-        return Adopted(found, text, file, take_over(found, file))
+        loaded = loaded_of(file)
+    except StepwellError as error:
+        return done._replace(problem=error, loads=False)
+    try:
+        return done._replace(taken=take_over(found, loaded))
     except StepwellError as error:  # the pipeline is written; what it lacks is told, and a plan says it again
-        return Adopted(found, text, file, Taken("", (), {}), error)
+        return done._replace(problem=error)
+
+
+def _unignored(found: Found, folder: Path) -> tuple[str, ...]:
+    outs = [out for stage in found.stages for out in stage.outs if out not in stage.committed]
+    return tuple(unignored(folder, outs))
 
 
 def _in_the_way(file: Path) -> FileInTheWay:

@@ -19,11 +19,25 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from stepwell.app.adopt import parameters
 from stepwell.app.adopt.dvc import overlap
 from stepwell.app.adopt.facts import Found, Pattern, Setting, Stage
 
 _TAKEN = frozenset(
-    ("Path", "json", "main", "pipeline", "script", "settings", "shell", "source", "tomllib", "yaml", "out")
+    (
+        "Path",
+        "json",
+        "main",
+        "pipeline",
+        "script",
+        "setting",
+        "settings",
+        "shell",
+        "source",
+        "tomllib",
+        "yaml",
+        "out",
+    )
 )
 _HOLE = re.compile(r"(?<!\$)\{[^\W\d]\w*(?::[^{}\s]*|![rsa])?\}")
 _SHELL_SIGNS = re.compile(r"[|&;<>()$`\\*?\[\]{}#~!\n]")
@@ -36,10 +50,11 @@ _SHORT = 60
 
 
 class Text(NamedTuple):
-    """The text of a pipeline file, and the name of the step that each stage became, by the stage's id."""
+    """The text of a pipeline file, the name of the step that each stage became, by the stage's id, and what is to be told."""
 
     text: str
     steps: Mapping[str, str]
+    told: tuple[str, ...] = ()
 
 
 def compose(found: Found, root: Path) -> Text:
@@ -82,6 +97,14 @@ class _Input(NamedTuple):
     passed: str
     path: str = ""
     format: str = ""
+
+
+class _Written(NamedTuple):
+    """A step's definition, the words of its command, and the inputs that calls pass: a script's own text is none."""
+
+    definition: str
+    words: str
+    inputs: Sequence[_Input]
 
 
 class _Names:
@@ -142,7 +165,12 @@ class _Writer:
         self._params: dict[str, tuple[str, Setting]] = {}
         self._kinds: set[str] = set()
         self._helper: set[str] = set()
+        """Suffixes of the files whose values steps read by themselves."""
+        self._fixed = parameters.fixed(found.stages, root)
+        self._told = (*found.told, *parameters.told(self._fixed))
         self._used: set[str] = set()
+        self._reached: set[str] = set()
+        """Sources that a call passes; others are covered by the text of a script."""
         self._constants: dict[str, tuple[str, str]] = {}
 
     def text(self) -> Text:
@@ -154,16 +182,23 @@ class _Writer:
             calls.append(call)
         body = [*calls, *self._returned()]
         source_lines = list(self._source_lines())
+        suffixes = self._suffixes()
         parts = [
             self._head(),
-            self._imports(),
-            *([self._settings_helper()] if self._helper else []),
+            self._imports(reads=bool(source_lines)),
+            *([parameters.helpers(suffixes, several=bool(self._helper))] if suffixes else []),
+            *([parameters.guard(self._fixed)] if self._fixed else []),
             "\n".join(text for _, text in self._constants.values()),
             "\n".join(source_lines),
             "\n\n".join(steps),
             self._pipeline(body),
         ]
-        return Text("\n\n".join(part for part in parts if part) + "\n", self._steps)
+        return Text("\n\n".join(part for part in parts if part) + "\n", self._steps, self._told)
+
+    def _suffixes(self) -> set[str]:
+        """The suffixes of all files of parameters that are read."""
+        files = [*self._fixed, *(setting.file for _, setting in self._params.values())]
+        return {*self._helper, *(Path(file).suffix for file in files)}
 
     # ------------------------------------------------------------------ what belongs together
 
@@ -223,12 +258,13 @@ class _Writer:
         """The text of a step's definition, and that of its call."""
         outputs = self._outputs(group)
         inputs = list(self._inputs(group, set(outputs)))
-        definition, words = self._as_script(group, inputs, outputs) or self._as_shell(group, inputs, outputs)
+        written = self._as_script(group, inputs, outputs) or self._as_shell(group, inputs, outputs)
         looped = [name for name, _ in self._loop_values(group)]
-        inputs = [
-            one for one in inputs
-            if one.name not in looped or re.search(rf"\{{{one.name}(:raw)?\}}", words)
+        passed = [
+            one for one in written.inputs
+            if one.name not in looped or re.search(rf"\{{{one.name}(:raw)?\}}", written.words)
         ]  # fmt: skip
+        self._reached.update(re.split(r"[\[(]", one.passed)[0] for one in passed)
         comments = [*textwrap.wrap(group.first.about, _WIDTH - 2), *group.first.notes]
         if any("<<" in one and _HOLE.search(one) for one in group.commands):
             comments.append("look at the braces in its here-document: they may be taken for placeholders")
@@ -237,7 +273,7 @@ class _Writer:
                 "it makes nothing that is declared: what it does is done once, and again when something changes"
             )
         lines = [f"# {comment}" for comment in comments]
-        return "\n".join([*lines, definition]), self._call(group, inputs)
+        return "\n".join([*lines, written.definition]), self._call(group, passed)
 
     def _outputs(self, group: _Group) -> dict[str, str]:
         """The outputs by the names of their placeholders."""
@@ -367,7 +403,7 @@ class _Writer:
 
     def _as_script(
         self, group: _Group, inputs: Sequence[_Input], outputs: Mapping[str, str]
-    ) -> tuple[str, str] | None:
+    ) -> _Written | None:
         """The step as `script(...)`, where it calls one Python script of the project with all its files as words."""
         stage = group.first
         folders = not stage.kept and any(self._is_folder(path) for one in group.stages for path in one.outs)
@@ -383,17 +419,16 @@ class _Writer:
         if not (self._root / words[1]).is_file() or words[1] not in group.deps:
             return None
         looped = [name for name, _ in self._loop_values(group)]
-        left = [one for one in inputs if one.path not in covered]
+        left = [one for one in inputs if one.path not in covered or not one.passed.endswith("()")]
         args = [self._words(group, word, left, outputs) for word in words[2:]]
         needed = [one.name for one in left if one.name not in looped]
         if not all(any(f"{{{name}}}" in arg for arg in args) for name in needed):
             return None
         self._kinds.add("script")
-        for one in inputs:
-            if one.path in covered:
-                self._sources.pop(one.path, None)
         given = [quoted(words[1]), *map(quoted, args)]
-        return self._called(group, "script", given, outputs, in_project=False), "\n".join(args)
+        return _Written(
+            self._called(group, "script", given, outputs, in_project=False), "\n".join(args), left
+        )
 
     def _modules(self, path: str) -> set[str]:
         """The files of the project whose text counts where a script does: itself, and what it imports."""
@@ -405,9 +440,7 @@ class _Writer:
             return {path}
         return {path, *(os.path.relpath(file, self._root) for file in files)}
 
-    def _as_shell(
-        self, group: _Group, inputs: Sequence[_Input], outputs: Mapping[str, str]
-    ) -> tuple[str, str]:
+    def _as_shell(self, group: _Group, inputs: Sequence[_Input], outputs: Mapping[str, str]) -> _Written:
         """The step as `shell(...)` in the project's folder."""
         self._kinds.add("shell")
         stage = group.first
@@ -429,7 +462,8 @@ class _Writer:
         if any("{{" in line for line in lines):
             lines = [line if "{{" in line or not _has_brace(line) else _doubled(line) for line in lines]
         given = [quoted(one) for one in (*before, *lines)]
-        return self._called(group, "shell", given, outputs, in_project=True), "\n".join(lines)
+        definition = self._called(group, "shell", given, outputs, in_project=True)
+        return _Written(definition, "\n".join(lines), inputs)
 
     def _path(self, group: _Group, stage: Stage, path: str) -> str:
         return stage.outs[group.outs.index(path)]
@@ -552,8 +586,7 @@ class _Writer:
 
     def _call(self, group: _Group, inputs: Sequence[_Input]) -> str:
         """The line of the pipeline that calls a step, or all of a loop."""
-        definition = self._definition_inputs(group, inputs)
-        arguments = [f"{one.name}={one.passed}" for one in definition]
+        arguments = [f"{one.name}={one.passed}" for one in inputs]
         result = self._results[group.name]
         if group.pattern is None:
             return _wrapped(f"{result} = {group.name}(", arguments, ")")
@@ -566,15 +599,6 @@ class _Writer:
         if any(value.startswith("row[") for _, value in self._loop_values(group)):
             return self._over(group)
         return f"{self._key(group)} in {group.name}"
-
-    def _definition_inputs(self, group: _Group, inputs: Sequence[_Input]) -> list[_Input]:
-        """The inputs that the definition has placeholders for: a script's own text is none."""
-        return [one for one in inputs if not one.path or self._is_passed(one)]
-
-    def _is_passed(self, one: _Input) -> bool:
-        """Whether an input is still passed: sources that a script's text stands for are not."""
-        name = one.passed.removesuffix("()")
-        return not one.passed.endswith("()") or "[" in name or name in self._sources.values()
 
     def _returned(self) -> Iterator[str]:
         """What the pipeline gives: every file that no step takes."""
@@ -592,54 +616,36 @@ class _Writer:
 
     def _pipeline(self, body: Sequence[str]) -> str:
         params = [
-            f"{name}: {type(setting.value).__name__} = {setting.value!r}"
+            f"{name}: {type(setting.value).__name__} = {self._default(setting)}"
             for name, setting in self._params.values()
         ]
         lines = textwrap.indent("\n".join(body) or "return None", "    ")
-        head = _wrapped("def main(", [one.replace("'", '"') for one in params], "):")
+        head = _wrapped("def main(", params, "):")
         return f"\n@pipeline\n{head}\n{lines}"
+
+    def _default(self, setting: Setting) -> str:
+        """What a parameter is if nobody says otherwise: what its file has, or had."""
+        had = quoted(setting.value) if isinstance(setting.value, str) else repr(setting.value)
+        return parameters.default(setting, self._root) or had
 
     def _source_lines(self) -> Iterator[str]:
         for path, name in self._sources.items():
+            if name not in self._reached:
+                continue
             told = self._found.tracked.get(path)
             yield f"{name} = source({quoted(path)}, Path)" + (f"  # {told}" if told else "")
         for dep, (name, group) in self._varying.items():
             inner = f"{self._key(group)}: source({self._loop_text(group, dep)}, Path)"
             yield f"{name} = {{{inner} for {self._over(group)}}}"
 
-    def _imports(self) -> str:
-        from_path = ["from pathlib import Path", ""] if self._sources or self._varying or self._helper else []
-        names = sorted({"pipeline", *self._kinds, *(["source"] if self._sources or self._varying else [])})
+    def _imports(self, *, reads: bool) -> str:
+        from_path = ["from pathlib import Path", ""] if reads or self._suffixes() else []
+        names = sorted({"pipeline", *self._kinds, *(["source"] if reads else [])})
         plain = {".toml": "tomllib", ".json": "json"}
-        own = sorted({plain[suffix] for suffix in self._helper if suffix in plain})
-        yaml = ["import yaml"] if self._helper & {".yaml", ".yml"} else []
+        own = sorted({plain[suffix] for suffix in self._suffixes() if suffix in plain})
+        yaml = ["import yaml"] if self._suffixes() & set(parameters.YAML) else []
         return "\n".join(
             [*[f"import {one}" for one in own], *from_path, *yaml, f"from stepwell import {', '.join(names)}"]
-        )
-
-    def _settings_helper(self) -> str:
-        """The function that reads single values of a file of parameters."""
-        loaders = {".toml": "tomllib.loads", ".json": "json.loads"}
-        suffixes = sorted(self._helper)
-        load = next((loaders[one] for one in suffixes if one in loaders), "yaml.safe_load")
-        if len({loaders.get(one, "yaml.safe_load") for one in suffixes}) > 1:
-            table = ", ".join(f"{quoted(one)}: {loaders.get(one, 'yaml.safe_load')}" for one in suffixes)
-            load = f"{{{table}}}[Path(file).suffix]"
-        return "\n".join(
-            [
-                "",
-                "def settings(file, *names):",
-                '    """Values of a file of parameters: a step that gets them runs again when one of these changes."""',
-                f"    values = {load}(Path(file).read_text())",
-                "    found = {}",
-                "    for name in names:",
-                "        value = values",
-                '        for part in name.replace("[", ".").replace("]", "").split("."):',
-                "            value = value[int(part) if isinstance(value, list) else part]",
-                "        found[name] = value",
-                "    return found",
-                "",
-            ]
         )
 
     def _head(self) -> str:
@@ -661,8 +667,10 @@ class _Writer:
         if self._params:
             names = ", ".join(f"`{setting.name}`" for _, setting in self._params.values())
             files = ", ".join(sorted({setting.file for _, setting in self._params.values()}))
-            notes.append(f"now parameters of the pipeline, with the values that they had: {names} of {files}")
-        notes += self._found.notes
+            notes.append(
+                f"now parameters of the pipeline, which default to what the file has: {names} of {files}"
+            )
+        notes += [*self._told, *self._found.notes]
         if notes:
             lines += ["", *[f"# {note}".rstrip() for note in notes]]
         return "\n".join(lines)

@@ -46,14 +46,16 @@ _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://")
 
 
 class Scope(NamedTuple):
-    """The values that templates of a stage can name. `settings` say in which file of parameters a name is.
+    """The values that templates of a stage can name. `files` say in which file a name is.
 
-    `loop` are names of the loop, which are left as they are where the pattern of a stage is read.
+    `loop` are names of the loop, which are left as they are where the pattern of a stage is read; `fixed` are
+    settings whose values stand in a path or a loop somewhere, and then everywhere.
     """
 
     values: Mapping[str, Any]
     files: Mapping[str, str]
     loop: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
 
 
 def read_dvc(root: Path, file: str = "dvc.yaml") -> Found:
@@ -62,13 +64,16 @@ def read_dvc(root: Path, file: str = "dvc.yaml") -> Found:
     stages = _mapping(document.get("stages") or {}, f"`stages` of {file}")
     scope = _scope(root, document.get("vars"), file)
     locked = _locks(root)
-    found = [
-        stage
-        for name, body in stages.items()
-        for stage in _expanded(root, str(name), _mapping(body, f"stage `{name}` of {file}"), scope)
-    ]
+    bodies = {str(name): _mapping(body, f"stage `{name}` of {file}") for name, body in stages.items()}
+    found = _all(root, bodies, scope)
+    if names := frozenset(one.name for stage in found for one in stage.fixed):
+        found = _all(root, bodies, scope._replace(fixed=names))
     proven = [one._replace(proof=_proof(root, one, locked.get(one.id))) for one in found]
     return Found(file, tuple(_ordered(proven, file)), tuple(_notes(root, document)), _tracked(root, found))
+
+
+def _all(root: Path, bodies: Mapping[str, Mapping[str, Any]], scope: Scope) -> list[Stage]:
+    return [stage for name, body in bodies.items() for stage in _expanded(root, name, body, scope)]
 
 
 def _notes(root: Path, document: Mapping[str, Any]) -> Iterator[str]:
@@ -86,6 +91,15 @@ def _notes(root: Path, document: Mapping[str, Any]) -> Iterator[str]:
 
 def load(path: Path) -> Any:
     """A YAML, TOML or JSON file as plain data. Raises `BadDvcFile`, `MissingLibrary`."""
+    return _load(path, _loader)
+
+
+def as_texts(path: Path) -> Any:
+    """A YAML file with every value as the text that stands there. Raises as `load`."""
+    return _load(path, _text_loader)
+
+
+def _load(path: Path, loader: Callable[[Any], Any]) -> Any:
     name = path.name
     try:
         text = path.read_text("utf-8")
@@ -106,7 +120,7 @@ def load(path: Path) -> Any:
             f"`{name}` is YAML, and PyYAML is not installed", fixes=['pip install "stepwell[adopt]"']
         ) from None
     try:
-        return yaml.load(text, _loader(yaml))
+        return yaml.load(text, loader(yaml))
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark is not None else ""
@@ -144,6 +158,15 @@ def _loader(yaml: Any) -> Any:
     return Loader
 
 
+def _text_loader(yaml: Any) -> Any:
+    """A safe loader to which every value is a text."""
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # noqa: RUF012 - read once
+
+    return Loader
+
+
 def _mapping(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise BadDvcFile(f"{what} is not a mapping", why="it is made of names with something behind a colon")
@@ -171,7 +194,6 @@ def _scope(root: Path, given: object, file: str) -> Scope:
             loaded = _mapping(load(root / path) or {}, f"`{path}`")
             chosen = {name: loaded[name] for name in names.split(",") if name in loaded} if names else loaded
             _add(values, files, chosen, path)
-            files = {name: own for name, own in files.items() if own == PARAMS}  # others say where things lie
         else:
             values.update(_mapping(one, f"an entry of `vars` of {file}"))
             for name in one:
@@ -204,6 +226,7 @@ class _Reader:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.settings: dict[str, Setting] = {}
+        self.fixed: dict[str, Setting] = {}
         self.notes: list[str] = []
 
     def text(self, text: object, *, keep_settings: bool = False) -> str:
@@ -223,15 +246,12 @@ class _Reader:
                 return match[0]
             file = self.scope.files.get(top)
             plain = isinstance(value, bool | int | float | str)
-            if (
-                keep_settings
-                and file is not None
-                and plain
-                and _SIMPLE.fullmatch(written(value))
-                and written(value)
-            ):
-                self.settings[name] = Setting(name, value, file)
+            simple = plain and bool(written(value)) and _SIMPLE.fullmatch(written(value))
+            if keep_settings and file == PARAMS and simple and name not in self.scope.fixed:
+                self.settings[name] = Setting(name, value, PARAMS)
                 return f"${{{name}}}"
+            if file is not None and not isinstance(value, list):
+                self.fixed[name] = Setting(name, value, file)
             return written(value) if plain or value is None else self._several(name, value)
 
         return _TEMPLATE.sub(fill, str(text))
@@ -272,11 +292,12 @@ def _expanded(root: Path, name: str, body: Mapping[str, Any], scope: Scope) -> I
     if "foreach" in body:
         inner = _mapping(body.get("do") or {}, f"`do` of stage `{name}`")
         _check(name, inner)
-        yield from _loop(root, name, inner, scope, list(_items(body["foreach"], scope)))
+        over = tuple(_settings_in(body["foreach"], scope))
+        yield from _loop(root, name, inner, scope, list(_items(body["foreach"], scope)), over)
     elif "matrix" in body:
         inner = {key: value for key, value in body.items() if key != "matrix"}
         axes = _mapping(body["matrix"], f"`matrix` of stage `{name}`")
-        yield from _loop(root, name, inner, scope, list(_grid(axes, scope)))
+        yield from _loop(root, name, inner, scope, list(_grid(axes, scope)), tuple(_settings_in(axes, scope)))
     else:
         yield _stage(root, name, body, scope)
 
@@ -366,8 +387,25 @@ def _grid(axes: Mapping[str, Any], scope: Scope) -> Iterator[Item]:
         yield "-".join(parts), {"item": dict(zip(names, row, strict=True)), "key": "-".join(parts)}
 
 
+def _settings_in(given: object, scope: Scope) -> Iterator[Setting]:
+    """The settings that a loop goes over."""
+    if isinstance(given, dict | list):
+        for one in given.values() if isinstance(given, dict) else given:
+            yield from _settings_in(one, scope)
+        return
+    for name in map(str.strip, _TEMPLATE.findall(given) if isinstance(given, str) else ()):
+        file = scope.files.get(re.split(r"[.\[]", name)[0])
+        if file is not None:
+            yield Setting(name, dotted(scope.values, name), file)
+
+
 def _loop(
-    root: Path, name: str, body: Mapping[str, Any], scope: Scope, items: Sequence[Item]
+    root: Path,
+    name: str,
+    body: Mapping[str, Any],
+    scope: Scope,
+    items: Sequence[Item],
+    over: tuple[Setting, ...],
 ) -> Iterator[Stage]:
     open_scope = scope._replace(loop=frozenset(("item", "key")))
     written_so = _stage(root, name, body, open_scope)
@@ -381,7 +419,7 @@ def _loop(
     for key, more in items:
         values = {**scope.values, **more}
         files = {top: file for top, file in scope.files.items() if top not in more}
-        stage = _stage(root, name, body, Scope(values, files))
+        stage = _stage(root, name, body, scope._replace(values=values, files=files))
         row = []
         for one in named:
             try:
@@ -389,7 +427,8 @@ def _loop(
             except KeyError:
                 break
         whole = len(row) == len(named) and not written_so.folder.count("$")
-        yield stage._replace(key=key, values=tuple(row), pattern=pattern if whole else None)
+        fixed = tuple({one.name: one for one in (*over, *stage.fixed)}.values())
+        yield stage._replace(key=key, values=tuple(row), pattern=pattern if whole else None, fixed=fixed)
 
 
 def _stage(root: Path, name: str, body: Mapping[str, Any], scope: Scope) -> Stage:
@@ -416,16 +455,19 @@ def _stage(root: Path, name: str, body: Mapping[str, Any], scope: Scope) -> Stag
     notes += [f"`{one}:` was not carried over" for one in body if one not in _KNOWN]
     if body.get("frozen"):
         notes.append("it was frozen: dvc never ran it; --skip does that here, for one run")
+    reads = tuple(_read_settings(root, body.get("params"), folder, reader, notes))
     return Stage(
         name,
         tuple(commands),
         tuple(dict.fromkeys(deps)),
         tuple(outs),
         tuple(reader.settings.values()),
-        tuple(_read_settings(root, body.get("params"), folder, reader, notes)),
+        reads,
+        tuple(reader.fixed.values()),
         folder,
         always=bool(body.get("always_changed")),
         kept=any(options.get("persist") for options in outs.values()),
+        committed=frozenset(path for path, options in outs.items() if options.get("cache") is False),
         about=str(body.get("desc") or "").strip(),
         notes=tuple(dict.fromkeys(notes)),
     )

@@ -30,10 +30,11 @@ class Stage(NamedTuple):
     """One piece of work.
 
     `commands` are for a shell, with every value in its place but those of `settings`, which stand as
-    `${name}`. Paths are relative to the project's root; `folder` is where the commands run ("" for the
+    `${name}`; those whose value stands there instead, or in paths or the loop, are `fixed`. Paths are relative to the project's root; `folder` is where the commands run ("" for the
     root). `reads` are settings that the command reads in their files by itself. `key` and `values` tell
     instances of a loop apart: `name` is then shared, and `pattern` the stage as it was written.
-    `always`: it runs every time. `kept`: its outputs are not removed before it runs. `about` and `notes`
+    `always`: it runs every time. `kept`: its outputs are not removed before it runs. `committed` are
+    outputs that belong into git. `about` and `notes`
     are for the reader: what it is, and what could not be carried over.
     """
 
@@ -43,12 +44,14 @@ class Stage(NamedTuple):
     outs: tuple[str, ...] = ()
     settings: tuple[Setting, ...] = ()
     reads: tuple[Setting, ...] = ()
+    fixed: tuple[Setting, ...] = ()
     folder: str = ""
     key: str = ""
     values: tuple[tuple[str, str], ...] = ()
     pattern: Pattern | None = None
     always: bool = False
     kept: bool = False
+    committed: frozenset[str] = frozenset()
     folders: frozenset[str] = frozenset()
     about: str = ""
     notes: tuple[str, ...] = ()
@@ -71,7 +74,8 @@ class Pattern(NamedTuple):
 class Found(NamedTuple):
     """Everything that was read: `origin` is the file ("dvc.yaml"), `stages` in an order in which they can run.
 
-    `notes` could not be carried over; `targets` are pipelines of their own by name, the stages each.
+    `notes` could not be carried over; what of it makes the pipeline less than the file was is `told`, not
+    only written down. `targets` are pipelines of their own by name, the stages each.
     """
 
     origin: str
@@ -80,3 +84,4 @@ class Found(NamedTuple):
     tracked: Mapping[str, str] = {}
     """What a person is told of source files, by path."""
     targets: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    told: tuple[str, ...] = ()

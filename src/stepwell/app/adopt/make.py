@@ -1,7 +1,7 @@
 """Reading a Makefile's simple rules: explicit ones, pattern rules over the files that are there, variables.
 
-What is not understood (functions, conditionals, included files, recursive make, ...) becomes a note, with the
-rule that has it. A Makefile knows no digests, only times: whether outputs are what they would be made
+What is not understood (`$(shell ...)`, conditionals, included files, recursive make, ...) becomes a note, with the
+rule that has it, and whoever adopts is told which files that are needed no step makes. A Makefile knows no digests, only times: whether outputs are what they would be made
 anew is believed only where somebody says so (`trust_times`).
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from stepwell.app.adopt.dvc import overlap
+from stepwell.app.adopt.expansion import Unknown, expanded, globbed, split, stem_of, wildcards
 from stepwell.app.adopt.facts import Found, Pattern, Proof, Stage
 from stepwell.errors import BadMakefile
 
@@ -23,17 +25,13 @@ BUILT_IN = {"CC": "cc", "CXX": "g++", "AR": "ar", "RM": "rm -f", "SHELL": "/bin/
 """Variables that make itself has, as far as simple rules use them."""
 
 _VARIABLE = re.compile(r"(?:(?:export|override)\s+)*([\w.-]+)\s*(::?=|\?=|\+=|=)\s*(.*)")
-_REFERENCE = re.compile(r"\$(?:\$|\(([^()$]*)\)|\{([^{}$]*)\}|([@<^+*?%|]|\w))")
 _CONDITIONAL = re.compile(r"(ifeq|ifneq|ifdef|ifndef|else|endif)\b")
 _DIRECTIVE = re.compile(r"-?(s?include|load|vpath|unexport|undefine|define|endef)\b")
 _ALONE = re.compile(r"(^|[;&|(]\s*)(cd|export|set|source|\.)\s|^\s*\w+=")
+_MKDIR = re.compile(r"[@+-]*\s*(mkdir|install -d)\s[^;&|]*$")
 _MAKE = re.compile(r"(^|[;&|(\s])(make|\$\(MAKE\)|\$\{MAKE\})(\s|$)")
 STEM = "item"
 """What the part of a name that `%` stands for is called in a pattern."""
-
-
-class Unknown(Exception):
-    """Something in a text is not understood; says what."""
 
 
 class Rule(NamedTuple):
@@ -54,6 +52,7 @@ class Makefile(NamedTuple):
     variables: Mapping[str, str]
     notes: tuple[str, ...]
     one_shell: bool
+    wildcards: tuple[str, ...] = ()
 
 
 def makefile_of(root: Path) -> Path | None:
@@ -68,18 +67,19 @@ def read_make(path: Path, *, trust_times: bool = False) -> Found:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise BadMakefile(f"`{path.name}` cannot be read", why=why) from None
-    made = parsed(text, path.name)
+    made = parsed(text, path.name, path.parent)
     return _Stages(path.parent, path.name, made, trust_times=trust_times).found()
 
 
 # --------------------------------------------------------------------------- lines
 
 
-def parsed(text: str, name: str) -> Makefile:
-    """A Makefile's rules and variables. Raises `BadMakefile`."""
+def parsed(text: str, name: str, root: Path) -> Makefile:
+    """A Makefile's rules and variables; `root` is where it looks for files. Raises `BadMakefile`."""
     rules: list[Rule] = []
     variables = dict(BUILT_IN)
     notes: list[str] = []
+    there: dict[str, None] = {}
     depth = 0
     inside_define = False
     for number, line in _lines(text):
@@ -98,6 +98,7 @@ def parsed(text: str, name: str) -> Makefile:
             continue
         if depth:
             continue
+        there.update(dict.fromkeys(wildcards(_without_comment(stripped))))
         if line.startswith("\t") and rules:
             rules[-1] = rules[-1]._replace(
                 recipe=(*rules[-1].recipe, line[1:].rstrip().replace("\n\t", "\n"))
@@ -106,10 +107,10 @@ def parsed(text: str, name: str) -> Makefile:
         code = _without_comment(stripped)
         if not code:
             continue
-        if _DIRECTIVE.match(code):
+        if _DIRECTIVE.match(code) or (code.startswith("$(") and len(split(code, ":", 1)) == 1):
             notes.append(f"line {number}: `{code}` was not carried over")
         elif (variable := _VARIABLE.fullmatch(code)) is not None:
-            _assign(variables, variable[1], variable[2], variable[3], notes, number)
+            _assign(variables, variable[1], variable[2], variable[3], root)
         elif ":" in code:
             rules += _rule(code, number, notes)
         elif not code.startswith("export"):
@@ -119,7 +120,7 @@ def parsed(text: str, name: str) -> Makefile:
                 where=f"{name}:{number}",
             )
     one_shell = any(rule.targets.strip() == ".ONESHELL" for rule in rules)
-    return Makefile(tuple(rules), variables, tuple(notes), one_shell)
+    return Makefile(tuple(rules), variables, tuple(notes), one_shell, tuple(there))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -141,25 +142,23 @@ def _without_comment(line: str) -> str:
     return re.split(r"(?<!\\)#", line)[0].strip().replace("\\#", "#")
 
 
-def _assign(
-    variables: dict[str, str], name: str, how: str, value: str, notes: list[str], number: int
-) -> None:
+def _assign(variables: dict[str, str], name: str, how: str, value: str, root: Path) -> None:
     if how == "?=" and name in variables and name not in BUILT_IN:
         return
     if how == "+=":
         value = f"{variables.get(name, '')} {value}".strip()
     if how in (":=", "::="):
-        try:
-            value = expanded(value, variables)
-        except Unknown as unknown:
-            notes.append(f"line {number}: {unknown}")
+        # What is not understood stays as it is written, and is told with the rules that use it.
+        with suppress(Unknown):
+            value = expanded(value, variables, root).replace("$", "$$")
     variables[name] = value
 
 
 def _rule(code: str, number: int, notes: list[str]) -> Iterator[Rule]:
     """The rule of a line; none where it is not understood."""
-    head, semicolon, first = code.partition(";")
-    targets, _, deps = head.partition(":")
+    head, *first = split(code, ";", 1)
+    targets, *behind = split(head, ":", 1)
+    deps = behind[0] if behind else ""
     grouped = targets.endswith("&")
     if deps.startswith(":"):
         notes.append(f"line {number}: rules with `::` were not carried over: `{code}`")
@@ -168,52 +167,10 @@ def _rule(code: str, number: int, notes: list[str]) -> Iterator[Rule]:
         notes.append(f"line {number}: a variable for one target was not carried over: `{code}`")
         return
     pattern = ""
-    if ":" in re.sub(r"\$\([^)]*\)|\$\{[^}]*\}", "", deps):
-        pattern, _, deps = deps.partition(":")
-    recipe = (first.strip(),) if semicolon and first.strip() else ()
+    if len(parts := split(deps, ":", 1)) > 1:
+        pattern, deps = parts
+    recipe = (first[0].strip(),) if first and first[0].strip() else ()
     yield Rule(targets.removesuffix("&").strip(), deps.strip(), recipe, number, grouped, pattern.strip())
-
-
-# --------------------------------------------------------------------------- variables
-
-
-def expanded(
-    text: str,
-    variables: Mapping[str, str],
-    automatic: Mapping[str, str] | None = None,
-    *,
-    recipe: bool = False,
-    deep: int = 0,
-) -> str:
-    """A text with its variables filled in. Raises `Unknown` for functions, and for automatic variables elsewhere.
-
-    In a recipe `$$` becomes the shell's `$`, and what only the environment knows is left to the shell.
-    """
-    if deep > 50:
-        raise Unknown("a variable that names itself")
-
-    def fill(match: re.Match[str]) -> str:
-        if match[0] == "$$":
-            return "$$" if not recipe or deep else "\0"
-        name = match[1] or match[2] or match[3] or ""
-        if automatic is not None and name in automatic:
-            return automatic[name]
-        if name in variables:
-            return expanded(variables[name], variables, automatic, recipe=recipe, deep=deep + 1)
-        if re.fullmatch(r"[\w.-]+", name) is None or name == "MAKE":
-            raise Unknown(f"`{match[0]}`")
-        if recipe and name in os.environ:
-            return f"\0{{{name}}}"
-        return ""
-
-    before = None
-    while before != text and "$" in text:  # what is inside of another reference is filled in first
-        before, text = text, _REFERENCE.sub(fill, text)
-        if deep or not re.search(r"\$[({][^(){}$]*[)}]", text):
-            break
-    if re.search(r"\$[({]", text):
-        raise Unknown(f"`{text[text.index('$') :][:40]}`")
-    return text.replace("\0", "$") if recipe and not deep else text
 
 
 def _automatic(target: str, deps: Sequence[str], stem: str) -> dict[str, str]:
@@ -253,48 +210,86 @@ class _Stages:
         """What comes first although its time does not count (behind `|`)."""
         self._targets: dict[str, _Target] = {}
         self._goal = ""
+        self._folders: set[str] = set()
+        """Targets that hold what others make, and that are made with it."""
+        self._lost: dict[str, str] = {}
+        """Why nothing makes a file for which there is a rule."""
+        self._lost_patterns: dict[str, str] = {}
 
     def found(self) -> Found:
         """Everything."""
-        rules = self._explicit()
-        self._from_patterns([rule for rule in rules if "%" in rule.targets])
+        self._from_patterns(self._explicit())
+        for folder in [one for one in self._targets if self._is_only_a_folder(one)]:
+            del self._targets[folder]
+            self._folders.add(folder)
         stages: dict[str, Stage] = {}
         for target in dict.fromkeys(self._targets.values()):
             stage = self._stage(target)
             if stage is not None:
                 stages[stage.outs[0]] = stage
-        wanted = self._reachable(stages)
+        needed = self._needed(stages)
+        wanted = {name for name, stage in stages.items() if needed.intersection(stage.outs)} or set(stages)
         ordered = self._ordered(stages)
+        unmade = {one: self._lost[one] for one in sorted(needed) if one in self._lost}
         left = [out for out in ordered if out not in wanted]
         if left:
             shown = ", ".join(f"`{out}`" for out in left[:8]) + (", ..." if len(left) > 8 else "")
-            self._notes.append(f"the default goal `{self._goal}` does not need {shown}: not carried over")
+            blind = [one for one in unmade if one not in self._targets]
+            self._notes.append(
+                f"not carried over, as it is not known what {_list(blind)} needs: {shown}"
+                if blind
+                else f"the default goal `{self._goal}` does not need {shown}: not carried over"
+            )
         chosen = tuple(stages[out] for out in ordered if out in wanted)
-        return Found(self._name, chosen, tuple(self._notes))
+        return Found(self._name, chosen, tuple(self._notes), told=tuple(self._told(chosen, unmade)))
 
-    def _fill(self, text: str, line: int) -> list[str] | None:
-        """The words of a part of a rule; None, and a note, where it is not understood."""
-        try:
-            return expanded(text, self._made.variables).split()
-        except Unknown as unknown:
-            self._notes.append(f"line {line}: {unknown} is not understood, so the rule was not carried over")
-            return None
+    def _told(self, chosen: Sequence[Stage], unmade: Mapping[str, str]) -> Iterator[str]:
+        """What makes the pipeline less than the Makefile is."""
+        made = {out for stage in chosen for out in stage.outs}
+        files = dict.fromkeys(dep for stage in chosen for dep in stage.deps)
+        sources = [one for one in files if not any(overlap(out, one) for out in made)]
+        known = dict(unmade)
+        for one in sources:
+            why = next((why for like, why in self._lost_patterns.items() if stem_of(one, like)), "")
+            if one in self._lost or why:
+                known.setdefault(one, self._lost.get(one, why))
+            elif not (self._root / one).exists():
+                known.setdefault(one, "it is not here, and no rule that was understood makes it")
+        for one, why in known.items():
+            yield f"no step makes `{one}`: {why}"
+        if self._made.wildcards:
+            shown = _list(f"$(wildcard {one})" for one in self._made.wildcards)
+            yield f"{shown} stands for the files that are here now: a new one is not taken up by itself"
+
+    def _words(self, text: str) -> list[str]:
+        """The words of a part of a rule. Raises `Unknown`."""
+        return expanded(text, self._made.variables, self._root).split()
+
+    def _files(self, text: str) -> list[str]:
+        """The files of a part of a rule, with those that its wildcards stand for. Raises `Unknown`."""
+        return [_clean(file) for word in self._words(text) for file in globbed(word, self._root)]
 
     def _explicit(self) -> list[Rule]:
         """Take explicit rules; gives all pattern rules."""
         patterns = []
         for rule in self._made.rules:
             plain, _, first = rule.deps.partition("|")
-            targets, deps = self._fill(rule.targets, rule.line), self._fill(plain, rule.line)
-            for target in targets or ():
-                self._before.setdefault(_clean(target), []).extend(
-                    map(_clean, self._fill(first, rule.line) or ())
-                )
-            if targets is None or deps is None:
-                self._quote(rule)
-            elif not targets:
+            targets: list[str] = []
+            try:
+                targets = self._words(rule.targets)
+                is_goal = bool(targets) and not (targets[0].startswith(".") and "/" not in targets[0])
+                if is_goal and "%" not in targets[0]:
+                    self._goal = self._goal or targets[0]
+                deps, before = self._words(plain), self._files(first)
+            except Unknown as unknown:
+                self._lose(rule, targets, str(unknown))
+                self._goal = self._goal or rule.targets
                 continue
-            elif targets == [".PHONY"]:
+            for target in targets:
+                self._before.setdefault(_clean(target), []).extend(before)
+            if not targets:
+                continue
+            if targets == [".PHONY"]:
                 self._phony.update(deps)
             elif all(one.startswith(".") and "/" not in one for one in targets):
                 continue
@@ -303,10 +298,23 @@ class _Stages:
             elif any("%" in one for one in targets):
                 patterns.append(rule)
             else:
-                self._goal = self._goal or targets[0]
-                self._take(rule, targets, [_clean(dep) for dep in deps])
+                self._take(rule, targets, self._files(plain))
         self._goal = self._made.variables.get(".DEFAULT_GOAL", self._goal)
         return patterns
+
+    def _is_only_a_folder(self, name: str) -> bool:
+        """Whether a rule does nothing but make the folder of what others make: an output's folder is there anyway."""
+        recipe = self._targets[name].rule.recipe
+        inside = any(one.startswith(f"{name}/") for one in self._targets)
+        return inside and bool(recipe) and all(_MKDIR.match(line) for line in recipe)
+
+    def _lose(self, rule: Rule, targets: Sequence[str], what: str) -> None:
+        """Note that a rule was not carried over."""
+        self._notes.append(f"line {rule.line}: {what} is not understood, so the rule was not carried over")
+        self._quote(rule)
+        why = f"{what} of its rule in line {rule.line} is not understood"
+        for target in targets:
+            (self._lost_patterns if "%" in target else self._lost).setdefault(_clean(target), why)
 
     def _take(self, rule: Rule, targets: Sequence[str], deps: Sequence[str]) -> None:
         for target in map(_clean, targets):
@@ -320,11 +328,16 @@ class _Stages:
 
     def _static(self, rule: Rule, targets: Sequence[str], deps: Sequence[str]) -> None:
         """A rule `a.o b.o: %.o: %.c`."""
-        pattern = (self._fill(rule.pattern, rule.line) or [""])[0]
-        self._goal = self._goal or (targets[0] if targets else "")
+        try:
+            pattern = (self._words(rule.pattern) or [""])[0]
+        except Unknown as unknown:
+            self._lose(rule, targets, str(unknown))
+            return
         for target in map(_clean, targets):
-            stem = _stem(target, pattern)
-            if stem is not None:
+            stem = stem_of(target, pattern)
+            if not stem:
+                self._lost[target] = f"it is not of the pattern `{pattern}` of its rule in line {rule.line}"
+            else:
                 own = tuple(_clean(dep.replace("%", stem)) for dep in deps)
                 self._targets[target] = _Target(rule, (target,), own, stem, (pattern, tuple(deps)))
 
@@ -335,22 +348,35 @@ class _Stages:
             for path in self._root.rglob("*")
             if path.is_file() and not any(part.startswith(".") for part in path.relative_to(self._root).parts)
         }
+        known = []
+        for rule in rules:
+            targets, deps = self._words(rule.targets), self._words(rule.deps.partition("|")[0])
+            if len(targets) == 1:
+                known.append((rule, targets[0], deps))
+            else:
+                self._lose(rule, targets, "a pattern of several files at once")
         for _ in range(4):  # chains of pattern rules
             before = len(self._targets)
-            for rule in rules:
-                targets, deps = self._fill(rule.targets, rule.line) or [], self._fill(rule.deps, rule.line)
-                if len(targets) != 1 or deps is None or not deps:
-                    continue
-                for file in sorted(there | set(self._targets)):
-                    stem = _stem(file, deps[0])
-                    own = tuple(_clean(dep.replace("%", stem or "")) for dep in deps)
-                    target = _clean(targets[0].replace("%", stem or ""))
+            for rule, pattern, deps in known:
+                for stem in self._stems(pattern, deps, there):
+                    own = tuple(_clean(dep.replace("%", stem)) for dep in deps)
+                    target = _clean(pattern.replace("%", stem))
                     makeable = all(dep in there or dep in self._targets for dep in own)
-                    if stem and makeable and target not in self._targets and target not in own:
-                        shape = (targets[0], tuple(deps))
+                    if makeable and target not in self._targets and target not in own:
+                        shape = (pattern, tuple(deps))
                         self._targets[target] = _Target(rule, (target,), own, stem, shape)
             if len(self._targets) == before:
                 break
+
+    def _stems(self, pattern: str, deps: Sequence[str], there: Collection[str]) -> list[str]:
+        """What `%` may stand for: of the files that a rule makes its target of, or that others need, where it takes none."""
+        if deps:
+            files, like = {*there, *self._targets}, deps[0]
+        else:
+            files, like = {dep for one in self._targets.values() for dep in one.deps}, pattern
+            files.update(dep for several in self._extra.values() for dep in several)
+        stems = [stem_of(file, like) for file in sorted(files)] if like != "%" else []
+        return [stem for stem in stems if stem]
 
     def _quote(self, rule: Rule) -> None:
         self._notes += [f"    {rule.targets}: {rule.deps}", *[f"        {line}" for line in rule.recipe]]
@@ -368,13 +394,15 @@ class _Stages:
             commands = self._commands(rule, _automatic(name, deps, target.stem))
         except Unknown as unknown:
             self._notes.append(f"`{name}`: {unknown} is not understood, so it was not carried over:")
+            self._lost.update(dict.fromkeys(target.outs, f"{unknown} is not understood"))
             self._quote(rule)
             return None
         first = [one for one in self._before.get(name, ()) if one in self._targets and one not in deps]
         files = tuple(
             dep
             for dep in (*deps, *first)
-            if dep not in self._phony and not (f"{name}/").startswith(f"{dep}/")
+            if dep not in (*self._phony, *self._folders, *target.outs)
+            and not (f"{name}/").startswith(f"{dep}/")
         )
         stage = Stage(
             os.path.basename(name) if not target.stem else _loop_name(target),
@@ -383,10 +411,10 @@ class _Stages:
         if not target.stem or target.shape is None:
             return stage
         return stage._replace(
-            key=target.stem, values=((STEM, target.stem),), pattern=self._pattern(target, deps)
+            key=target.stem, values=((STEM, target.stem),), pattern=self._pattern(target, deps, commands)
         )
 
-    def _pattern(self, target: _Target, deps: Sequence[str]) -> Pattern | None:
+    def _pattern(self, target: _Target, deps: Sequence[str], own: Sequence[str]) -> Pattern | None:
         """The rule with the stem left open; None where this target has more than the rule says."""
         shape = target.shape
         if shape is None or len(deps) != len(target.deps):
@@ -400,6 +428,8 @@ class _Stages:
             commands = self._commands(target.rule, _automatic(out, inputs, "\1"))
         except Unknown:
             return None
+        if tuple(text.replace("\1", target.stem) for text in commands) != own:
+            return None  # a function made something else of this name than of others
         opened = [text.replace("\1", hole) for text in (*commands, *inputs, out)]
         return Pattern(tuple(opened[: len(commands)]), tuple(opened[len(commands) : -1]), (opened[-1],))
 
@@ -410,7 +440,7 @@ class _Stages:
             flags, code = re.match(r"([@+-]*)\s*(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
             if _MAKE.search(code):
                 raise Unknown("make that calls make")
-            code = expanded(code, self._made.variables, automatic, recipe=True)
+            code = expanded(code, self._made.variables, self._root, automatic, recipe=True)
             if not code.strip() or code.lstrip().startswith("#"):
                 continue
             several = len(rule.recipe) > 1 and not self._made.one_shell
@@ -431,20 +461,20 @@ class _Stages:
             return Proof(False, "it is older than what it is made of")
         return Proof(True, note=f"taken over by the times of its files ({self._name})")
 
-    def _reachable(self, stages: Mapping[str, Stage]) -> set[str]:
-        """The stages that the default goal needs; all where it is not known."""
-        owners = {out: name for name, stage in stages.items() for out in stage.outs}
+    def _needed(self, stages: Mapping[str, Stage]) -> set[str]:
+        """The files that the default goal needs, as far as that is known."""
+        owners = {out: stage for stage in stages.values() for out in stage.outs}
         todo, seen = [_clean(self._goal)], set()
         while todo:
             at = todo.pop()
             if at in seen:
                 continue
             seen.add(at)
-            stage = stages.get(owners.get(at, ""))
-            todo += [*(stage.deps if stage else ()), *self._extra.get(at, ())]
-            todo += [out for dep in (stage.deps if stage else ()) for out in owners if overlap(out, dep)]
-        wanted = {owners[one] for one in seen if one in owners}
-        return wanted or set(stages)
+            rule = self._targets.get(at)
+            deps = owners[at].deps if at in owners else rule.deps if rule else ()
+            todo += [*deps, *self._extra.get(at, ())]
+            todo += [out for dep in deps for out in owners if overlap(out, dep)]
+        return seen
 
     def _ordered(self, stages: Mapping[str, Stage]) -> list[str]:
         owners = {out: name for name, stage in stages.items() for out in stage.outs}
@@ -467,16 +497,8 @@ def _clean(path: str) -> str:
     return os.path.normpath(path) if path else path
 
 
-def _stem(text: str, pattern: str) -> str | None:
-    """What `%` stands for, None where the text is not of the pattern."""
-    before, percent, after = pattern.partition("%")
-    if not percent or len(text) <= len(before) + len(after):
-        return None
-    return (
-        text[len(before) : len(text) - len(after)]
-        if text.startswith(before) and text.endswith(after)
-        else None
-    )
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _loop_name(target: _Target) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stepwell.app.adopt.facts import Found, Proof, Stage
-from stepwell.app.places import stored
+from stepwell.app.places import at, stored
 from stepwell.app.session import Recording, Settings, Work, execute, prepare
-from stepwell.author.project import find, load
+from stepwell.author.project import Loaded, find, load
+from stepwell.author.trace import trace
 from stepwell.errors import StepError, StepwellError
 from stepwell.kernel.events import StepFailed, StepFinished, StepReused
 from stepwell.kernel.plan import Wanted, decide
@@ -38,15 +39,22 @@ class Taken(NamedTuple):
     left: Mapping[str, str]
 
 
-def take_over(found: Found, file: Path) -> Taken:
-    """Keep the proven outputs of stages as results of the pipeline in `file`.
+def loaded_of(file: Path) -> Loaded:
+    """The pipeline of a file that was written, known to be wired. Raises what importing and tracing raise."""
+    loaded = load(find(file.name, file.parent))
+    with at(loaded.target.root):
+        trace(loaded.pipeline, {})
+    return loaded
+
+
+def take_over(found: Found, loaded: Loaded) -> Taken:
+    """Keep the proven outputs of stages as results of the adopted pipeline.
 
     Raises what planning raises: an adopted pipeline may lack sources.
     """
     left = {stage.id: stage.proof.why for stage in found.stages if not stage.proof.holds}
     if len(left) == len(found.stages):
         return Taken("", (), left)
-    loaded = load(find(file.name, file.parent))
     with stored(loaded.target.root) as store:
         work = prepare(loaded, {}, store)
         nodes = _nodes(work, found.stages)
