@@ -54,7 +54,7 @@ export interface RunSummary {
   tags: string[];
   commit: string; // "" without git
   dirty: boolean;
-  counts: Record<string, number>; // by StepStatus
+  counts: Record<string, number>; // by StepStatus; "left" are those that were not up to date and were left as they were
   group: string; // "g3", "" if no point of a sweep
   point: Record<string, Json>; // what varies in that sweep
   points?: RunSummary[]; // only where grouped=1

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
 import pytest
 from cli_projects import SCHEMAS, STEPWELL, VERBS, check_document, validator
+
+from stepwell.cli import elsewhere
 
 
 def test_schemas_are_schemas():
@@ -330,3 +333,34 @@ def test_what_a_code_means(hello):
     assert codes == [one["code"] for one in hello("explain", "--json").json["errors"]]
     assert {"E103", "E413"} <= set(codes)
     assert "did you mean" in hello.refused("explain", "E30", code=2)["fixes"][0]
+
+
+@pytest.mark.parametrize("word", elsewhere.VERBS)
+def test_verbs_of_other_tools_are_answered_with_ours(project, word):
+    fix = project.refused(word, code=2)["fixes"][0]
+    assert fix.removeprefix("stepwell ").split()[0] in VERBS
+    assert word not in VERBS
+
+
+@pytest.mark.parametrize("option", elsewhere.OPTIONS)
+def test_options_of_other_tools_are_answered_with_ours(hello, option):
+    fix = hello.refused("run", option, "4", code=2)["fixes"][0]
+    assert fix == f"stepwell run {elsewhere.OPTIONS[option]}"
+    filled = {"N": "1", "STEP": "total", "NAME=VALUE": "count=3", "FILE": "params.toml"}
+    hello.write("count = 3\n", "params.toml")
+    hello("run")  # what `--only` and `--from` take
+    hello(*[filled.get(part, part) for part in shlex.split(fix)[1:]])
+
+
+def test_what_is_not_alike_is_not_suggested(hello):
+    for words in (["run", "--cors"], ["lmport"]):
+        assert not any("did you mean" in fix for fix in hello.refused(*words, code=2)["fixes"])
+    assert "did you mean `--jobs`?" in hello.refused("run", "--job", code=2)["fixes"]
+    assert hello.refused("rnu", code=2)["fixes"][0] == "did you mean `stepwell run`?"
+
+
+def test_a_verb_that_begins_with_the_pipeline_says_so(hello):
+    for verb in ("plan", "run", "graph", "runs", "lock"):
+        fix = hello.refused(verb, "-p", "squares", code=2)["fixes"][0]
+        assert fix == f"stepwell {verb} PIPELINE   here the pipeline is a word by itself"
+    hello("describe", "-p", "squares")

@@ -213,3 +213,33 @@ def test_what_steps_read_besides_their_inputs_is_compared(tmp_path):
     again = project("run", env={"AGE": "31"})
     assert "cached" in again.out
     assert not [row for row in project("compare", "r3", "r4", "--json").json["data"] if row["kind"] == "read"]
+
+
+def test_a_run_some_of_whose_steps_were_left_as_they_were_is_marked(project):
+    project.write("""
+        from stepwell import log, pipeline, step
+
+        @step
+        def train(depth: int) -> float:
+            return depth / 10
+
+        @step
+        def score(model: float, depth: int) -> float:
+            log.metric("acc", model)
+            return model
+
+        @pipeline
+        def main(depth: int = 4) -> float:
+            return score(train(depth), depth)
+    """)
+    project("run")
+    project("run", "depth=9", "--only", "score")
+    newest, first = project("runs").out.splitlines()[1:]
+    assert newest.endswith("depth=9  acc=0.4  1 step left as it was")
+    assert "left" not in first
+    assert [row["left"] for row in project("runs", "--json").json["runs"]] == [1, 0]
+    assert project("show", "--json").json["counts"] == {"left": 1, "succeeded": 1}
+    assert "left as they were in r2" in project("compare").out
+    assert "1 left as it was" in project("report", "--markdown").out
+    project("run", "depth=4", "--only", "score")  # everything is up to date: nothing was left
+    assert "left" not in project("runs").out.splitlines()[1]

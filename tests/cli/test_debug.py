@@ -372,3 +372,39 @@ def test_a_step_that_was_refused_or_killed_is_stopped_at_its_first_line(project)
     assert "`small` refused what step `count` gave" in told
     told = debug(project, "dies", commands=["!n = 1", "c"])
     assert "dies returned 1" in told
+
+
+MAPPED = """
+    from stepwell import pipeline, step
+
+    def small(value: float) -> bool:
+        return value < 3
+
+    @step(validate=small)
+    def work(i: int) -> float:
+        return 6 / i
+
+    @pipeline
+    def main(items: list[int] = [3, 6, 0]) -> list[float]:
+        return work.map(items)
+"""
+
+
+def test_what_is_told_of_a_call_names_it_as_it_is_typed(project):
+    project.write(MAPPED)
+    told = project("run", "-k", code=1).out
+    assert "stepwell debug 'work[3]'   opens a debugger at this line" in told
+    told = debug(project, "work[3]", commands=["p i", "q"], code=1)
+    assert "ZeroDivisionError" in told
+    assert "stepwell debug 'work[3]'" in debug(
+        project, "work[3]", "--first-line", commands=["c", "q"], code=1
+    )
+    (refused,) = (
+        step["error"]
+        for step in project("run", "items=[3, 1]", "--json", code=1).json["steps"]
+        if "error" in step
+    )
+    assert refused["fixes"] == [
+        "stepwell get last 'work[2]'   shows what was refused",
+        "stepwell debug 'work[2]'",
+    ]

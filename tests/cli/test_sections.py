@@ -243,3 +243,39 @@ def test_names_of_sections_are_completed(sections):
     assert {"--from", "--until", "--only", "--skip", "--sections"} <= set(
         sections("__complete", "graph", "--").out.split()
     )
+
+
+def test_a_word_that_names_a_step_or_its_file_is_told_how_to_run_that(project):
+    project.write("""
+        from pathlib import Path
+        from stepwell import pipeline, shell, step
+
+        all_csv = shell("echo 1 > {out}", out="tables/all.csv", name="all_csv")
+
+        @step(out="report.txt")
+        def report(table: Path) -> str:
+            return table.read_text()
+
+        @pipeline
+        def main() -> str:
+            return report(all_csv())
+    """)
+    for word, step, why in (
+        ("all_csv", "all_csv", "`all_csv` is a step in `main`, and no pipeline"),
+        (
+            "all.csv",
+            "all_csv",
+            "`all.csv` is a file that the step `all_csv` writes in `main`, and no pipeline",
+        ),
+        (
+            "report.txt",
+            "report",
+            "`report.txt` is a file that the step `report` writes in `main`, and no pipeline",
+        ),
+    ):
+        error = project.refused("run", word, code=2)
+        assert (error["code"], error["why"]) == ("E103", why)
+        assert error["fixes"] == [f"stepwell run --until {step}", "`pipeline.py` has: main"]
+    error = project.refused("plan", "pipeline.py:report", code=2)
+    assert error["fixes"][0] == "stepwell run pipeline.py --until report"
+    assert project("run", "--until", "all_csv", "--json").steps["report"]["status"] == "skipped"

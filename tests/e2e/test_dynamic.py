@@ -470,3 +470,14 @@ def test_steps_of_dynamic_calls_are_executed_again_by_themselves(project):
     project("run", "selected")
     again = project("replay", "inner/total", "r1", "--json").json
     assert again["step"] == "inner/total"
+
+
+def test_an_item_that_failed_is_new_also_where_it_becomes_known_in_the_run(project):
+    project.write(MAPPED)
+    project("run", "main", "n=15", "-k", code=1)
+    project("run", "main", "n=15", "-k", "--force", "slices", code=1)
+    shown = project("show", "--json").steps
+    assert shown["evaluate[14]"]["status"] == "failed"
+    assert [reason["text"] for reason in shown["evaluate[14]"]["reasons"]] == [
+        "no earlier result for these inputs"
+    ]

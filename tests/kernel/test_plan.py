@@ -291,6 +291,15 @@ def test_a_range_that_moves_runs_only_what_is_new(lab):
     assert reasons(plan, "square[4]") == NEW_FOR_INPUTS
 
 
+def test_a_new_item_is_not_compared_with_what_another_gave_before_an_edit(lab):
+    """Each of the other calls has results of the code before, too; they are those of that call all the same."""
+    lab.run(fan(lab, 4))
+    lab.edit("square", "2")
+    lab.run(fan(lab, 4))
+    plan = lab.plan(fan(lab, 5))
+    assert texts(plan, "square[4]") == ["no earlier result for these inputs"]
+
+
 def test_calls_of_another_shape_are_not_compared(lab):
     lab.run(lab.graph(call("square", i=1)))
     assert reasons(lab.plan(lab.graph(call("square", k=1))), "square") == NEW_FOR_INPUTS

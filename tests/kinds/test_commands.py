@@ -343,6 +343,17 @@ def test_scripts_are_steps_and_their_imports_are_their_code(scripts):
     assert scripts("plan", "--json").decisions == {"featurize": "cached", "train": "run"}
 
 
+def test_a_script_that_fails_is_told_with_its_name_and_its_last_line(scripts):
+    scripts.edit('print("featurizing")', 'raise ValueError("no such column")', "featurize.py")
+    error = scripts("run", "--json", code=1).steps["featurize"]["error"]
+    assert error["what"].startswith("step `featurize`: the command ended with exit code 1: `featurize.py ")
+    assert error["why"] == "ValueError: no such column"
+    assert error["fixes"] == [
+        "stepwell logs last featurize   has all that it said",
+        "if 1 is no failure: ok=(0, 1)",
+    ]
+
+
 def test_a_script_that_is_not_python_is_told_with_its_line(scripts):
     scripts.edit("print(", "print((", "featurize.py")
     text = scripts("plan", code=3).err

@@ -72,6 +72,8 @@ def test_a_missing_file_names_what_is_near(tmp_path):
     text = fails(MissingSource, "dta/flights.csv", tmp_path)
     assert "did you mean `data/flights.csv`?" in text
     assert str(tmp_path) in text
+    write(tmp_path / "raw.py", "")
+    assert "did you mean" not in fails(MissingSource, "raw/by_*.parquet", tmp_path)  # which is no folder
     fails(MissingSource, "nothing/like/it", tmp_path)
 
 

@@ -66,7 +66,10 @@ export function Head({ run }: { run: RunPage }) {
 /** How many steps have which status; a run that goes on counts its steps as they are now. */
 function counted(run: RunPage): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const step of run.steps) counts[step.status] = (counts[step.status] ?? 0) + 1;
+  for (const step of run.steps) {
+    const status = step.reasons[0]?.kind === "kept" && step.status === "cached" ? "left" : step.status;
+    counts[status] = (counts[status] ?? 0) + 1;
+  }
   return counts;
 }
 

@@ -13,6 +13,7 @@ import {
   Grid,
   keep,
   kept,
+  Left,
   Link,
   many,
   navigate,
@@ -374,7 +375,11 @@ function cell(kind: string, name: string, { run, kind: row }: Row) {
   if (kind === "metric") return name in run.metrics ? <Num value={run.metrics[name]} column /> : null;
   switch (name) {
     case "status":
-      return row === "group" ? <Counts counts={statuses(run.points ?? [])} /> : <StatusMark status={run.status} word />;
+      return row === "group" ? <Counts counts={statuses(run.points ?? [])} /> : (
+        <>
+          <StatusMark status={run.status} word /> <Left counts={run.counts} />
+        </>
+      );
     case "pipeline":
       return <Text>{run.pipeline}</Text>;
     case "started":

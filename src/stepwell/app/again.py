@@ -38,6 +38,7 @@ from stepwell.errors import (
     UnknownPipeline,
     UnknownStep,
     nearest,
+    typed,
 )
 from stepwell.kernel.graph import DYNAMIC, Constant, Graph
 from stepwell.kernel.identity import token
@@ -139,7 +140,8 @@ def _recorded(store: LocalStore, wish: Wish) -> Then | None:
         ]
         if len(found) > 1:
             raise UnknownStep(
-                f"{row.run} calls `{wish.step}` {len(found)} times", fixes=[step.id for step in found[:5]]
+                f"{row.run} calls `{wish.step}` {len(found)} times",
+                fixes=[typed(step.id) for step in found[:5]],
             )
         if found:
             return then_of(store, row, found[0])
@@ -162,7 +164,10 @@ def _without_inputs(row: RunRow, step: StepRow) -> NotRecorded:
         return NotRecorded(
             f"`{step.id}` gave nothing in {row.run}",
             why=f"it is {step.status} there, so there is nothing to compare with",
-            fixes=[f"stepwell debug {step.id} {row.run}", "name a run in which it succeeded: stepwell runs"],
+            fixes=[
+                f"stepwell debug {typed(step.id)} {row.run}",
+                "name a run in which it succeeded: stepwell runs",
+            ],
         )
     return NotRecorded(
         f"`{step.id}` has no recorded inputs in {row.run}",
@@ -190,7 +195,7 @@ def _planned(store: LocalStore, wish: Wish) -> tuple[Loaded, Graph, Then]:
     if len(nodes) > 1:
         raise UnknownStep(
             f"the pipeline calls `{wish.step}` {len(nodes)} times",
-            fixes=[graph.nodes[node].id for node in nodes[:5]],
+            fixes=[typed(graph.nodes[node].id) for node in nodes[:5]],
         )
     steps = {}
     for decision in work.plan.decisions:
@@ -401,11 +406,9 @@ class Session:
 
     def refused(self, value: Any) -> Failure | None:
         """What the step's own judges (`validate=`) say against what it returned, if anything."""
-        return judges.refused(self.found.task.step, value, self.found.loaded.importer)
+        return judges.refused(self.found.task, value, self.found.loaded.importer)
 
     def failure(self, error: BaseException) -> Failure:
         """What a run would tell of an error that the step raised."""
         loaded = self.found.loaded
-        return failures.of_step(
-            self.found.task.step.name, error, loaded.target.root, loaded.importer.is_first_party
-        )
+        return failures.of_step(self.found.task, error, loaded.target.root, loaded.importer.is_first_party)

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from stepwell.app.session import Work
 from stepwell.author.project import Aim, Loaded, Target, load
-from stepwell.errors import MissingParameter, NothingSelected, SeveralProblems, StepwellError, UnknownPipeline
+from stepwell.errors import (
+    MissingParameter,
+    NothingSelected,
+    SeveralProblems,
+    StepwellError,
+    UnknownPipeline,
+    typed,
+)
 
 
 def load_inside(target: Target) -> Loaded:
@@ -52,6 +59,13 @@ def missed(found: Loaded, error: NothingSelected) -> StepwellError:
     if found.aim is None or error.name != found.aim.name:
         return error
     first = found.aim.error
+    if error.step:
+        what = "a step" if error.step == error.name else f"a file that the step `{error.step}` writes"
+        first.why = f"`{error.name}` is {what} in `{found.pipeline.__name__}`, and no pipeline"
+        file = found.target.word.rpartition(":")[0]
+        words = [*([typed(file)] if file else []), "--until", typed(error.step)]
+        first.fixes = (f"stepwell run {' '.join(words)}", first.fixes[-1])
+        return first
     hints = [fix for fix in error.fixes if fix.startswith("did you mean") and fix not in first.fixes]
     inside = f"`{found.pipeline.__name__}` has no section and no endpoint of that name"
     first.why = "; ".join(filter(None, (first.why, inside)))

@@ -11,7 +11,7 @@ from stepwell.app.values import load
 from stepwell.author.notebook import own_classes
 from stepwell.author.project import Loaded
 from stepwell.author.runs import ArtifactView
-from stepwell.errors import UnknownOutput
+from stepwell.errors import UnknownOutput, typed
 
 
 def artifact_named(loaded: Loaded, progress: Progress, run: str, word: str) -> ArtifactView:
@@ -22,7 +22,7 @@ def artifact_named(loaded: Loaded, progress: Progress, run: str, word: str) -> A
     if others or node in progress.grown:
         ids = [graph.nodes[one].id for one in progress.grown.get(node) or (node, *others)]
         raise UnknownOutput(
-            f"`{name}` is {len(ids):,} calls in {run}", fixes=[f"name one: {call}" for call in ids[:6]]
+            f"`{name}` is {len(ids):,} calls in {run}", fixes=[f"name one: {typed(call)}" for call in ids[:6]]
         )
     outcome, step = progress.outcomes.get(node), graph.nodes[node].id
     if outcome is None or not outcome.outputs:

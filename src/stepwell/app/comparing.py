@@ -23,6 +23,7 @@ from stepwell.kernel.identity import digest as text_digest
 from stepwell.stores.history import RunRow, runs_damaged
 from stepwell.stores.local import LocalStore
 from stepwell.stores.metrics import also_called, shared
+from stepwell.stores.runrow import LEFT
 from stepwell.stores.steprow import About, StepRow
 
 Document = dict[str, Any]
@@ -409,6 +410,9 @@ def _notes(looked: _Looked) -> Iterable[str]:
         some = [row.run for row in runs if row.status == word]
         if some:
             yield f"{told}: {_some(some)}; what was not reached has no values"
+    left = [row.run for row in runs if row.counts.get(LEFT)]
+    if left:
+        yield f"steps that were not up to date were left as they were in {_some(left)}; what these show need not come of their parameters"
     changed = [row.run for row in runs if row.dirty]
     if changed:
         yield f"the tree had changes beyond its commit in {_some(changed)}"

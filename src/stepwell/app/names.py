@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from stepwell.errors import UnknownOutput, UnknownStep, nearest
+from stepwell.errors import UnknownOutput, UnknownStep, nearest, typed
 from stepwell.kernel.graph import DYNAMIC, Graph
 from stepwell.kernel.ports import Artifact
 
@@ -69,7 +69,8 @@ def output_named(artifacts: Sequence[Artifact], name: str, step: str) -> Artifac
             return artifact
     if not name:
         raise UnknownOutput(
-            f"`{step}` has {len(names)} outputs", fixes=[f"name one: {step}.{each}" for each in names[:6]]
+            f"`{step}` has {len(names)} outputs",
+            fixes=[f"name one: {typed(f'{step}.{each}')}" for each in names[:6]],
         )
     hint = nearest(name, names)
     fixes = [f"did you mean `{step}.{hint}`?"] if hint else []

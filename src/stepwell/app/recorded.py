@@ -21,7 +21,7 @@ from stepwell.author.params import from_call, shaped
 from stepwell.author.project import Loaded
 from stepwell.dist.lock import Data, Environment, Lock, Output, Pipeline, Step
 from stepwell.dist.releases.tree import tree_of
-from stepwell.errors import BadParameter, CannotReproduce, CodeGone
+from stepwell.errors import BadParameter, CannotReproduce, CodeGone, typed
 from stepwell.kernel.graph import FromSource, Graph
 from stepwell.sources.address import shown
 from stepwell.stores.history import RunRow
@@ -142,7 +142,7 @@ def _files_then(work: Work, row: RunRow, gave: Sequence[StepRow]) -> Any:
             if row.commit
             else "it was made outside of git",
             fixes=[
-                f"stepwell why {other[0]}   says what changed: undo that",
+                f"stepwell why {typed(other[0])}   says what changed: undo that",
                 "commit before runs that are to be made again",
             ],
         )

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from json import loads
 
-from stepwell.errors import NothingKept, NothingSelected, nearest
-from stepwell.kernel.graph import FromStep, Graph, dependencies, leaves
+from stepwell.errors import NothingKept, NothingSelected, nearest, typed
+from stepwell.kernel.graph import FromStep, Graph, Node, dependencies, leaves
 from stepwell.kernel.plan import Plan, Wanted
 from stepwell.named import NamedTuple
 
@@ -74,8 +75,26 @@ def _aimed(graph: Graph, name: str) -> tuple[int, ...]:
     )
     found = _of_endpoint(graph, name) if name in ends else (*_of_section(graph, name), *dynamic)
     if not found and name not in ends:
-        raise _nothing(graph, name, ())
+        error = _nothing(graph, name, ())
+        error.step = _step_of(graph, name)
+        raise error
     return found
+
+
+def _step_of(graph: Graph, name: str) -> str:
+    """The step that a name means, by which it can be selected; of the name of a file the one that makes it; "" for none."""
+    if matching(graph, name):
+        return name
+    makers = [node.id for node in graph.nodes if name in _files_of(graph, node)]
+    return makers[0] if len(makers) == 1 else ""
+
+
+def _files_of(graph: Graph, node: Node) -> Iterator[str]:
+    """The files that a call writes, as paths and by their names alone: the one that it claims, and those of a command."""
+    spec = graph.steps[node.step].spec
+    outputs = loads(spec).get("outputs") if spec else None
+    for path in (node.out, *(outputs.values() if isinstance(outputs, dict) else ())):
+        yield from (path, path.rpartition("/")[2]) if path else ()
 
 
 def matching(graph: Graph, name: str) -> tuple[int, ...]:
@@ -178,7 +197,7 @@ def kept_notes(plan: Plan) -> Iterator[str]:
 
 def _until(pipeline: str, missing: Sequence[str]) -> str:
     """The command that makes results which are missing."""
-    return f"stepwell run {pipeline} --until {','.join(missing[:5])}"
+    return f"stepwell run {pipeline} --until {typed(','.join(missing[:5]))}"
 
 
 def names_in(graph: Graph) -> list[str]:

@@ -26,7 +26,7 @@ from stepwell.app.differing import Kept, kept, value_of
 from stepwell.app.rebuilt import content
 from stepwell.app.retold import error_of
 from stepwell.dist.verdicts import Grade, worst
-from stepwell.errors import NotVaried, StepwellError
+from stepwell.errors import NotVaried, StepwellError, typed
 from stepwell.stores.blobs import Blobs
 from stepwell.stores.local import LocalStore
 
@@ -207,7 +207,7 @@ def _called(asked: Asked, one: Circumstance) -> dict[str, Any]:
             raise NotVaried(
                 f"the process of `{asked.step}` ended without a word (exit code {done.returncode})",
                 why=said[-1][:300] if said else "",
-                fixes=[f"stepwell replay {asked.step}   calls it in this process"],
+                fixes=[f"stepwell replay {typed(asked.step)}   calls it in this process"],
             ) from None
     if "how" in answer:
         answer["how"] = answer["how"].replace(str(place), "…")

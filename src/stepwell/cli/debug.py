@@ -19,7 +19,7 @@ from stepwell.cli.options import words
 from stepwell.cli.screen import failure_lines
 from stepwell.cli.text import clean, number, paint, short
 from stepwell.cli.words import like_a_worker, project_root_of, step_and_run
-from stepwell.errors import NoDebugger, StepExited, StepRaised, StepwellError, UsageError
+from stepwell.errors import NoDebugger, StepExited, StepRaised, StepwellError, UsageError, typed
 from stepwell.plugins.registry import registry
 from stepwell.stores.local import LocalStore
 from stepwell.worker.kinds import is_made, spec_of
@@ -107,8 +107,8 @@ def _refuse_commands(found: Ready) -> None:
             f"`{found.task.id}` is no Python function, and only these can be debugged",
             why=f"it is a step of the kind {step.kind}: {first[:300]}",
             fixes=[
-                f"stepwell replay {found.task.id}   does it again with the same inputs",
-                f"stepwell logs last {found.task.id}",
+                f"stepwell replay {typed(found.task.id)}   does it again with the same inputs",
+                f"stepwell logs last {typed(found.task.id)}",
             ],
         )
 

@@ -10,6 +10,7 @@ from stepwell.app.causes import named, tally
 from stepwell.app.documents import Shown
 from stepwell.app.parameters import origins_line
 from stepwell.cli.text import clean, columns, cut, given, paint, seconds, size, table, wide, wrapped
+from stepwell.errors import typed
 
 Document = Mapping[str, Any]
 
@@ -215,7 +216,7 @@ def _short_diff(diff: str, step: str, width: int) -> list[str]:
     ]
     lines = [_diff_line(clean(line), width) for line in shown[:SHORT_DIFF]]
     if len(shown) > SHORT_DIFF:
-        lines.append(paint(f"    … stepwell why {step}", "dim"))
+        lines.append(paint(f"    … stepwell why {typed(step)}", "dim"))
     return lines
 
 

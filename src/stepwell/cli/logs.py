@@ -9,6 +9,7 @@ from datetime import datetime
 
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.text import clean, last_words, paint, print_json
+from stepwell.errors import typed
 from stepwell.stores.steprow import LogLine, StepRow
 
 
@@ -50,7 +51,9 @@ def _nothing(run: str, step: StepRow | None) -> str:
     if step is None:
         return f"no step printed anything in {run}"
     if step.status == "cached" and step.made_by not in ("", run):
-        return f"`{step.id}` was cached in {run}; what it printed: stepwell logs {step.made_by} {step.id}"
+        return (
+            f"`{step.id}` was cached in {run}; what it printed: stepwell logs {step.made_by} {typed(step.id)}"
+        )
     return f"`{step.id}` printed nothing in {run}"
 
 

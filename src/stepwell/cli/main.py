@@ -30,6 +30,9 @@ usage: stepwell VERB [-C DIR] [--json] ...
 
 Pipelines live in pipeline.py: `stepwell new` writes one."""
 
+_WITH_PARAMETERS = ("plan", "run", "why")
+"""Verbs that are given parameters of a pipeline, as name=value."""
+
 _WIDTH = 80
 """Columns of a verb's help where no terminal says how many there are."""
 
@@ -155,10 +158,11 @@ def _dispatch(words: list[str]) -> int:
 
         return complete(words)
     if verb not in VERBS:
+        from stepwell.cli import elsewhere
         from stepwell.errors import UsageError, nearest
 
-        hint = nearest(verb, VERBS)
-        fixes = [f"did you mean `stepwell {hint}`?"] if hint else []
+        hint, known = nearest(verb, VERBS), elsewhere.VERBS.get(verb)
+        fixes = [f"stepwell {known}"] if known else [f"did you mean `stepwell {hint}`?"] if hint else []
         fixes += [f"verbs are: {', '.join(VERBS)}", "stepwell --help"]
         raise UsageError(f"there is no verb `{verb}`", fixes=fixes)
     if verb == "version" and not words:
@@ -307,23 +311,36 @@ def _formatter(prog: str) -> Any:
 
 
 def _usage(parser: ArgumentParser, verb: str, message: str) -> UsageError:
-    from stepwell.errors import UsageError, nearest
+    from stepwell.errors import UsageError
 
-    known = [option for action in parser._actions for option in action.option_strings]
     fixes = [f"stepwell {verb} --help"]
     if message.startswith("unrecognized arguments: "):
         word = message.partition(": ")[2].split()[0]
-        hint = nearest(word.partition("=")[0], known) if word.startswith("-") else None
-        if hint:
-            fixes.insert(0, f"did you mean `{hint}`?")
-        if verb in ("plan", "run", "why") and word.startswith("--"):
-            fixes.insert(
-                0,
-                f"parameters of a pipeline are written name=value: {word.lstrip('-').partition('=')[0]}=...",
-            )
+        if word.startswith("-"):
+            fixes = [*_instead(parser, verb, word.partition("=")[0]), *fixes]
         kind = "option" if word.startswith("-") else "word"
         message = f"`{verb}` does not take the {kind} `{word}`"
     return UsageError(message, fixes=fixes)
+
+
+def _instead(parser: ArgumentParser, verb: str, option: str) -> list[str]:
+    """What was likely meant by an option that a verb does not have."""
+    from stepwell.cli import elsewhere
+    from stepwell.errors import nearest
+
+    own = [name for action in parser._actions for name in action.option_strings]
+    words = [action.metavar or action.dest for action in parser._actions if not action.option_strings]
+    if option in elsewhere.PIPELINE and any("pipeline" in str(word).lower() for word in words):
+        return [f"stepwell {verb} PIPELINE   here the pipeline is a word by itself"]
+    known = elsewhere.OPTIONS.get(option, "")
+    if known and (known.partition(" ")[0] in own or (verb in _WITH_PARAMETERS and "=" in known)):
+        return [f"stepwell {verb} {known}"]
+    bare = {name.lstrip("-"): name for name in own}  # the dashes are alike in all of them
+    hint = nearest(option.lstrip("-"), bare)
+    fixes = [f"did you mean `{bare[hint]}`?"] if hint else []
+    if verb in _WITH_PARAMETERS and option.startswith("--"):
+        fixes.insert(0, f"parameters of a pipeline are written name=value: {option.lstrip('-')}=...")
+    return fixes
 
 
 def _enter(folder: str | None) -> None:

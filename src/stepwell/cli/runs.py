@@ -14,7 +14,7 @@ from stepwell.cli.statuses import COLOUR, say_damaged
 from stepwell.cli.text import clean, given, named, paint, pairs, print_json, seconds, table
 from stepwell.stores.history import RunRow
 from stepwell.stores.local import LocalStore
-from stepwell.stores.runrow import split, took_together
+from stepwell.stores.runrow import LEFT, left_told, split, took_together
 
 TYPE_CHECKING = False  # as type checkers know it: a list of runs does without `argparse` (`cli.plainly`)
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def run_row(row: RunRow) -> dict[str, object]:
         "commit": row.commit or None,
         "dirty": row.dirty,
         "tags": list(row.tags),
+        "left": row.counts.get(LEFT, 0),
         **({"group": row.group, "point": plain(row.point)} if row.group else {}),
     }
 
@@ -120,8 +121,8 @@ def _cells(row: RunRow) -> list[str]:
     from stepwell.app.directions import by_interest  # an empty list does without
 
     metrics = {name: row.metrics[name] for name in by_interest(row.metrics)[:4]}
-    tags = paint(" ".join(map(named, row.tags)), "cyan")
-    told = "  ".join(part for part in (paint(given(row.params), "dim"), pairs(metrics), tags) if part)
+    tags, left = paint(" ".join(map(named, row.tags)), "cyan"), paint(left_told(row), "yellow")
+    told = "  ".join(part for part in (paint(given(row.params), "dim"), pairs(metrics), left, tags) if part)
     return [
         f"{row.run} {paint(row.group, 'dim')}" if row.group else row.run,
         clean(row.pipeline),

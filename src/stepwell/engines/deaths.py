@@ -13,6 +13,7 @@ from stepwell.errors import (
     StepOutOfMemory,
     StepTimeout,
     StepwellError,
+    typed,
 )
 from stepwell.kernel.ports import Done, Failure, Task
 from stepwell.worker.boot import reason_in
@@ -68,7 +69,7 @@ def overdue(task: Task, seconds: float, peak: int = 0) -> Done:
     error = StepTimeout(
         f"step `{task.step.name}` was stopped after {seconds:.1f} s: its timeout is {task.step.timeout:g} s",
         why="it took longer than it may",
-        fixes=["give it more time: @step(timeout=...)", f"stepwell logs last {task.id}"],
+        fixes=["give it more time: @step(timeout=...)", f"stepwell logs last {typed(task.id)}"],
     )
     return Done(task.node, (), _failure(error), seconds, 0.0, peak)
 

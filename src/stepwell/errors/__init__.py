@@ -58,6 +58,7 @@ __all__ = [
     "UsageError",
     "catalogue",
     "nearest",
+    "typed",
 ]
 
 FAMILIES = ("store", "usage", "steps", "planning", "authoring", "codecs", "releases")
@@ -93,10 +94,21 @@ def catalogue() -> Iterator[type[StepwellError]]:
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """The name that `word` was most likely meant to be, or None.
 
-    Ratio of `difflib` (Ratcliff and Obershelp), at least 0.6, case ignored.
+    Ratio of `difflib` (Ratcliff and Obershelp), at least 0.7, case ignored; of short words, in which two letters
+    that changed places are much, also one with the same letters.
     """
     from difflib import get_close_matches  # 5 ms, needed only when something is already wrong
 
     by_lower: Mapping[str, str] = {name.lower(): name for name in names}
-    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    letters = sorted(word.lower())
+    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.7) or [
+        name for name in by_lower if len(name) == len(letters) and sorted(name) == letters
+    ]
     return by_lower[found[0]] if found else None
+
+
+def typed(name: str) -> str:
+    """A name as it is typed in a shell: `train`, `'score[4]'`. Whatever names a step in a command that is told uses it."""
+    from shlex import quote  # needed only when something is told
+
+    return quote(name)

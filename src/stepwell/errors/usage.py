@@ -115,6 +115,8 @@ class NothingSelected(UsageError):
     code = "E120"
     name = ""
     """What was typed."""
+    step = ""
+    """The step that is meant, where what was typed is one, or a file that one makes."""
 
 
 class AmbiguousName(UsageError):

@@ -18,7 +18,7 @@ comes out equal to what an older result rested on, or to what another call is gi
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, Protocol
 
@@ -262,25 +262,30 @@ def grown_plan(plan: Plan, node: int, grown: Grown, past: Past, given: Sequence[
     first = len(plan.graph.nodes)
     graph, known = grow(plan.graph, node, grown.piece), plan.known.more(grown)
     wanted = plan.wanted.more(node, range(first, len(graph.nodes)))
-    judge = Judge(graph, known._replace(past=past), wanted.forced)
-    foreseen, decisions = [*given, *[None] * (first - len(given))], list(plan.decisions)
-    for new in range(first, len(graph.nodes)):
-        decisions.append(judge.decide(new, foreseen))
-        foreseen.append(foresee(decisions[-1]))
-    return Plan(graph, known, wanted, tuple(decisions))
+
+    def decided(taken: Mapping[str, int]) -> list[Decision]:
+        judge = Judge(graph, known._replace(past=past), wanted.forced, taken=taken)
+        foreseen, decisions = [*given, *[None] * (first - len(given))], list(plan.decisions)
+        for new in range(first, len(graph.nodes)):
+            decisions.append(judge.decide(new, foreseen))
+            foreseen.append(foresee(decisions[-1]))
+        return decisions
+
+    return Plan(graph, known, wanted, tuple(_none_borrowed(decided)))
 
 
 def _decided(graph: Graph, known: Known, wanted: Wanted) -> list[Decision]:
-    decisions = _decide_all(Judge(graph, known, wanted.forced), wanted)
-    guesses = [d for d in decisions if d.result is not None and d.result.site != d.site]
-    if guesses:
-        taken: dict[str, int] = {}
-        for decision in decisions:
-            if decision.result is not None and decision.result.site == decision.site:
-                taken.setdefault(decision.result.key, decision.node)
-        if any(guess.result is not None and guess.result.key in taken for guess in guesses):
-            decisions = _decide_all(Judge(graph, known, wanted.forced, taken=taken), wanted)
-    return decisions
+    return _none_borrowed(lambda taken: _decide_all(Judge(graph, known, wanted.forced, taken=taken), wanted))
+
+
+def _none_borrowed(decided: Callable[[Mapping[str, int]], list[Decision]]) -> list[Decision]:
+    """Decisions of which none is compared with a result of another call: taken again where the first ones were."""
+    decisions = decided({})
+    guesses = {d.result.site for d in decisions if d.result is not None and d.result.site != d.site}
+    if not guesses:
+        return decisions
+    taken = {d.site: d.node for d in reversed(decisions) if d.result is not None and d.result.site == d.site}
+    return decisions if taken.keys().isdisjoint(guesses) else decided(taken)
 
 
 def _decide_all(judge: Judge, wanted: Wanted) -> list[Decision]:
@@ -383,9 +388,9 @@ class _Alike(NamedTuple):
 class Judge:
     """Takes decisions for the nodes of one graph, each from what is foreseen of the nodes before it.
 
-    `taken` says which node has a result: no other node is compared with that. With the decisions
-    of a plan, misses are compared with the results that the plan compared them with, whatever has
-    been added to the past since. `forced` may be changed between two decisions.
+    `taken` says which node has the results of a site, whatever code made them: no other node is compared
+    with those. With the decisions of a plan, misses are compared with the results that the plan compared
+    them with, whatever has been added to the past since. `forced` may be changed between two decisions.
     """
 
     def __init__(
@@ -713,13 +718,13 @@ class Judge:
             (name, alike.shared.get(name) or now.get(name, "")) for name, _ in alike.results[0][0].inputs
         ]
         found = self.past.at_site(site_of(step, earlier))
-        if found is not None and self._taken.get(found.key, node) == node:
+        if found is not None and self._taken.get(found.site, node) == node:
             return found
         best, most, wanted, content = None, -1, frozenset(inputs), content_of(inputs)
         code = self.known.identities[self.graph.nodes[node].step].code
         for result, pairs, theirs in alike.results:
             agreeing = 4 * len(wanted & pairs) + 2 * (content == theirs) + (result.code == code)
-            if agreeing > most and self._taken.get(result.key, node) == node:
+            if agreeing > most and self._taken.get(result.site, node) == node:
                 best, most = result, agreeing
         return best
 

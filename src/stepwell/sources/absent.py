@@ -53,7 +53,10 @@ def missing(base: str, path: str, text: str) -> MissingSource:
             why=f"`{printable(folder)}` is a file, not a folder",
             fixes=[f"`{text.rstrip('/')}`, without the slash"] if not wanted.strip("/") else [],
         )
-    close = nearest(wanted, _listed(folder))
+    names = _listed(folder)
+    if rest.strip("/"):  # something in it is wanted
+        names = [name for name in names if os.path.isdir(os.path.join(folder, name))]
+    close = nearest(wanted, names)
     fixes = []
     if close is not None:
         written = text[: len(text) - len(printable(wanted + rest))] + printable(close + rest)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from json import loads
 
 from stepwell import errors
-from stepwell.errors import StoreDamaged, nearest
+from stepwell.errors import StoreDamaged, nearest, typed
 from stepwell.stores.database import Database
 from stepwell.stores.metrics import Metrics, Names, gathered
 from stepwell.stores.runrow import DAMAGED, UNREADABLE, RunRow, checked, damaged, numbers, texts
@@ -324,7 +324,7 @@ class Runs:
             )
         if len(found) > 1:
             raise errors.UnknownStep(
-                f"run {run} calls `{name}` {len(found)} times", fixes=[step.id for step in found[:5]]
+                f"run {run} calls `{name}` {len(found)} times", fixes=[typed(step.id) for step in found[:5]]
             )
         return found[0]
 

@@ -39,6 +39,7 @@ from stepwell.stores.metrics import gathered
 from stepwell.stores.recordings import Recordings, Thing, tags_of
 from stepwell.stores.results import Results
 from stepwell.stores.rows import encode, pack_outputs, pack_pairs
+from stepwell.stores.runrow import LEFT
 from stepwell.stores.texts import put_text
 from stepwell.stores.wiring import wiring_of
 
@@ -253,9 +254,10 @@ class Record:
         node, decision, result = event
         if decision.reasons[0].kind == "kept":  # which is no "up to date"
             self._made.append((node, result, decision.reasons, ()))
+            self._statuses[node] = LEFT
         else:
             self._reused[node] = result
-        self._statuses[node] = "cached"
+            self._statuses[node] = "cached"
         if result.metrics:
             self._metrics[node] = result.metrics
 
@@ -381,7 +383,7 @@ class Record:
         flat: list[object] = []
         for node, result, why, notes in self._made:
             flat += (node, number(result), reasons.setdefault(why, len(reasons)), notes)
-            if self._statuses[node] == "cached":
+            if self._statuses[node] == LEFT:
                 self._taken.add(number(result))
         return encode({"reasons": list(reasons), "steps": flat})
 

@@ -20,6 +20,9 @@ STATUSES = ("succeeded", "failed", "interrupted", "running")
 DAMAGED = "damaged"
 """The status of a run whose record cannot be read: nothing else is known of it for sure."""
 
+LEFT = "left"
+"""In the counts of a run: steps that were not up to date, and were not to run (`--only`, `--from`). Each is `cached` itself."""
+
 UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What reading a record raises where it is none."""
 
@@ -33,7 +36,7 @@ class RunRow(NamedTuple):
 
     `seconds` is None while it runs and where it was killed. `metrics`: names to last values, shown by their bare names
     where only one step logged one, and found by `STEP.METRIC`, too (`stores.metrics`). `counts`: how many steps had
-    which status, where it ended.
+    which status, where it ended; those that are `LEFT` apart.
     """
 
     run: str
@@ -99,6 +102,16 @@ def took_together(points: Iterable[RunRow]) -> float | None:
     if any(lasted is None for _, lasted in commands):  # an older Stepwell ran it
         return max(row.started + (row.seconds or 0.0) for row in rows) - min(row.started for row in rows)
     return sum(lasted or 0.0 for _, lasted in commands)
+
+
+def left_told(row: RunRow) -> str:
+    """That a run took results which were not up to date any more: "2 steps left as they were"; "" of others."""
+    count = row.counts.get(LEFT, 0)
+    return (
+        f"{count:,} step{'s' if count > 1 else ''} left as {'they were' if count > 1 else 'it was'}"
+        if count
+        else ""
+    )
 
 
 def damaged(number: int, pipeline: Any, started: Any, group: Any) -> RunRow:

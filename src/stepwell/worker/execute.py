@@ -288,7 +288,7 @@ def _reckoned(task: Task, call: Call, context: Context) -> Done | None:
     except context.stops:
         raise
     except BaseException as error:  # whatever a step raises is its failure  # noqa: BLE001
-        failed = _raised(task.step, error, context)
+        failed = _raised(task, error, context)
     else:
         made = _scalar(task.step, value, context) if type(value) in call.scalars else ()
         if not made:
@@ -322,7 +322,7 @@ def _attempt(task: Task, context: Context) -> tuple[tuple[Made, ...], Failure | 
             with services.exported(reached):
                 return _executed(task, context, reached)
     except (StepwellError, OSError) as error:
-        return (), _raised(task.step, error, context)
+        return (), _raised(task, error, context)
 
 
 def _executed(
@@ -351,7 +351,7 @@ def _executed(
     except context.stops:
         raise
     except BaseException as error:  # whatever a step raises is its failure, `sys.exit` too  # noqa: BLE001
-        return (), _raised(step, error, context)
+        return (), _raised(task, error, context)
     del values
     if context.importer.moved:
         return (), _moved(step.name, context)
@@ -370,7 +370,7 @@ def _executed(
     except context.stops:
         raise
     except BaseException as error:  # encoding runs libraries, and methods of the user's classes  # noqa: BLE001
-        return (), failures.of_step(step.name, error, root, is_own)
+        return (), failures.of_step(task, error, root, is_own)
 
 
 def _promises(call: Call, context: Context) -> Promises | None:
@@ -387,11 +387,11 @@ def _promises(call: Call, context: Context) -> Promises | None:
     return promises_of(call.function, call.declared.types, context.contracts, context.importer)
 
 
-def _raised(step: StepDef, error: BaseException, context: Context) -> Failure:
+def _raised(task: Task, error: BaseException, context: Context) -> Failure:
     """The failure of a step that raised. What a kind of step, or a service, says of itself is told as it is."""
-    if isinstance(error, StepwellError) and (is_made(step) or isinstance(error, ServiceFailed)):
-        return _named(step.name, error)
-    return failures.of_step(step.name, error, context.root, context.importer.is_first_party)
+    if isinstance(error, StepwellError) and (is_made(task.step) or isinstance(error, ServiceFailed)):
+        return _named(task.step.name, error)
+    return failures.of_step(task, error, context.root, context.importer.is_first_party)
 
 
 def _published(task: Task, value: Any, root: Path) -> Any:
@@ -491,7 +491,7 @@ def _judged(task: Task, value: Any, context: Context) -> Failure | None:
     """What the step's role and its own judges say of what it gave, if that speaks against it."""
     step, importer = task.step, context.importer
     failed = None if context.playing is None else context.playing.judge(value)
-    failed = failed or (judges.refused(step, value, importer) if step.validate else None)
+    failed = failed or (judges.refused(task, value, importer) if step.validate else None)
     if failed is None and step.done:
         values, failed = _values(task, context)  # anew: the step may have changed those that it got
         failed = failed or judges.not_done(step, values, importer)

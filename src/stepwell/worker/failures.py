@@ -25,8 +25,9 @@ from stepwell.errors import (
     StepwellError,
     WrongOutput,
     nearest,
+    typed,
 )
-from stepwell.kernel.ports import Failure
+from stepwell.kernel.ports import Failure, Task
 from stepwell.worker.hiding import blamed
 from stepwell.worker.secrets import masked, masked_failure
 
@@ -51,8 +52,9 @@ def failure(error: StepwellError, traceback: str = "") -> Failure:
     return masked_failure(Failure(error.code, error.what, error.why, error.fixes, error.docs, traceback))
 
 
-def of_step(name: str, error: BaseException, root: Path, is_own: IsOwn) -> Failure:
-    """The failure of a step whose code raised `error` (a `SystemExit` too)."""
+def of_step(task: Task, error: BaseException, root: Path, is_own: IsOwn) -> Failure:
+    """The failure of a task whose step's code raised `error` (a `SystemExit` too)."""
+    name = task.step.name
     text = user_traceback(error, is_own)
     line = _own_line(error, root, is_own)
     if isinstance(error, SystemExit):
@@ -73,17 +75,17 @@ def of_step(name: str, error: BaseException, root: Path, is_own: IsOwn) -> Failu
     raised = StepRaised(
         f"step `{name}` raised {say(error)}",
         why=line or "the error was raised outside the project's own files",
-        fixes=[*_remedies(error, is_own), _looked_into(name, line)],
+        fixes=[*_remedies(error, is_own), _looked_into(task.id, line)],
     )
     return failure(raised, text)
 
 
-def _looked_into(name: str, line: str) -> str:
-    """How to look into a step that raised: commands cannot load the cells of a notebook."""
+def _looked_into(call: str, line: str) -> str:
+    """How to look into a call that raised, by its id: commands cannot load the cells of a notebook."""
     cell = _IN_CELL.match(line)
     if cell is None:
-        return f"stepwell debug {name}   opens a debugger at this line, with the same inputs"
-    called = name.rpartition("/")[2].partition("[")[0]
+        return f"stepwell debug {typed(call)}   opens a debugger at this line, with the same inputs"
+    called = call.rpartition("/")[2].partition("[")[0]
     after = ", then %debug" if cell[1] == "ipynb" else ""
     return f'call `{called}` in a cell, with what other steps gave: run["STEP"].load(){after}'
 

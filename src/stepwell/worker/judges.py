@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stepwell.errors import StepNotDone, StepRefused, StepwellError
+from stepwell.errors import StepNotDone, StepRefused, StepwellError, typed
 from stepwell.kernel.graph import StepDef
-from stepwell.kernel.ports import Failure
+from stepwell.kernel.ports import Failure, Task
 from stepwell.worker import failures
 from stepwell.worker.modules import FirstParty
 
@@ -25,25 +25,26 @@ def function_of(name: str, importer: FirstParty) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def refused(step: StepDef, value: Any, importer: FirstParty) -> Failure | None:
+def refused(task: Task, value: Any, importer: FirstParty) -> Failure | None:
     """The failure of the first judge that does not accept what a step returned; None where all do."""
-    for name in step.validate:
+    for name in task.step.validate:
         short = name.rpartition(":")[2]
         try:
             verdict = function_of(name, importer)(value)
         except Exception as error:  # a judge refuses by raising, whatever it raises  # noqa: BLE001
             why = failures.say(error)
-            return _refusal(step, short, why, failures.user_traceback(error, importer.is_first_party))
+            return _refusal(task, short, why, failures.user_traceback(error, importer.is_first_party))
         if verdict is False:
-            return _refusal(step, short, f"`{short}` returned False", "")
+            return _refusal(task, short, f"`{short}` returned False", "")
     return None
 
 
-def _refusal(step: StepDef, judge: str, why: str, traceback: str) -> Failure:
+def _refusal(task: Task, judge: str, why: str, traceback: str) -> Failure:
+    call = typed(task.id)
     error = StepRefused(
-        f"`{judge}` refused what step `{step.name}` gave",
+        f"`{judge}` refused what step `{task.step.name}` gave",
         why=why,
-        fixes=[f"stepwell get last {step.name}   shows what was refused", f"stepwell debug {step.name}"],
+        fixes=[f"stepwell get last {call}   shows what was refused", f"stepwell debug {call}"],
     )
     return failures.failure(error, traceback)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from stepwell.stores.runrow import LEFT
+
 MARKS = {
     "succeeded": "✓", "failed": "✗", "cached": "○", "skipped": "·", "blocked": "⊘", "interrupted": "!",
     "running": "…",
 }  # fmt: skip
 """A sign for each status, so that none is told by colour alone."""
 
-TOLD = {"cached": "reused", "succeeded": "ran"}
+TOLD = {"cached": "reused", "succeeded": "ran", LEFT: "left as it was"}
 """What a step's status is called where the word is another."""
 
 UNITS = ((3600.0, "h"), (60.0, "min"))

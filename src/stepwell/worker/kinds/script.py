@@ -35,7 +35,7 @@ def code(spec: Spec, root: Path) -> dict[str, str]:
     how = {name: spec[name] for name in ("outputs", "stdout", "defaults", "cwd") if spec.get(name)}
     if spec.get("ok", [0]) != [0]:
         how["ok"] = spec["ok"]
-    texts = {"command": shell.text_of({"argv": [spec["script"], *spec["args"]]})}
+    texts = {"command": text_of(spec)}
     if how:
         texts["options"] = json.dumps(how, sort_keys=True, ensure_ascii=False, indent=1)
     path = root / spec["script"]
@@ -47,6 +47,11 @@ def code(spec: Spec, root: Path) -> dict[str, str]:
         for file in modules(path, root)[0]:
             texts[os.path.relpath(file, root)] = python_text(file)
     return texts
+
+
+def text_of(spec: Spec) -> str:
+    """The script and its words, as they were written."""
+    return shell.text_of({"argv": [spec["script"], *spec["args"]]})
 
 
 def versions(spec: Spec, root: Path) -> dict[str, str]:
@@ -107,6 +112,10 @@ def call(spec: Spec, root: Path) -> Script:
 
 class Script(shell.Shell):
     """A script that is called with its inputs by name."""
+
+    def told(self) -> str:
+        """The script and its words, as they were written."""
+        return text_of(self._spec)
 
     def composed(self, values: Mapping[str, Any], base: Path) -> Command:
         """The command with its inputs. Raises `MissingScript`."""

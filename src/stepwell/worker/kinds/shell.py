@@ -23,6 +23,7 @@ from stepwell.errors import (
     StepwellError,
     WritesElsewhere,
     WroteElsewhere,
+    typed,
 )
 from stepwell.log import current_step
 from stepwell.worker.kinds import template
@@ -153,6 +154,10 @@ class Shell:
             self._wrote(path, command)
         return collect(self._spec, command)
 
+    def told(self) -> str:
+        """The command as it was written, for people."""
+        return text_of(self._spec)
+
     def composed(self, values: Mapping[str, Any], base: Path) -> Command:
         """The command with its inputs, staged in a folder."""
         return compose(self._spec, values, self._root, base)
@@ -178,10 +183,16 @@ class Shell:
         told = f"ended with exit code {ended.code}"
         if ended.code < 0:
             told = f"was killed by signal {-ended.code}"
+        step = current_step().id
         raise CommandFailed(
-            f"the command {told}: {_first_line(text_of(self._spec))}",
+            f"the command {told}: {_first_line(self.told())}",
             why=_SCRIPT.sub("", last_line(ended.said)) or "it said nothing on its standard error",
             fixes=[
+                *(
+                    [f"stepwell logs last {typed(step)}   has all that it said"]
+                    if step and ended.said.strip()
+                    else []
+                ),
                 *(["a program that it calls was not found: is it installed?"] if ended.code == 127 else []),
                 *([_CLOSED] if ended.code == 128 + signal.SIGPIPE else []),
                 *([f"if {ended.code} is no failure: ok=(0, {ended.code})"] if 0 < ended.code < 126 else []),

@@ -358,7 +358,7 @@ def refusal(
         return ContainerNotStarted(
             f"step `{step}`: {engine} could not start a container of `{box.image.reference}`",
             why=next((line for line in said.splitlines() if spoke(line)), "what it printed says why"),
-            fixes=[f"stepwell logs last {step}", f"{engine} info"],
+            fixes=["stepwell logs last", f"{engine} info"],
         )
     if status in (NOT_FOUND, CANNOT_EXECUTE):
         how = "has no" if status == NOT_FOUND else "cannot execute its"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from stepwell.codecs import choose
 from stepwell.codecs.memory import MemorySink
-from stepwell.errors import InputChanged, NotByPickle, PlaceDied, StepExited, StepKilled, StepwellError
+from stepwell.errors import InputChanged, NotByPickle, PlaceDied, StepExited, StepKilled, StepwellError, typed
 from stepwell.kernel.graph import Pack
 from stepwell.kernel.ports import Artifact, Failure, Logged, Made, Outside, Recorded, Stored, Task
 from stepwell.stores.blobs import INLINE, Blobs
@@ -406,7 +406,7 @@ def _died(task: Task, status: int, *, began: bool) -> StepwellError:
         how = f"exit code {status}" if status >= 0 else _signal(-status)
         return PlaceDied(
             f"step `{name}`: the process of its environment did not start to work ({how})",
-            why="what it printed says why: stepwell logs last " + task.id,
+            why="what it printed says why: stepwell logs last " + typed(task.id),
             fixes=["stepwell run --refresh   makes a plan of what its environment comes to now"],
         )
     if status >= 0:

@@ -18,8 +18,8 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from stepwell import log
-from stepwell.errors import StepwellError
-from stepwell.kernel.graph import Pack, StepDef
+from stepwell.errors import StepwellError, typed
+from stepwell.kernel.graph import Pack
 from stepwell.kernel.ports import Failure, Outside, Stored, Task
 from stepwell.worker import failures
 
@@ -77,7 +77,7 @@ def begin(task: Task, values: Mapping[str, Any]) -> Playing | None:
     role = role_of(task.step.role)
     digests = {name: digest for name, source in task.inputs if (digest := _digest(source))}
     given = Given(task.step.name, role.options, {name.lstrip("*"): v for name, v in values.items()}, digests)
-    return Playing(task.step, role, given)
+    return Playing(task, role, given)
 
 
 def _digest(source: object) -> str:
@@ -94,9 +94,9 @@ def _digest(source: object) -> str:
 class Playing:
     """One execution of a step in its role. `notes` are what a person should know of it, when it was judged."""
 
-    def __init__(self, step: StepDef, role: Role, given: Given) -> None:
+    def __init__(self, task: Task, role: Role, given: Given) -> None:
         self.notes: tuple[str, ...] = ()
-        self._step, self._role = step, role
+        self._call, self._step, self._role = task.id, task.step, role
         self._home: Any = import_module(f"{__name__}.{HOMES[role.name]}")
         self._taken: Any = None
         try:
@@ -124,7 +124,7 @@ class Playing:
         except StepwellError as error:
             outputs = self._step.outputs
             part = f".{outputs[0].name}" if len(outputs) > 1 else ""
-            look = f"stepwell get last {self._step.name}{part}   shows what was refused"
+            look = f"stepwell get last {typed(self._call + part)}   shows what was refused"
             return failures.failure(type(error)(error.what, why=error.why, fixes=[*error.fixes, look]))
         except Exception as error:  # as above  # noqa: BLE001
             self.notes += (self._unjudged(error),)
