@@ -35,7 +35,7 @@ from workloads.handover import table as table_handover
 from workloads.history import history
 from workloads.layered import hundred_thousand, layered, of_16kb
 from workloads.shape import Contender, Phase, Verdict, Workload
-from workloads.shared import shared
+from workloads.shared import longer, shared
 from workloads.startup import startup
 
 WORKLOADS: dict[str, Callable[..., Workload]] = {
@@ -53,6 +53,7 @@ WORKLOADS: dict[str, Callable[..., Workload]] = {
     "sources-small": sources.small,
     "history": history,
     "shared": shared,
+    "shared-longer": longer,
 }
 
 LARGE = frozenset({"layered-1000", "layered-10000"})

@@ -23,14 +23,23 @@ ONE, TWO = "one process, all parts", "two processes at once"
 
 def shared(*, quick: bool) -> Workload:
     """Four parts of 484 steps each (100 where quick): 1,452 in each process, 968 of them in common."""
-    width = 10 if quick else 22
+    return of_width("shared", 10 if quick else 22, rounds=2 if quick else 3)
+
+
+def longer(*, quick: bool) -> Workload:
+    """The same with four times as many steps: what starting a second program costs is spread over more work."""
+    return of_width("shared-longer", 14 if quick else 44, rounds=2 if quick else 3)
+
+
+def of_width(name: str, width: int, *, rounds: int) -> Workload:
+    """Four parts of `width` times `width` steps."""
     whole, left, right = (0, 4), (0, 3), (1, 4)
     return Workload(
-        name="shared",
+        name=name,
         title=f"Two processes on one store: {3 * width * width:,} steps each, two thirds in common",
         baseline=ONE,
         contenders=(contender(ONE, width, [whole]), contender(TWO, width, [left, right])),
-        rounds=2 if quick else 3,
+        rounds=rounds,
         budgets=(
             Budget(
                 "CPU of two processes together against one that does all of it",
