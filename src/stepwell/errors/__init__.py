@@ -94,17 +94,23 @@ def catalogue() -> Iterator[type[StepwellError]]:
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """The name that `word` was most likely meant to be, or None.
 
-    Ratio of `difflib` (Ratcliff and Obershelp), at least 0.7, case ignored; of short words, in which two letters
-    that changed places are much, also one with the same letters.
+    Ratio of `difflib` (Ratcliff and Obershelp), at least 0.7, case ignored; of short words, in which one letter
+    is much, also one of which one letter is another, or two have changed places.
     """
     from difflib import get_close_matches  # 5 ms, needed only when something is already wrong
 
     by_lower: Mapping[str, str] = {name.lower(): name for name in names}
-    letters = sorted(word.lower())
     found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.7) or [
-        name for name in by_lower if len(name) == len(letters) and sorted(name) == letters
+        name for name in by_lower if _is_slip(word.lower(), name)
     ]
     return by_lower[found[0]] if found else None
+
+
+def _is_slip(word: str, name: str) -> bool:
+    """Whether a word is a name with one wrong letter, or with its letters in another order."""
+    if len(word) != len(name) or len(word) < 3:
+        return False
+    return sum(a != b for a, b in zip(word, name, strict=True)) == 1 or sorted(word) == sorted(name)
 
 
 def typed(name: str) -> str:
