@@ -95,7 +95,7 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     """The name that `word` was most likely meant to be, or None.
 
     Ratio of `difflib` (Ratcliff and Obershelp), at least 0.7, case ignored; of short words, in which one letter
-    is much, also one of which one letter is another, or two have changed places.
+    is much, also one that is a slip of the hand away.
     """
     from difflib import get_close_matches  # 5 ms, needed only when something is already wrong
 
@@ -107,10 +107,12 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
 
 
 def _is_slip(word: str, name: str) -> bool:
-    """Whether a word is a name with one wrong letter, or with its letters in another order."""
-    if len(word) != len(name) or len(word) < 3:
-        return False
-    return sum(a != b for a, b in zip(word, name, strict=True)) == 1 or sorted(word) == sorted(name)
+    """Whether a word is a name with one letter wrong, missing or too many, or with its letters in another order."""
+    short, long = sorted((word, name), key=len)
+    if len(short) < len(long):
+        return any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
+    wrong = sum(a != b for a, b in zip(word, name, strict=True))
+    return len(word) > 2 and (wrong == 1 or sorted(word) == sorted(name))
 
 
 def typed(name: str) -> str:
