@@ -406,7 +406,7 @@ def test_without_an_index_the_way_to_one_is_told(project) -> None:
     error = project.refused("channels", code=2)
     assert (error["code"], error["fixes"][0]) == (
         "E742",
-        'write into [tool.stepwell.channels]: index = "index"',
+        'in `stepwell.toml`: [channels] index = "index"',
     )
     assert project.refused("channels", "--create", code=2)["code"] == "E742"
     found = project("channels", "--create", "test", "live", "--index", "there", "--json").json

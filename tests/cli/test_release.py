@@ -135,7 +135,7 @@ def test_a_single_file_is_released(locked) -> None:
 def test_it_says_that_the_data_do_not_go_along_without_a_store(locked) -> None:
     said = (
         "note: the data are not in the release; who installs it cannot have them "
-        "unless `[tool.stepwell.release] store` names a place\n"
+        "unless `store` of [tool.stepwell.release] in `pipeline.py` names a place\n"
     )
     assert said in locked("release", "1.0.0").err
     path = locked.root / "pipeline.py"

@@ -310,3 +310,11 @@ def test_the_largest_first() -> None:
 def test_a_lock_that_somebody_changed(after) -> None:
     with pytest.raises(BadLock, match=r"cannot be read|is no reference"):
         said(after)
+
+
+@pytest.mark.parametrize(("names", "says"), [(("fit",), "1 step is"), (("fit", "score"), "2 steps is")])
+def test_one_step_is_told_as_one(names: tuple[str, ...], says: str) -> None:
+    steps = {name: structs.replace(one, code="other") if name in names else one for name, one in TRAIN.step.items()}
+    after = structs.replace(LOCK, pipeline={**LOCK.pipeline, "train": structs.replace(TRAIN, step=steps)})
+    told = [one.what for one in findings(Sides(Side(LOCK), Side(after))) if one.place == "pipeline.train"]
+    assert any(f"the code of {says} another" in text for text in told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -345,6 +346,34 @@ def test_info_says_what_a_release_is_made_of(churn: Installed, capsys: Any) -> N
     assert json.loads(out)["data"]["customers"]["rows"] == 2
 
 
+class Piped:
+    """Standard input that holds some bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.buffer = io.BytesIO(data)
+
+
+def test_the_command_predicts_standard_input(churn: Installed, capsys: Any, monkeypatch: Any) -> None:
+    def asked(data: bytes) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.stdin", Piped(data))
+        return command(churn, capsys, "predict", "-")
+
+    text = TABLE.to_csv(index=False).encode()
+    code, out, err = asked(text)
+    assert (code, err, len(out.splitlines())) == (0, "", 5)
+    assert asked(TABLE.to_parquet()) == (0, out, "")
+    for data, says in (
+        (b" \n", "standard input is empty"),
+        (b"\x1f\x8b\x08\x00\xff", "neither the text of a CSV file nor a Parquet file"),
+        (b"a,a\n1,2\n", "standard input has the column `a` twice"),
+        (b"PAR1 and no more", "standard input cannot be read as a table"),
+    ):
+        code, out, err = asked(data)
+        assert (code, out) != (0, "")
+        assert says in err
+        assert "/input." not in err
+
+
 def test_the_command_predicts_a_file(churn: Installed, capsys: Any, tmp_path: Path) -> None:
     TABLE.assign(name=["a", "b", "c", "d"]).to_csv(tmp_path / "t.csv", index=False)
     code, out, err = command(churn, capsys, "predict", str(tmp_path / "t.csv"))
@@ -410,7 +439,7 @@ def test_the_command_writes_the_very_data(churn: Installed, capsys: Any, tmp_pat
     code, _, err = command(churn, capsys, "data", "customers", "-o", str(target))
     assert (code, "E110" in err) == (2, True)
     code, _, err = command(churn, capsys, "pull")
-    assert (code, err) == (0, f"1 blobs, {len(DATA)} bytes are here now\n")
+    assert (code, err) == (0, f"1 blob, {len(DATA)} bytes are here now\n")
 
 
 def test_text_in_a_number_column_of_a_file_is_quoted_with_its_row(
@@ -451,7 +480,7 @@ def test_what_can_be_done_about_data_that_is_gone_can_be_done_by_who_installed_i
     code, _, err = command(made, capsys, "data", "customers", "-o", str(tmp_path / "c.csv"))
     assert code == 4
     assert "E782" in err
-    assert "ask who released churn 1.4.0 for a release with `[tool.stepwell.release] store`" in err
+    assert "ask who released churn 1.4.0 for a release whose manifest has `release.store`" in err
     assert "stepwell lock" not in err
     folder = tmp_path / "site" / "churn"
     home = Home(folder, folder / "_release" / "stepwell.lock", folder / "_release")
@@ -459,7 +488,7 @@ def test_what_can_be_done_about_data_that_is_gone_can_be_done_by_who_installed_i
         contents_of("customers", made.opened.lock.data["customers"], home)
     assert caught.value.fixes == (
         "STEPWELL_MIRRORS=ADDRESS[,ADDRESS] names other places that have it: a folder, a bucket, https://…",
-        "ask who released churn 1.4.0 for a release with `[tool.stepwell.release] store`",
+        "ask who released churn 1.4.0 for a release whose manifest has `release.store`",
     )
 
 

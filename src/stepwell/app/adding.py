@@ -28,7 +28,15 @@ from stepwell.dist.interface.kinds import type_of
 from stepwell.dist.interface.writing import Change, all_or_none, interface_for
 from stepwell.dist.pins import Pins
 from stepwell.dist.tables import Table, nullable
-from stepwell.errors import DataExists, InterfaceUnwritable, LockMissing, NotAKey, UnknownColumn, nearest
+from stepwell.errors import (
+    DataExists,
+    InterfaceUnwritable,
+    LockMissing,
+    NotAKey,
+    UnknownColumn,
+    counted,
+    nearest,
+)
 from stepwell.kernel.graph import SourceDef
 from stepwell.sources.address import MOVING, parse
 from stepwell.sources.kept import Shelf
@@ -250,8 +258,8 @@ def refuse_no_key(said: Said, table: Table) -> None:
     if not missing and not twice:
         return
     told = [
-        f"{missing:,} rows have no value" if missing else "",
-        f"{twice:,} rows repeat another's" if twice else "",
+        f"{counted(missing, 'row')} {'has' if missing == 1 else 'have'} no value" if missing else "",
+        f"{counted(twice, 'row')} repeat{'s' * (twice == 1)} another's" if twice else "",
     ]
     raise NotAKey(
         f"`{', '.join(names)}` is no key of `{said.name}`: {' and '.join(filter(None, told))}",

@@ -143,7 +143,7 @@ def outputs(facts: Facts) -> Iterator[Finding]:
                     f"`{node.id}` writes `{node.out}`, which is `{real}`, outside of the project",
                     fixes=[
                         'write it inside: .options(out="...")',
-                        f'or say that it may: [tool.stepwell] plan = {{outside = ["{os.path.dirname(real)}"]}}',
+                        f'or say that it may, in the manifest: plan = {{outside = ["{os.path.dirname(real)}"]}}',
                     ],
                     where=node.where,
                 )

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
-from stepwell.app.counts import many
 from stepwell.app.differing import DEEPEST, is_array, is_model, is_table, same, short, table_columns
+from stepwell.errors import counted
 
 INFINITE = math.inf
 
@@ -119,7 +119,7 @@ def _mappings(a: Mapping[Any, Any], b: Mapping[Any, Any], where: str, depth: int
 
 def _sequences(a: Sequence[Any], b: Sequence[Any], where: str, depth: int) -> Iterator[Gap]:
     if len(a) != len(b):
-        yield _other(where, f"{many(len(a), 'item is', 'items are')} now {len(b):,}")
+        yield _other(where, f"{counted(len(a), 'item is', 'items are')} now {len(b):,}")
         return
     for i, (x, y) in enumerate(zip(a, b, strict=True)):
         yield from gaps(x, y, f"{where}[{i}]", depth + 1)
@@ -141,7 +141,7 @@ def _tables(a: Any, b: Any, where: str) -> Iterator[Gap]:
         return
     for name, column in old.items():
         if len(column) != len(new[name]):
-            yield _other(where, f"{many(len(column), 'row is', 'rows are')} now {len(new[name]):,}")
+            yield _other(where, f"{counted(len(column), 'row is', 'rows are')} now {len(new[name]):,}")
             return
         yield from _cells(column, new[name], f"{where}[{name!r}]")
 

@@ -18,10 +18,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stepwell.app.counts import many
 from stepwell.codecs import choose
 from stepwell.codecs import plain as plain_data
-from stepwell.errors import StepwellError
+from stepwell.errors import StepwellError, counted
 from stepwell.kernel.ports import Artifact
 from stepwell.stores.blobs import Blobs
 from stepwell.stores.local import LocalStore
@@ -201,7 +200,7 @@ def _sequence(a: Sequence[Any], b: Sequence[Any], where: str, depth: int) -> Ite
         yield Difference(where, "type", f"{_kind(a)} → {_kind(b)}")
     if len(a) != len(b):
         yield Difference(
-            where, "value", f"{len(a):,} → {many(len(b), 'item')}", facts={"items": [len(a), len(b)]}
+            where, "value", f"{len(a):,} → {counted(len(b), 'item')}", facts={"items": [len(a), len(b)]}
         )
     elif len(a) >= SERIES and all(type(x) in (int, float) for x in (*a, *b)):
         yield from _numbers(a, b, where)
@@ -242,7 +241,7 @@ def _text(a: str, b: str, where: str) -> Iterator[Difference]:
             difflib.unified_diff(a.splitlines(), b.splitlines(), "then", "now", lineterm="", n=1), 2 * MOST
         )
     )
-    text = f"{len(a):,} → {many(len(b), 'character')}" if found else "line ends differ"
+    text = f"{len(a):,} → {counted(len(b), 'character')}" if found else "line ends differ"
     yield Difference(where, "text", text, tuple(found))
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.app import svg
-from stepwell.app.counts import many
 from stepwell.app.directions import by_interest
 from stepwell.app.finding import best_of
 from stepwell.app.pictures import boxes
@@ -27,7 +26,7 @@ from stepwell.app.report.layout import short, table
 from stepwell.app.report.markup import Markup, el
 from stepwell.app.report.words import MARKS, TOLD, delta, figure, heavy, lasting, status_told
 from stepwell.author.runs import Run
-from stepwell.errors import StepwellError
+from stepwell.errors import StepwellError, counted
 from stepwell.kernel.ports import Artifact
 from stepwell.stores.local import LocalStore
 from stepwell.stores.metrics import shared
@@ -140,11 +139,11 @@ def sweep_html(title: str, runs: Sequence[Run[Any]], seconds: float, said: Mappi
         for run in runs[:ROWS]
     ]
     head = ("run", *points, "", *metrics, "took")
-    left = [many(len(runs) - ROWS, "more point")] if len(runs) > ROWS else []
-    left += [many(len(known) - len(metrics), "more metric")] if len(known) > len(metrics) else []
+    left = [counted(len(runs) - ROWS, "more point")] if len(runs) > ROWS else []
+    left += [counted(len(known) - len(metrics), "more metric")] if len(known) > len(metrics) else []
     told = el("p", f"and {' and '.join(left)}: stepwell compare", class_="faint") if left else None
     numeric = range(len(points) + 2, len(head))
-    count = el("span", f"  {many(len(runs), 'point')} in {lasting(seconds)}", class_="faint")
+    count = el("span", f"  {counted(len(runs), 'point')} in {lasting(seconds)}", class_="faint")
     return _whole(el("strong", title), count, table(head, rows, numeric), told)
 
 

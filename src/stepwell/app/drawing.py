@@ -13,6 +13,7 @@ from typing import Any
 
 from stepwell.app.pictures import in_order
 from stepwell.app.values import plain
+from stepwell.errors import counted
 from stepwell.kernel.graph import RESULT, FromSource, FromStep, Graph, StepDef, dependencies, leaves
 from stepwell.kernel.plan import Wanted
 from stepwell.sources.address import shown
@@ -153,7 +154,7 @@ def _section(steps: Mapping[str, Document], group: Mapping[str, str], section: s
         for need in step["needs"]:
             if group[need] == section and group[step["id"]] != section:
                 gives.update(dict.fromkeys(step["flows"][need], ""))
-    count = f"{len(own)} step{'' if len(own) == 1 else 's'}"
+    count = counted(len(own), "step")
     takes = "; ".join(f"{', '.join(names)} from {name}" for name, names in flows.items() if names)
     return {
         "id": section,

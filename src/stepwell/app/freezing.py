@@ -229,7 +229,7 @@ def _after(use: str, pipeline: Pipeline) -> frozenset[str]:
     while todo:
         wanted = todo.pop()
         for step, one in pipeline.step.items():
-            if step not in found and wanted in one.uses:
+            if step not in found and wanted in (*one.uses, *pipeline.uses):
                 found.add(step)
                 todo.append(f"step.{step}")
     return frozenset(found)

@@ -14,6 +14,7 @@ from stepwell.app.session import Work
 from stepwell.app.values import load
 from stepwell.author.manifest import Manifest
 from stepwell.codecs import choose
+from stepwell.dist.edits import Home, home_of
 from stepwell.dist.interface.kinds import type_of
 from stepwell.dist.lock import Leaving, Lock
 from stepwell.dist.pins import pinned_of
@@ -52,13 +53,17 @@ def goldens(manifest: Manifest, lock: Lock, works: Sequence[Work]) -> dict[str, 
         if said.golden is None or name not in lock.output:
             continue
         table = _table(said.golden.on, manifest, lock, works)
-        predicted = _predicted(name, lock.output[name], table, works[0].store)
+        predicted = _predicted(name, lock.output[name], table, works[0].store, _home(works))
         found[name] = Golden(table.piece, predicted.piece, predicted.codec, said.golden.tolerance)
     return found
 
 
-def _predicted(name: str, leaving: Leaving, table: _Table, store: LocalStore) -> _Table:
-    """What an output says of a table."""
+def _home(works: Sequence[Work]) -> Home:
+    return home_of(works[0].root, works[0].loaded.target.file)
+
+
+def _predicted(name: str, leaving: Leaving, table: _Table, store: LocalStore, home: Home) -> _Table:
+    """What an output says of a table; `home` is the manifest's."""
     from stepwell.dist.installed.predicting import predict
 
     model = load(store, _artifact(name, leaving))
@@ -68,7 +73,7 @@ def _predicted(name: str, leaving: Leaving, table: _Table, store: LocalStore) ->
         raise GoldenFailed(
             f"`{name}` cannot be asked about its golden table: {error.what}",
             why=error.why,
-            fixes=[*error.fixes, f"name another table: [tool.stepwell.outputs.{name}] golden.on"],
+            fixes=[*error.fixes, f"name another table: {home.heading('outputs', name)} golden.on"],
         ) from error
     kept = _kept(said, store)
     if kept.codec != table.codec:
@@ -99,12 +104,13 @@ def _table(name: str, manifest: Manifest, lock: Lock, works: Sequence[Work]) -> 
             return _kept(
                 read.load(data.source, type_of(data), dict(data.read), root=root, files=pinned.files), store
             )
+    home = _home(works)
     raise GoldenFailed(
         f"there is no data and no output `{name}` to predict on",
         why="it is neither in the lock nor among what leaves",
         fixes=[
-            f"declare it, and lock: [tool.stepwell.data.{name}] source = …",
-            f"or [tool.stepwell.outputs.{name}] step = …",
+            f"declare it, and lock: {home.heading('data', name)} source = …",
+            f"or {home.heading('outputs', name)} step = …",
         ],
     )
 

@@ -68,6 +68,11 @@ class Growing:
         given: dict[int, Given] = {}
         for name, binding in call.inputs:
             values[name] = self._value(graph, call, name, binding, outputs)
+            self._learning.spread |= {
+                graph.sources[leaf.source].name
+                for leaf in g.leaves(binding)
+                if isinstance(leaf, g.FromSource)
+            }
             for value, where in self._parts(values[name], self._as_traced(binding)):
                 given[id(value)] = Given(value, where)
         mine = self._numbers[node]
@@ -136,10 +141,7 @@ class Growing:
 
     def _part(self, binding: g.Binding, part: int | str, value: Any) -> g.Binding:
         if isinstance(binding, g.FromSource) and isinstance(value, Path):
-            try:
-                uri = value.relative_to(self._root).as_posix()
-            except ValueError:
-                uri = value.as_posix()
+            uri = self._learning.address_of(binding.source, value)
             return self._tracing.source(Source(uri, None, {}))._stepwell_binding
         if isinstance(binding, g.FromSource):
             return _constant(value)

@@ -79,10 +79,13 @@ def created(folder: Path, order: list[str], index: str = "") -> Channels:
     place = place_of(folder)
     where = index or place.manifest.channels.index
     if not where:
+        from stepwell.dist.edits import home_of  # which only an error needs
+
+        home = home_of(place.root, place.file)
         raise NoChannels(
             "it is not said where the channels are to be",
             fixes=[
-                'write into [tool.stepwell.channels]: index = "index"',
+                f'in `{home.file.name}`: {home.heading("channels")} index = "index"',
                 "stepwell channels --create --index FOLDER",
             ],
         )

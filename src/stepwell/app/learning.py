@@ -8,6 +8,7 @@ news = learning.learn(more)                 what a dynamic call adds to it
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from stepwell.app.accepting import applied
@@ -39,7 +40,8 @@ class News(NamedTuple):
 class Learning:
     """Finds out what is to be known of steps and sources, and keeps all of it.
 
-    `whole` is what identifies every step so far, `pinned` every source in the order of the graph's.
+    `whole` is what identifies every step so far, `pinned` every source in the order of the graph's, `spread` the names of
+    those that dynamic calls took which are steps by now.
     A ghost run pins samples, `refresh` asks again what was remembered, `frozen` takes every source from the lock
     but those that `upgrade` names.
     """
@@ -63,6 +65,7 @@ class Learning:
         self._pins: Pins | None = None
         self.pinned: list[Pinned] = []
         self.digests: list[str] = []
+        self.spread: set[str] = set()
         self.whole = Identified((), {}, ())
 
     def pin(self, source: SourceDef) -> Pinned:
@@ -86,6 +89,13 @@ class Learning:
             file = self._loaded.target.file
             self._pins = Pins(self._root, file, self._memo, shelf, upgrade=self._upgrade, **how)
         return self._pins
+
+    def address_of(self, source: int, file: Path) -> str:
+        """The address of one of a source's files: where it lies, and of what is locked and not in place where the lock has it."""
+        listing = self.pinned[source]
+        known = self._pinning().addresses_of(listing) if self._frozen and listing.kept else {}
+        inside = file.relative_to(self._root) if file.is_relative_to(self._root) else file
+        return known.get(str(file)) or inside.as_posix()
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple, cast
 
 from msgspec import structs
 
-from stepwell.app.counts import many
 from stepwell.app.datafacts import Facts, others, readings
 from stepwell.app.leaving import content_of_artifact, leaving
 from stepwell.app.plaindata import plain
@@ -27,12 +26,22 @@ from stepwell.app.session import Work
 from stepwell.author.manifest import Manifest, manifest_of
 from stepwell.author.written import written_of
 from stepwell.codecs.lookup import by_name
-from stepwell.dist.lock import Data, Difference, Environment, Lock, Output, Pipeline, Step, differences
+from stepwell.dist.lock import (
+    Data,
+    Difference,
+    Environment,
+    Lock,
+    Output,
+    Pipeline,
+    Step,
+    data_of,
+    differences,
+)
 from stepwell.dist.lockfile import lock_path, read
 from stepwell.dist.pins import frozen_data
 from stepwell.dist.pylock import differences_of, digest_of_pylock, lacking, pylock_of, pylock_path, said_by
-from stepwell.errors import LockStale, NotUpToDate, PylockNotMade
-from stepwell.kernel.graph import Constant, FromSource, FromStep, Graph, Node, leaves
+from stepwell.errors import LockStale, NotUpToDate, PylockNotMade, counted
+from stepwell.kernel.graph import DYNAMIC, Constant, FromSource, FromStep, Graph, Node, leaves
 from stepwell.kernel.identity import digest
 from stepwell.kernel.plan import Decision
 from stepwell.sources.address import name_of, parse
@@ -186,7 +195,7 @@ def refuse_unready(work: Work) -> None:
         names = [work.graph.nodes[decision.node].id for decision in todo]
         more = f" and {len(names) - 6} more" if len(names) > 6 else ""
         raise NotUpToDate(
-            f"{len(names)} of {many(len(work.plan.decisions), 'step')} would run: {', '.join(names[:6])}{more}",
+            f"{len(names)} of {counted(len(work.plan.decisions), 'step')} would run: {', '.join(names[:6])}{more}",
             why="a lock says what came out of the data and code that are there now, and nobody has run that",
             fixes=[work.loaded.target.command(words) for words in ("run --lock", "plan")],
         )
@@ -204,9 +213,9 @@ def merged(before: Lock, now: Lock, manifest: Manifest = NOTHING) -> Lock:
     pipeline where the manifest does not say which. Where frozen data came from is kept as long as it is the same data.
     """
     rest = {name: one for name, one in before.pipeline.items() if name not in now.pipeline}
-    used = {name for one in rest.values() for name in _data_of(one)}.union(manifest.data)
+    used = {name for one in rest.values() for name in data_of(one)}.union(manifest.data)
     kept = {name: data for name, data in before.data.items() if name in used and name not in now.data}
-    read = {name for one in now.pipeline.values() for name in _data_of(one)}
+    read = {name for one in now.pipeline.values() for name in data_of(one)}
     direct = now.environment.direct if not rest else {**before.environment.direct, **now.environment.direct}
     outputs = {name: one for name, one in before.output.items() if one.pipeline in rest}
     own = {name: one for name, one in now.output.items() if name not in outputs or _said(manifest, name)}
@@ -253,13 +262,8 @@ def left_behind(before: Lock, now: Lock) -> dict[str, list[str]]:
     """By pipeline that was not asked for the data that it was locked with, and that is something else now."""
     changed = {name for name, data in now.data.items() if name in before.data and before.data[name] != data}
     rest = {name: one for name, one in before.pipeline.items() if name not in now.pipeline}
-    found = {name: sorted(changed.intersection(_data_of(one))) for name, one in rest.items()}
+    found = {name: sorted(changed.intersection(data_of(one))) for name, one in rest.items()}
     return {name: data for name, data in found.items() if data}
-
-
-def _data_of(pipeline: Pipeline) -> set[str]:
-    uses = [use for step in pipeline.step.values() for use in step.uses]
-    return {use.removeprefix("data.") for use in uses if use.startswith("data.")}
 
 
 def refuse_if_stale(lock: Lock, work: Work) -> None:
@@ -299,7 +303,7 @@ def stale(lock: Lock, work: Work) -> list[Difference]:
     now = Lock(
         environment=_environment(work),
         data={name: facts.given(name) for name in facts.readings},
-        pipeline={name: Pipeline(params=_params(work), step=dict(_calls(work)))},
+        pipeline={name: Pipeline(uses=own_uses_of(work), params=_params(work), step=dict(_calls(work)))},
     )
     locked = lock.pipeline.get(name, Pipeline())
     own = {source.name for source in work.graph.sources}
@@ -316,7 +320,9 @@ def stale(lock: Lock, work: Work) -> list[Difference]:
             name: _only_given(data, now.data[name]) for name, data in lock.data.items() if name in now.data
         },
         pipeline={
-            name: Pipeline(params=locked.params, step={n: _unrun(step) for n, step in locked.step.items()})
+            name: structs.replace(
+                locked, metrics={}, step={n: _unrun(step) for n, step in locked.step.items()}
+            )
         },
     )
     return list(differences(before, structs.replace(now, data=there)))
@@ -396,6 +402,22 @@ def uses_of(graph: Graph, node: Node) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def own_uses_of(work: Work) -> tuple[str, ...]:
+    """What a pipeline takes apart from its steps, as a lock has it: for its dynamic calls, or for nothing at all.
+
+    A dynamic call is gone once it became steps.
+    """
+    graph = work.graph
+    steps = [node for node in graph.nodes if graph.steps[node.step].kind != DYNAMIC]
+    taken = {use for node in steps for use in uses_of(graph, node)}
+    sources = [source.name for source in graph.sources]
+    return tuple(
+        sorted(
+            f"data.{name}" for name in sources if f"data.{name}" not in taken or name in work.learning.spread
+        )
+    )
+
+
 def _args(node: Node) -> dict[str, str]:
     given = {name: binding.token for name, binding in node.inputs if isinstance(binding, Constant)}
     return {name: token if len(token) <= LONGEST else digest(token) for name, token in given.items()}
@@ -413,7 +435,7 @@ def _pipeline(work: Work) -> Pipeline:
         for name, value in one.result.metrics
     }
     steps = {name: structs.replace(step, output=outputs.get(name, {})) for name, step in _calls(work)}
-    return Pipeline(params=_params(work), metrics=metrics, step=steps)
+    return Pipeline(uses=own_uses_of(work), params=_params(work), metrics=metrics, step=steps)
 
 
 def _outputs(work: Work, decision: Decision) -> dict[str, Output]:

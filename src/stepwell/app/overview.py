@@ -21,7 +21,7 @@ from stepwell.dist.lock import Data
 from stepwell.dist.releases.found import pooled
 from stepwell.dist.verdicts import WORDS
 from stepwell.dist.versions import parsed
-from stepwell.errors import BadGate, BadLock, BadRelease, BadWheel, NotARelease, ReleaseError
+from stepwell.errors import BadGate, BadLock, BadRelease, BadWheel, NotARelease, ReleaseError, counted
 
 SHORT = 8
 """Hexadecimal digits of a digest that people are shown; `recall` takes them."""
@@ -35,7 +35,7 @@ class Used(NamedTuple):
     digest: str
 
     def __str__(self) -> str:
-        rows = f" ({self.rows:,} rows)" if self.rows is not None else ""
+        rows = f" ({counted(self.rows, 'row')})" if self.rows is not None else ""
         return f"{self.name}@{self.digest.partition(':')[2][:SHORT]}{rows}"
 
 

@@ -17,13 +17,12 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from stepwell.app.counts import many
 from stepwell.app.elsewhere import Stage
 from stepwell.dist import depot
 from stepwell.dist.erased import Tombstone, found_in
-from stepwell.dist.lock import Data, Lock
+from stepwell.dist.lock import Data, Lock, data_in
 from stepwell.dist.pins import locked_of
-from stepwell.errors import BlobErased, InputErased, InputGone, StepwellError
+from stepwell.errors import BlobErased, InputErased, InputGone, StepwellError, counted
 from stepwell.sources.address import Address, parse
 from stepwell.sources.frozen import pin_locked
 from stepwell.sources.kept import Shelf, receive
@@ -60,12 +59,16 @@ def provide(lock: Lock, names: Sequence[str], place: Stage, around: Around) -> N
 
 
 def without(lock: Lock, names: Sequence[str], place: Stage) -> Lock:
-    """The lock in which all data but these are something small, which is then on the stage: what no step reads need not be had."""
+    """The lock in which all data but these are something small, which is then on the stage: what no step reads need not be had.
+
+    The files of a folder or glob that is needed are there with it.
+    """
     digest, size = receive([STAND_IN], Shelf(place.store))
+    there = {text.rpartition(" ")[2] for name in names for text in lock.data[name].files.values()}
     other = {
         name: Data(source=data.source, size=size, bytes=digest)
         for name, data in lock.data.items()
-        if name not in names and parse(data.source).kind != "package"
+        if name not in names and data.bytes not in there and parse(data.source).kind != "package"
     }
     return structs.replace(lock, data={**lock.data, **other})
 
@@ -153,7 +156,7 @@ def _refusal(lacking: Sequence[Lacking], lock: Lock) -> StepwellError:
     fixes = [f"stepwell reproduce … --step {name}   does without it" for name in rest[:2]]
     total = sum(len(one.step) for one in lock.pipeline.values())
     why = (
-        f"{told}. {len(rest)} of {many(total, 'step')} {'does' if len(rest) == 1 else 'do'} not need it"
+        f"{told}. {len(rest)} of {counted(total, 'step')} {'does' if len(rest) == 1 else 'do'} not need it"
         if rest
         else f"{told}. Every step needs it"
     )
@@ -169,7 +172,7 @@ def free_of(lock: Lock, data: set[str]) -> list[str]:
     """The steps of a lock that need none of some data, nor anything that was made of them; those that nothing of the rest needs come first."""
     found: list[str] = []
     for pipeline in lock.pipeline.values():
-        uses = {name: set(step.uses) for name, step in pipeline.step.items()}
+        uses = {name: {*step.uses, *pipeline.uses} for name, step in pipeline.step.items()}
         tainted = {f"data.{name}" for name in data}
         while more := {f"step.{name}" for name, used in uses.items() if used & tainted} - tainted:
             tainted |= more
@@ -180,7 +183,10 @@ def free_of(lock: Lock, data: set[str]) -> list[str]:
 
 
 def needed(lock: Lock, pipeline: str, until: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The steps of a pipeline that are meant, with all that they need, and the data that these read, by name."""
+    """The steps of a pipeline that are meant, with all that they need, and the data that these read, by name.
+
+    What says which steps there are is needed for each of them.
+    """
     steps: Mapping[str, Sequence[str]] = {
         name: one.uses for name, one in lock.pipeline[pipeline].step.items()
     }
@@ -192,5 +198,5 @@ def needed(lock: Lock, pipeline: str, until: Sequence[str]) -> tuple[list[str], 
             continue
         found[name] = None
         todo += [use.removeprefix("step.") for use in steps[name] if use.startswith("step.")]
-    data = {use.removeprefix("data.") for name in found for use in steps[name] if use.startswith("data.")}
-    return sorted(found), sorted(name for name in data if name in lock.data)
+    data = data_in([lock.pipeline[pipeline].uses, *[steps[name] for name in found]])
+    return sorted(found), sorted(data & lock.data.keys())

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from stepwell.app.counts import many
 from stepwell.app.indexed import Indexed
 from stepwell.dist import names
 from stepwell.dist.channels.index import Channels
@@ -41,6 +40,7 @@ from stepwell.errors import (
     StepwellError,
     UnknownDigest,
     UsageError,
+    counted,
     nearest,
 )
 
@@ -265,7 +265,7 @@ def _meant(word: str, folder: Path, looked: Sequence[Looked]) -> tuple[str, ...]
     if not found:
         raise UnknownDigest(
             f"no release names a digest that begins with `{word[:80]}`",
-            why=f"{many(len(looked), 'release was', 'releases were')} looked through, in the index and in `dist/`",
+            why=f"{counted(len(looked), 'release was', 'releases were')} looked through, in the index and in `dist/`",
             fixes=[
                 "give more of it, or the file itself",
                 "stepwell channels    shows what releases were made of",

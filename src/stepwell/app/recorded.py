@@ -13,7 +13,7 @@ from typing import Any
 
 from stepwell.app.again import Wish, pipeline_of, then_of
 from stepwell.app.against import take_out
-from stepwell.app.locking import uses_of
+from stepwell.app.locking import own_uses_of, uses_of
 from stepwell.app.plaindata import plain
 from stepwell.app.session import Work, prepare
 from stepwell.app.subject import Subject, in_store
@@ -55,6 +55,7 @@ def of_run(word: str, here: Path, store: LocalStore, pipeline: str = "") -> Subj
         data=dict(_data(work, steps)),
         pipeline={
             name: Pipeline(
+                uses=own_uses_of(work),
                 params={k: plain(v) for k, v in row.params.items()},
                 metrics=_metrics(steps),
                 step=dict(_steps(work.graph, gave)),

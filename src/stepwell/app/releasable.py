@@ -28,7 +28,7 @@ from stepwell.dist.edits import home_of
 from stepwell.dist.erased import found_in, read_erased
 from stepwell.dist.gates import gates_of, metrics_of
 from stepwell.dist.interface.writing import interface_of
-from stepwell.dist.lock import Lock, differences
+from stepwell.dist.lock import Lock, data_of, differences
 from stepwell.dist.names import project as project_name
 from stepwell.dist.releases.found import channels_of, has_channels, own_name
 from stepwell.dist.releases.known import Known, known_of
@@ -137,8 +137,7 @@ def facts_of(works: Sequence[Work], asked: Asked) -> Facts:
 def _named_output(root: Path, file: Path | None) -> str:
     """How the manifest, or the one that there would be, names what leaves."""
     home = home_of(root, file)
-    prefix = "" if home.kind == "stepwell" else "tool.stepwell."
-    return f'in `{home.file.name}`: [{prefix}outputs.model] step = "train"'
+    return f'in `{home.file.name}`: {home.heading("outputs", "model")} step = "train"'
 
 
 def _index_of(root: Path, manifest: Manifest) -> list[Path]:
@@ -213,12 +212,7 @@ def _locked(works: Sequence[Work], manifest: Manifest) -> Lock:
             fixes=[work.loaded.target.command("run --lock") for work in works],
         )
     pipelines = {name: one for name, one in before.pipeline.items() if name in names}
-    used = {
-        use.removeprefix("data.")
-        for one in pipelines.values()
-        for step in one.step.values()
-        for use in step.uses
-    }
+    used = {name for one in pipelines.values() for name in data_of(one)}
     return structs.replace(
         before,
         data={name: data for name, data in before.data.items() if name in used or name in manifest.data},
@@ -293,7 +287,7 @@ def _failed_gates(root: Path, file: Path | None, lock: Lock) -> Iterator[Stepwel
                 why=f"the manifest says of it: {', '.join(gate.text for gate in gates)}",
                 fixes=[
                     "train it better, or on better data",
-                    f"change the gate: [tool.stepwell.outputs.{name}] gates",
+                    f"change the gate: {home_of(root, file).heading('outputs', name)} gates",
                 ],
             )
 

@@ -26,6 +26,7 @@ from stepwell.codecs.choose import by_name
 from stepwell.dist import depot
 from stepwell.dist.compat.rules import Verdict
 from stepwell.dist.compat.versions import following
+from stepwell.dist.edits import home_of
 from stepwell.dist.interface.writing import interface_of
 from stepwell.dist.lock import Lock
 from stepwell.dist.lockfile import text_of
@@ -93,7 +94,8 @@ def made_of(facts: Facts, asked: Asked) -> Ready:
     pieces = pieces_of(lock, facts.works[0].store)
     pieces += [piece for one in golden.values() for piece in (one.table, one.predictions)]
     stores = stores_of(manifest)
-    parts = divided(pieces, manifest.release.limit, stores, store=manifest.release.store)
+    table = home_of(facts.root, facts.file).heading("release")
+    parts = divided(pieces, manifest.release.limit, stores, store=manifest.release.store, table=table)
     found = _project(facts)
     notes = [f"`{name}` does not go along: {why}" for name, why in found.left.items() if why != "it is data"]
     with tempfile.TemporaryDirectory(prefix="stepwell-") as aside:
@@ -144,7 +146,10 @@ def _base(facts: Facts, aside: Path) -> tuple[made.Base, str]:
             raise CannotRelease(
                 f"the manifest calls the release `{facts.name}`, and the project's wheel is that of `{built}`",
                 why="installers ask for a wheel by the name in [project]",
-                fixes=["take `name` out of [tool.stepwell.release]", "give [project] that name"],
+                fixes=[
+                    f"take `name` out of {home_of(facts.root).heading('release')}",
+                    "give [project] that name",
+                ],
             )
         return base, made.package_in(base.files, facts.name)
     own = about(facts.name, facts.root, facts.file)
@@ -228,7 +233,7 @@ def _older(facts: Facts) -> Iterator[str]:
 
 def _without_data(facts: Facts) -> Iterator[str]:
     """What is said where nobody else can have the data that a release was made of."""
-    release = facts.manifest.release
+    release, home = facts.manifest.release, home_of(facts.root, facts.file)
     if release.store and not stores_of(facts.manifest):
         yield (
             f'`store = "{release.store}"` is a folder beside this project, which the release does not name: who installs it '
@@ -237,7 +242,7 @@ def _without_data(facts: Facts) -> Iterator[str]:
     if not release.store and not release.mirrors and any(map(needs_place, facts.lock.data.values())):
         yield (
             "the data are not in the release; who installs it cannot have them "
-            "unless `[tool.stepwell.release] store` names a place"
+            f"unless `store` of {home.heading('release')} in `{home.file.name}` names a place"
         )
 
 

@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from stepwell.app.counts import many
 from stepwell.app.elsewhere import Interpreter, Stage
 from stepwell.app.git import bytes_of, has_commit
 from stepwell.app.rebuilt import Answer
@@ -42,7 +41,7 @@ from stepwell.dist.releases.follows import (
 )
 from stepwell.dist.releases.opened import LOCK, PROJECT, PYLOCK, Opened
 from stepwell.dist.verdicts import Grade, Package, Packed, worst
-from stepwell.errors import StepwellError
+from stepwell.errors import StepwellError, counted
 from stepwell.stores.blobs import digest_of
 from stepwell.version import VERSION
 
@@ -302,7 +301,7 @@ def _told(wheel: Wheel, name: str, one: Entry, other: Entry) -> str:
     for number, (line, wanted) in enumerate(zip(then_lines, now_lines, strict=False), 1):
         if line != wanted:
             return f"line {number} is {_brief(line)}, and {_brief(wanted)} when it is made again"
-    return f"it has {many(len(then_lines), 'line')}, and {len(now_lines)} when it is made again"
+    return f"it has {counted(len(then_lines), 'line')}, and {len(now_lines)} when it is made again"
 
 
 def _brief(line: str) -> str:

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from stepwell.app.counts import many
 from stepwell.app.elsewhere import Interpreter, Stage, interpreter, lend, rebuilt, stage
 from stepwell.app.provisions import Around, needed, provide, without
 from stepwell.app.rebuilt import Answer, Model, Order
@@ -30,7 +29,7 @@ from stepwell.dist.lock import Lock, Pipeline
 from stepwell.dist.lockfile import write
 from stepwell.dist.pins import lock_of_project
 from stepwell.dist.verdicts import Compared, Evidence, Package, settled, verdict, worst
-from stepwell.errors import CannotReproduce, UnknownStep, nearest
+from stepwell.errors import CannotReproduce, UnknownStep, counted, nearest
 
 SMALL = 1e-3
 """Differences of numbers below this, in data that were the same, come from the order of sums: threads, processors, libraries of them."""
@@ -71,7 +70,7 @@ def reproduced(
         lend(place, how, lock.environment.python.rpartition(" ")[2])
         answers: dict[str, Answer] = {}
         for one in meant:
-            say(f"{one.pipeline}: {many(len(one.steps), 'step')}, {_told(how)}")
+            say(f"{one.pipeline}: {counted(len(one.steps), 'step')}, {_told(how)}")
             _shelve(subject, one, place)
             answers[one.pipeline] = _rebuilt(place, how, _order(subject, one, asked, place))
         package = None

@@ -119,7 +119,7 @@ def _named(name: str) -> Check[Any, Any]:
         hint = nearest(attribute, [one for one, value in held.items() if callable(value)])
         fixes = [f"did you mean `{place}:{hint}`?"] if hint else []
         fixes.append('a check is named "module:function", as seen from the project\'s root')
-        raise BadCheck(f"there is no check `{name}`, which [tool.stepwell] names", fixes=fixes) from None
+        raise BadCheck(f"there is no check `{name}`, which the manifest names", fixes=fixes) from None
     return found if type(found) is Check else Check(_function(found))
 
 

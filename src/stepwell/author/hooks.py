@@ -211,7 +211,7 @@ def _refuse_if_unsafe(url: str, allowed: Collection[Host], who: str) -> None:
         )
     if allows(allowed, host, port):
         return
-    allow = f'allow = ["{host}:{port}"] in [tool.stepwell.hooks], if it is yours'
+    allow = f'allow = ["{host}:{port}"] below `hooks` in the manifest, if it is yours'
     if scheme != "https":
         raise BadHook(
             f"{who}: `{scheme}://{host}` is not https",

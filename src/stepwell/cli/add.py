@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from stepwell.app.adding import Found, Project, Said, add, from_root, looked, project_at, refuse_name
-from stepwell.app.counts import many
 from stepwell.app.places import at, stored
 from stepwell.author.root import root_of
 from stepwell.author.where import short
 from stepwell.cli.text import clean, print_json, size
 from stepwell.dist.interface.modules import is_attribute
-from stepwell.errors import NoPipelineFile, UsageError
+from stepwell.errors import NoPipelineFile, UsageError, counted
 from stepwell.sources.address import shown
 
 EXAMPLES = """examples:
@@ -171,8 +170,8 @@ def document(said: Said, found: Found, changed: Sequence[Path]) -> dict[str, Any
 def _tell(said: Said, found: Found, changed: Sequence[Path], project: Project) -> None:
     data = found.lock
     facts = [
-        many(data.rows, "row") if data.rows is not None else "",
-        many(len(data.columns), "column") if data.columns else "",
+        counted(data.rows, "row") if data.rows is not None else "",
+        counted(len(data.columns), "column") if data.columns else "",
     ]
     head = ", ".join(filter(None, (*facts, size(data.size))))
     print(clean(f"{said.name}  {shown(said.uri)}  {head}"))

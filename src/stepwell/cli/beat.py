@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from stepwell.app.counts import many
 from stepwell.app.pace import Far, rest_of
 from stepwell.cli.text import clean, seconds, short
+from stepwell.errors import counted
 
 SILENCE = 30.0
 """Seconds without a line after which one says what is going on."""
@@ -28,7 +28,7 @@ def beat_line(done: int, total: int, running: list[tuple[str, float, Far | None]
         told.append(f"{short(clean(name), 40)} {seconds(elapsed)}{share}{left}{text}")
     more = f" and {len(running) - MOST} more" if len(running) > MOST else ""
     what = f"; running: {', '.join(told)}{more}" if told else ""
-    return f"  … {clock}  {done:,} of {many(total, 'step')}{what}"
+    return f"  … {clock}  {done:,} of {counted(total, 'step')}{what}"
 
 
 class Beat:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from stepwell.app.counts import many
 from stepwell.app.freezing import Done, freeze
 from stepwell.app.places import at, stored
 from stepwell.author.root import root_of
 from stepwell.cli.text import clean, print_json, size
-from stepwell.errors import NoPipelineFile
+from stepwell.errors import NoPipelineFile, counted
 
 EXAMPLES = """examples:
   stepwell freeze customers       what the query of [data.customers] gives now, from now on
@@ -52,8 +51,8 @@ def _file(word: str) -> Path | None:
 def told(done: Done) -> list[str]:
     """What a person hears of data that was frozen."""
     data = done.data
-    rows = "" if data.rows is None else f"{many(data.rows, 'row')}, "
-    files = f" in {many(len(data.files), 'file')}" if data.files else ""
+    rows = "" if data.rows is None else f"{counted(data.rows, 'row')}, "
+    files = f" in {counted(len(data.files), 'file')}" if data.files else ""
     if not done.changed:
         return [f"{done.name} is frozen as it is: {rows}{size(data.size)}{files}, {data.bytes[:15]}…"]
     lines = [

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from stepwell.app.counts import many
 from stepwell.cli.looking import positive, project_root, stored
 from stepwell.cli.text import clean, paint, print_json, size
+from stepwell.errors import counted
 from stepwell.sources.kept import Shelf, listed_in
 from stepwell.stores.collect import (
     DAY,
@@ -215,14 +215,14 @@ def _show(doing: Doing, policy: Policy) -> None:
     if going:
         print(paint("would go", "bold"))
         if going.runs:
-            print(f"  {many(len(going.runs), 'run')}: {_ranges(going.runs)}")
+            print(f"  {counted(len(going.runs), 'run')}: {_ranges(going.runs)}")
         if going.results:
-            print(f"  {many(len(going.results), 'result')}")
+            print(f"  {counted(len(going.results), 'result')}")
         blobs = {**going.small, **going.files}
         if blobs:
-            print(f"  {many(len(blobs), 'blob')}, {size(sum(blobs.values()))}")
+            print(f"  {counted(len(blobs), 'blob')}, {size(sum(blobs.values()))}")
         if going.leftovers:
-            told = f"{many(len(going.leftovers), 'leftover')}, {size(sum(going.leftovers.values()))}"
+            told = f"{counted(len(going.leftovers), 'leftover')}, {size(sum(going.leftovers.values()))}"
             print(f"  {told}: {clean(', '.join(sorted(going.leftovers)[:3]))}, … for good" if len(going.leftovers) > 3
                   else f"  {told}: {clean(', '.join(sorted(going.leftovers)))}, for good")  # fmt: skip
     else:
@@ -231,7 +231,7 @@ def _show(doing: Doing, policy: Policy) -> None:
         print(paint("stays", "bold"))
         for stay in going.stays:
             told = f", {size(stay.bytes)}" if stay.what == "blobs" else ""
-            print(f"  {many(stay.count, stay.what[:-1])}{told}: {stay.why}")
+            print(f"  {counted(stay.count, stay.what[:-1])}{told}: {stay.why}")
     if doing.emptied:
         print(paint("leaves the trash for good", "bold"))
         _show_trash(doing.emptied)
@@ -246,7 +246,7 @@ def _show_trash(found: Sequence[Batch]) -> None:
     for batch in found:
         when = datetime.fromtimestamp(batch.time).astimezone().strftime("%Y-%m-%d %H:%M")
         print(
-            f"  {when}  {many(len(batch.runs), 'run')}, {many(batch.results, 'result')}, {size(batch.bytes)}"
+            f"  {when}  {counted(len(batch.runs), 'run')}, {counted(batch.results, 'result')}, {size(batch.bytes)}"
         )
 
 
@@ -278,7 +278,9 @@ def _would(doing: Doing) -> bool:
 
 def _sum(found: Sequence[Batch]) -> str:
     runs, results = sum(len(batch.runs) for batch in found), sum(batch.results for batch in found)
-    return f"{many(runs, 'run')}, {many(results, 'result')}, {size(sum(batch.bytes for batch in found))}"
+    return (
+        f"{counted(runs, 'run')}, {counted(results, 'result')}, {size(sum(batch.bytes for batch in found))}"
+    )
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.live import Live as RichLive
 from rich.text import Text
 
-from stepwell.app.counts import many
 from stepwell.app.pace import Far, Pace, Points, rest_of
 from stepwell.app.progress import ENDS, Progress
 from stepwell.cli.screen import Lines
 from stepwell.cli.text import clean, last_words, number, seconds, short
+from stepwell.errors import counted
 from stepwell.kernel.events import Event
 from stepwell.kernel.plan import Plan
 from stepwell.kernel.ports import Said
@@ -170,7 +170,7 @@ class Rows(Lines):
         row = Text("  ", no_wrap=True)
         if width >= 60:
             row.append(bar(share, BAR if width >= 100 else BAR // 2)).append("  ")
-        row.append(f"{self.done:,} of {many(self.total, 'step')}", style="dim")
+        row.append(f"{self.done:,} of {counted(self.total, 'step')}", style="dim")
         self._count(row, "failed", "blocked")
         times = [seconds(elapsed)]
         if left is not None and left.seconds >= 0.5:
@@ -190,7 +190,9 @@ class Rows(Lines):
     def _points(self) -> list[Text]:
         if self.sweep is None:
             return []
-        row = Text(f"  {self.sweep.done:,} of {many(self.sweep.total, 'point')}", style="dim", no_wrap=True)
+        row = Text(
+            f"  {self.sweep.done:,} of {counted(self.sweep.total, 'point')}", style="dim", no_wrap=True
+        )
         if self.sweep.failed:
             row.append(f"  {self.sweep.failed:,} failed", style="red not dim")
         if (best := self.sweep.best) is not None:

@@ -152,10 +152,10 @@ def _sweep_cells(store: LocalStore, newest: RunRow, damaged: list[str]) -> list[
     status = ", ".join(f"{count:,} {paint(word, COLOUR[word])}" for word, count in counts.items())
     first = min(point.started for point in points)
     best = best_of(reversed(points), metric, said) if metric else None  # of equal ones the first point
-    from stepwell.app.counts import many  # a list without sweeps does without
+    from stepwell.errors import counted  # a list without sweeps does without
 
     told = [
-        paint(f"{many(len(points), 'point')} of {', '.join(map(clean, newest.point)) or 'nothing'}", "dim")
+        paint(f"{counted(len(points), 'point')} of {', '.join(map(clean, newest.point)) or 'nothing'}", "dim")
     ]
     if best is not None:
         told.append(f"best {pairs({metric: best.metrics[metric]})} {paint(best.run, 'dim')}")

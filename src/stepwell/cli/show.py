@@ -6,7 +6,6 @@ import re
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from stepwell.app.counts import many
 from stepwell.app.plaindata import number
 from stepwell.cli.looking import project_root, stored
 from stepwell.cli.runs import run_row
@@ -25,6 +24,7 @@ from stepwell.cli.text import (
     table,
     wide,
 )
+from stepwell.errors import counted
 from stepwell.stores.history import RunRow, runs_damaged
 from stepwell.stores.metrics import left_out
 from stepwell.stores.runrow import split
@@ -110,7 +110,7 @@ def _show_group(options: Namespace) -> int:
             {"group": options.run, "pipeline": rows[0].pipeline, "runs": [run_row(row) for row in rows]}
         )
         return say_damaged(damaged)
-    print(f"{paint(options.run, 'bold')}  {clean(rows[0].pipeline)}  {many(len(rows), 'point')}")
+    print(f"{paint(options.run, 'bold')}  {clean(rows[0].pipeline)}  {counted(len(rows), 'point')}")
     for line in points_table(
         [Row(r.run, r.point, r.status, r.metrics, r.seconds) for r in rows], options.run, said
     ):

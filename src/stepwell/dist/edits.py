@@ -43,6 +43,10 @@ class Home(NamedTuple):
         """The tables that Stepwell's own is in."""
         return () if self.kind == "stepwell" else ("tool", "stepwell")
 
+    def heading(self, *names: str) -> str:
+        """How a table of the manifest is headed in this file: "[release]", or "[tool.stepwell.release]"."""
+        return f"[{'.'.join((*self.prefix, *names))}]"
+
 
 class Edit(NamedTuple):
     """A change of a file: what it was read as (None: it is not there), what it is to be, and the manifest that it is then."""

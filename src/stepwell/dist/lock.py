@@ -12,7 +12,7 @@ is in it, so that the same facts give the same bytes on every machine (`dist.loc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
@@ -84,11 +84,26 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
 
 class Pipeline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One pipeline. `params` are plain data by name; `metrics` the last values logged, by "STEP.METRIC"."""
+    """One pipeline. `params` are plain data by name; `metrics` the last values logged, by "STEP.METRIC".
 
+    `uses` ("data.NAME") is what it takes apart from its steps, as a listing whose files become a call each: nobody can tell
+    without it which steps there are.
+    """
+
+    uses: tuple[str, ...] = ()
     params: dict[str, Any] = {}
     metrics: dict[str, float] = {}
     step: dict[str, Step] = {}
+
+
+def data_of(pipeline: Pipeline) -> set[str]:
+    """All data that a pipeline rests on, by name: what its steps take, and what says which steps there are."""
+    return data_in([pipeline.uses, *[step.uses for step in pipeline.step.values()]])
+
+
+def data_in(uses: Iterable[Iterable[str]]) -> set[str]:
+    """The data among what steps take, by name."""
+    return {use.removeprefix("data.") for some in uses for use in some if use.startswith("data.")}
 
 
 class Leaving(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

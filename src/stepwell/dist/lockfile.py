@@ -111,6 +111,7 @@ def text_of(lock: Lock) -> str:
     for name, data in found.get("data", {}).items():
         lines += _block(("data", name), data)
     for name, pipeline in found.get("pipeline", {}).items():
+        lines += _block(("pipeline", name), {key: value for key, value in pipeline.items() if key == "uses"})
         for part in ("params", "metrics"):
             lines += _block(("pipeline", name, part), pipeline.get(part, {}))
         for step, one in pipeline.get("step", {}).items():

@@ -90,7 +90,7 @@ def _asking(released: str, places: Sequence[str]) -> tuple[str, ...]:
             ANOTHER_PLACE,
             f"ask who released {released}",
         )
-    return (ANOTHER_PLACE, f"ask who released {released} for a release with `[tool.stepwell.release] store`")
+    return (ANOTHER_PLACE, f"ask who released {released} for a release whose manifest has `release.store`")
 
 
 def needs_place(data: Data) -> bool:
@@ -151,6 +151,7 @@ class Pins:
     ) -> None:
         self._root, self._file, self._memo, self._shelf = root, file, memo, shelf
         self._frozen, self._refresh, self._upgrade = frozen, refresh, upgrade
+        self._addresses: dict[str, Mapping[str, str]] = {}
         self.notes: list[str] = []
 
     @cached_property
@@ -182,6 +183,28 @@ class Pins:
             self.notes.append(_edited(source.name, found.edited, again=bool(data.position)))
         return found
 
+    def addresses_of(self, listing: Pinned) -> Mapping[str, str]:
+        """By path the addresses that the lock has of the files of a folder or glob, which lie elsewhere now; not of all of them.
+
+        A call for each file takes that file as data of its own, and the store's copy has no place that is the same everywhere.
+        """
+        known = self._addresses.get(listing.digest)
+        if known is None:
+            from stepwell.sources.content import files_of, listed  # most data is in place
+
+            found = listing.seen.found
+            digests = {name: one for name, _, one in files_of(listed(listing.seen.place, self._memo))}
+            locked: dict[str, list[str]] = {}
+            for data in self._data.values():
+                locked.setdefault(data.bytes, []).append(data.source)
+            known = self._addresses[listing.digest] = {
+                path: address
+                for path, name in zip(found.paths, found.names, strict=True)
+                for address in locked.get(digests.get(name, ""), ())
+                if f"/{address}".endswith(f"/{name}")
+            }
+        return known
+
     def is_locked(self, source: SourceDef) -> bool:
         """Whether the lock says what a source is, and not what is there now."""
         data = self._data.get(source.name)
@@ -197,7 +220,7 @@ class Pins:
                 f"the lock has no data `{source.name}` from `{shown(source.uri)}`",
                 why=f"it has `{source.name}` from `{data.source}`"
                 if data
-                else "--frozen takes data from the lock alone",
+                else "a frozen run takes data from the lock alone",
                 fixes=["stepwell run --lock"],
                 where=source.where,
             )

@@ -31,6 +31,7 @@ from stepwell.errors.base import (
     StepwellError,
     StoreError,
     UsageError,
+    counted,
 )
 
 TYPE_CHECKING = False  # as type checkers know it: this module imports nothing
@@ -57,6 +58,7 @@ __all__ = [
     "StoreError",
     "UsageError",
     "catalogue",
+    "counted",
     "nearest",
     "typed",
 ]

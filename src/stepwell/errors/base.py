@@ -11,6 +11,11 @@ DOCS = "docs/reference/errors.md"
 _PACKAGE = __file__.removesuffix("errors/base.py")
 
 
+def counted(count: int, noun: str, several: str = "") -> str:
+    """A number of things, as people say it: "1 step", "1,234 steps"; `several` where that is not `noun` with an s."""
+    return f"{count:,} {noun if count == 1 else several or f'{noun}s'}"
+
+
 class StepwellError(Exception):
     """Base of every error that Stepwell raises on purpose.
 

@@ -237,7 +237,7 @@ def _gone(locked: Locked, told: Iterable[str], of_it: str = "") -> FrozenGone:
         f"what is locked of `{shown(locked.uri)}` is nowhere to be had: {of_it or locked.digest[:15] + '…'}",
         why=f"looked for: {'; '.join(told)}",
         fixes=[
-            "put it where it was, or make the release's store reachable: [tool.stepwell.release] store = …",
+            "put it where it was, or make the place reachable that `release.store` of the manifest names",
             "STEPWELL_MIRRORS=ADDRESS names another place that has it",
             "stepwell lock --upgrade NAME takes what is there now",
         ],

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stepwell.app.counts import many
 from stepwell.app.previews.arrays import array_shown
 from stepwell.app.previews.files import files_shown
 from stepwell.app.previews.held import PARSED, Held, nothing
 from stepwell.app.previews.plaindata import decoded, tree_shown
 from stepwell.codecs.bundle import trailer
 from stepwell.codecs.files import Entry, manifest_of
+from stepwell.errors import counted
 from stepwell.kernel.ports import Artifact
 
 MOST = 10_000
@@ -37,7 +37,7 @@ class _Part:
         codec, _, length = self._table[place]
         if codec == "path":
             name, entries = manifest_of(self.held(place).data)
-            return f"<file {name}>" if name else f"<folder of {many(len(entries), 'file')}>"
+            return f"<file {name}>" if name else f"<folder of {counted(len(entries), 'file')}>"
         return f"<{codec}, {length:,} bytes>"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stepwell.app.counts import many
 from stepwell.app.previews.arrays import array_shown
 from stepwell.app.previews.bundles import CODECS
 from stepwell.app.previews.files import file_shown, made_shown, media_type, only_file, picture_shown
@@ -13,6 +12,7 @@ from stepwell.app.previews.held import FILE, Held, Raw, nothing
 from stepwell.app.previews.models import skops_shown
 from stepwell.app.previews.plaindata import html_shown, is_html, plain_shown, text_shown
 from stepwell.app.previews.tables import table_shown
+from stepwell.errors import counted
 from stepwell.plugins.registry import registry
 
 
@@ -37,7 +37,7 @@ def shown(held: Held, rows: int, offset: int) -> dict[str, Any]:
 
 def _pickled(held: Held) -> dict[str, Any]:
     note = f" ({held.artifact.note})" if held.artifact.note else ""
-    size = many(len(held.data), "byte")
+    size = counted(len(held.data), "byte")
     return nothing(f"it is pickled{note}, {size}: it is not opened, since opening it runs what it says")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stepwell.app.counts import many
 from stepwell.app.report.facts import Facts, Moved
 from stepwell.app.report.layout import section, table
 from stepwell.app.report.markup import Markup, el, joined
 from stepwell.app.report.words import heavy
+from stepwell.errors import counted
 
 
 def data(facts: Facts) -> Markup | None:
@@ -116,7 +116,7 @@ def environment(facts: Facts) -> Markup | None:
     listed = (
         el(
             "details",
-            el("summary", f"{many(len(each), 'distribution')} that the steps rest on"),
+            el("summary", f"{counted(len(each), 'distribution')} that the steps rest on"),
             table(("distribution", "version"), each),
         )
         if each

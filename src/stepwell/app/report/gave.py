@@ -8,11 +8,11 @@ from itertools import groupby
 from typing import Any
 
 from stepwell.app import svg
-from stepwell.app.counts import many
 from stepwell.app.report.facts import Line, Thing
 from stepwell.app.report.layout import section, short, table
 from stepwell.app.report.markup import Markup, el, joined
 from stepwell.app.report.words import figure, heavy
+from stepwell.errors import counted
 
 LOW = 1500
 """Bytes of HTML below which a card has a low frame."""
@@ -115,7 +115,7 @@ def _grid(table: Mapping[str, Any]) -> Markup:
         for row in shown
     ]
     more = f", the first {len(columns)} columns" if len(columns) < len(table["columns"]) else ""
-    caption = f"{many(table['rows'], 'row')} × {many(len(table['columns']), 'column')}; the first {many(len(shown), 'row')}{more}"
+    caption = f"{counted(table['rows'], 'row')} × {counted(len(table['columns']), 'column')}; the first {counted(len(shown), 'row')}{more}"
     inner = el(
         "table",
         el("caption", caption),

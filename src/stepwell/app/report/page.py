@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 from stepwell.app import svg
-from stepwell.app.counts import many
 from stepwell.app.pictures import boxes
 from stepwell.app.report.changes import code, data, environment, lock
 from stepwell.app.report.facts import BEGIN, Facts, Metric
@@ -19,6 +18,7 @@ from stepwell.app.report.gave import cards, curves, figures, tables, texts
 from stepwell.app.report.layout import section, short, table
 from stepwell.app.report.markup import Markup, el
 from stepwell.app.report.words import MARKS, TOLD, delta, figure, heavy, lasting, moment, status_told
+from stepwell.errors import counted
 from stepwell.stores.metrics import left_out
 from stepwell.stores.steprow import StepRow
 from stepwell.version import VERSION
@@ -191,7 +191,7 @@ def _graph(facts: Facts) -> Markup | None:
         ],
     }  # fmt: skip
     drawn = svg.graph(
-        boxes(document, BOXES), f"the graph of {facts.run.pipeline}: {many(len(steps), 'step')}"
+        boxes(document, BOXES), f"the graph of {facts.run.pipeline}: {counted(len(steps), 'step')}"
     )
     legend = "● ran  ○ reused  ✗ failed, blocked or interrupted  ◐ running  · left out  ◇ source"
     return section(

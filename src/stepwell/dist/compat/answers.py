@@ -11,7 +11,7 @@ from typing import Any
 from stepwell.dist.compat.sides import Predicted
 from stepwell.dist.installed.predicting import predict
 from stepwell.dist.lock import Leaving
-from stepwell.errors import StepwellError
+from stepwell.errors import StepwellError, counted
 
 PREDICTION = "prediction"
 PROBABILITY = "probability"
@@ -35,7 +35,7 @@ def compared(name: str, before: dict[str, Any], after: dict[str, Any], tolerance
     if lost:
         return Predicted(name, rows, tolerance=tolerance, refused=f"it gives no {', '.join(lost)}")
     if len(after[said[0]]) != rows:
-        what = f"{len(after[said[0]]):,} predictions for {rows:,} rows"
+        what = f"{counted(len(after[said[0]]), 'prediction')} for {counted(rows, 'row')}"
         return Predicted(name, rows, tolerance=tolerance, refused=what)
     classes = _named(before, PROBABILITY)
     pairs = [pair for column in said for pair in zip(before[column], after[column], strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from stepwell.errors import counted
 from stepwell.dist.compat import coming
 from stepwell.dist.compat.finding import Rule, Told
 from stepwell.dist.compat.sides import Sides
@@ -59,8 +60,8 @@ def code(sides: Sides) -> Iterator[Told]:
         ]
         others = [*(set(old.step) ^ set(new.step))]
         if changed or others:
-            what = f"the code of {len(changed)} steps is another: {', '.join(changed[:4])}" if changed else ""
-            more = f"{len(others)} steps came or went: {', '.join(sorted(others)[:4])}" if others else ""
+            what = f"the code of {counted(len(changed), 'step')} is another: {', '.join(changed[:4])}" if changed else ""
+            more = f"{counted(len(others), 'step')} came or went: {', '.join(sorted(others)[:4])}" if others else ""
             yield Told(f"pipeline.{name}", "; ".join(filter(None, (what, more))))
 
 

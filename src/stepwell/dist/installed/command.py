@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,20 +19,24 @@ from typing import TYPE_CHECKING, Any, TextIO
 from stepwell.errors import (
     DiskFull,
     FileInTheWay,
+    InputUnreadable,
     Interrupted,
     StepwellError,
     UsageError,
     WrongColumns,
     WrongTypes,
     WrongUnits,
+    counted,
 )
 from stepwell.sources.address import printable
 
 if TYPE_CHECKING:
     from stepwell.dist.installed import Installed
+    from stepwell.dist.installed.given import Given
 
 EXAMPLES = """examples:
   {name} predict customers.csv -o scored.csv
+  zcat customers.csv.gz | {name} predict -
   {name} info --json
   {name} data customers -o customers.csv"""
 
@@ -109,7 +113,7 @@ def _parser(release: Installed) -> ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
 
     predict = verbs.add_parser("predict", help="ask the model about the rows of a file")
-    predict.add_argument("table", metavar="FILE", help="a CSV or Parquet file")
+    predict.add_argument("table", metavar="FILE", help="a CSV or Parquet file; - for one on standard input")
     predict.add_argument(
         "-o", "--out", metavar="FILE", help="write there, as CSV or Parquet; else CSV to stdout"
     )
@@ -143,7 +147,7 @@ def _info(release: Installed, options: Namespace) -> None:
 
 def _pull(release: Installed, _: Namespace) -> None:
     pulled = release.pull()
-    told = f"{pulled.count} blobs, {pulled.size:,} bytes are here now"
+    told = f"{counted(pulled.count, 'blob')}, {counted(pulled.size, 'byte')} are here now"
     if pulled.lacking:
         blobs, verb = ("blob", "is") if pulled.lacking == 1 else ("blobs", "are")
         told += (
@@ -165,7 +169,6 @@ def _data(release: Installed, options: Namespace) -> None:
 
 
 def _predict(release: Installed, options: Namespace) -> None:
-    from stepwell.dist.installed.given import taken
     from stepwell.dist.installed.predicting import predicts, text_columns
 
     units = dict(_unit(word) for word in options.unit)
@@ -173,17 +176,17 @@ def _predict(release: Installed, options: Namespace) -> None:
     if target is not None:
         _check_target(target, options.overwrite)
     leaving = release.opened.lock.output[predicts(release.opened, options.output)]
-    given = taken(Path(options.table), text_columns(leaving))
+    given = _table(options.table, text_columns(leaving))
     table = given.frame
     try:
         answer = release.predict(table, options.output, units={**given.units, **units})
     except (WrongColumns, WrongTypes, WrongUnits) as error:  # what is typed in Python is no help here
         own = [fix for fix in error.fixes if not fix.startswith(("table.", "predict("))]
         if isinstance(error, WrongTypes):
-            counted = (
+            rows = (
                 " (row 1 is the first below the header)" if " in row " in f"{error.what} {error.why}" else ""
             )
-            own = [f"change the column in `{options.table}`{counted}, then the same again"]
+            own = [f"change the column in {'standard input' if options.table == '-' else f'`{options.table}`'}{rows}, then the same again"]
         if isinstance(error, WrongUnits):
             own.append("--unit COLUMN=UNIT for each of them, if only what the file says is wrong")
         error.fixes = tuple(own)
@@ -195,7 +198,49 @@ def _predict(release: Installed, options: Namespace) -> None:
         return
     with _file_errors(target):
         _save(answer, target)
-    _write(sys.stderr, f"{target}  {len(answer):,} rows")
+    _write(sys.stderr, f"{target}  {counted(len(answer), 'row')}")
+
+
+def _table(word: str, text: Collection[str]) -> Given:
+    """The table of a file, or of standard input for "-", which is told by how it begins. Raises as `taken`."""
+    from tempfile import TemporaryDirectory
+
+    from stepwell.dist.installed.given import taken
+
+    if word != "-":
+        return taken(Path(word), text)
+    data = sys.stdin.buffer.read()
+    if not data.strip():
+        raise InputUnreadable("standard input is empty", fixes=["name a CSV or Parquet file"])
+    form = ".parquet" if data.startswith(b"PAR1") else ".csv"
+    if form == ".csv" and not _is_text(data):
+        raise InputUnreadable(
+            "standard input is no table that can be read",
+            why="it holds neither the text of a CSV file nor a Parquet file",
+            fixes=["unpack or convert it first", "name the file: what it is, is told by its suffix"],
+        )
+    with TemporaryDirectory(prefix="stepwell-") as folder:
+        file = Path(folder, f"input{form}")
+        file.write_bytes(data)
+        try:
+            return taken(file, text)
+        except StepwellError as error:
+            error.what = _of_input(error.what, file)
+            error.why = _of_input(error.why, file)
+            error.fixes = tuple(fix for fix in error.fixes if folder not in fix)
+            raise
+
+
+def _of_input(told: str, file: Path) -> str:
+    """A message that names standard input, and not the file that it was put into."""
+    return told.replace(f"`{file}`", "standard input").replace(str(file), "standard input")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
 
 
 def _unit(word: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stepwell.errors import counted
 from stepwell.sources.address import printable
 
 if TYPE_CHECKING:
@@ -107,12 +108,12 @@ def _lines(info: Info) -> list[str]:
 
 
 def _of_data(one: DataInfo) -> str:
-    rows = f"{one.rows:,} rows, " if one.rows is not None else ""
+    rows = f"{counted(one.rows, 'row')}, " if one.rows is not None else ""
     return f"{rows}{_size(one.size)}  {(one.content or one.bytes)[:15]}…"
 
 
 def _of_output(one: OutputInfo) -> str:
-    takes = f"  takes {len(one.takes)} columns" if one.takes else ""
+    takes = f"  takes {counted(len(one.takes), 'column')}" if one.takes else ""
     return f"{one.codec}, {_size(one.size)}{takes}" + (f"  needs {', '.join(one.needs)}" if one.needs else "")
 
 

@@ -19,7 +19,7 @@ from stepwell.dist.installed.kinds import kind_of
 from stepwell.dist.installed.loading import leaving_of
 from stepwell.dist.installed.signature import fit
 from stepwell.dist.signature import probabilities
-from stepwell.errors import CannotPredict, StepwellError
+from stepwell.errors import CannotPredict, StepwellError, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def predicts(opened: Opened, name: str = "") -> str:
         if models
         else f"{who} has no output that predicts",
         why=f"its outputs are {', '.join(models or outputs) or 'none'}",
-        fixes=[f'predict(table, "{models[0]}")', 'predict = "…" in [tool.stepwell.release]']
+        fixes=[f'predict(table, "{models[0]}")', '`release.predict` of its manifest says which one it is']
         if models
         else [],
     )
@@ -140,7 +140,7 @@ def _columns(name: str, values: Any, rows: int) -> dict[str, Any]:
     wrong = next((each for each in columns.values() if each.shape != (rows,)), None)
     if wrong is not None:
         raise CannotPredict(
-            f"the model gave values of the shape {wrong.shape} for {rows:,} rows",
+            f"the model gave values of the shape {wrong.shape} for {counted(rows, 'row')}",
             why="a prediction is one value, or several, for each row",
         )
     return columns

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stepwell.dist.installed.kinds import Kind, is_zoned, kind_of
-from stepwell.errors import WrongColumns, WrongTypes, WrongUnits, nearest
+from stepwell.errors import WrongColumns, WrongTypes, WrongUnits, nearest, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +131,7 @@ def _warn_of_nothing(frame: pd.DataFrame, leaving: Leaving) -> None:
     if empty:
         names = ", ".join(f"`{name}`" for name in empty[:SHOWN]) + (" …" if len(empty) > SHOWN else "")
         warnings.warn(
-            f"{names} hold{'s' if len(empty) == 1 else ''} no value in any of the {len(frame):,} rows",
+            f"{names} hold{'s' if len(empty) == 1 else ''} no value in any of the {counted(len(frame), 'row')}",
             stacklevel=2,
         )
 

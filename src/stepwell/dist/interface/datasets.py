@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from stepwell.author.inputs import Source
 from stepwell.author.trace import current
 from stepwell.author.where import short, user_line
-from stepwell.errors import DataNotLocked, DataNotNamed, MissingLibrary, NotATable, NotInPipelines
+from stepwell.errors import DataNotLocked, DataNotNamed, MissingLibrary, NotATable, NotInPipelines, counted
 from stepwell.kernel.graph import SourceDef
 from stepwell.log import current_step
 from stepwell.sources.address import name_of, parse, shown
@@ -159,7 +159,7 @@ class Dataset(Source[T]):
         if len(found.files) == 1:
             return found.files[0]
         raise NotATable(
-            f"`{self.name}` is {len(found.files)} files",
+            f"`{self.name}` is {counted(len(found.files), 'file')}",
             why="`path` is one file, or a folder",
             fixes=[f"{self.name}.paths"],
         )
@@ -316,7 +316,7 @@ def converted(value: Any, kind: str, name: str) -> Any:
     else:
         raise NotATable(
             f"`{name}` is a {type(value).__qualname__}, no table",
-            fixes=[f"{name}()", f'[tool.stepwell.data.{name}] type = "pandas.DataFrame"'],
+            fixes=[f"{name}()", f'`data.{name}.type` in the manifest: type = "pandas.DataFrame"'],
         )
     if library == "pandas":
         return table.to_pandas()

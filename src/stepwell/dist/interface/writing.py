@@ -30,7 +30,7 @@ from stepwell.worker.hiding import MARK
 
 NAME = "data.py"
 
-OTHER = 'choose another module in [tool.stepwell]: interface = "inputs.py"'
+OTHER = 'choose another module in the manifest: interface = "inputs.py"'
 
 _LOCK = re.compile(r'\block="([^"\n]+)"')
 """Whose data a module has, where that is not of `stepwell.lock`."""

@@ -48,10 +48,13 @@ def channels_of(root: Path, manifest: Manifest, index: str = "") -> Channels:
     """The index of channels of a project, or the one at `index`. Raises `NoChannels`."""
     where = index or manifest.channels.index
     if not where:
+        from stepwell.dist.edits import home_of  # which only an error needs
+
+        home = home_of(root)
         raise NoChannels(
             "it is not said where the channels are",
             fixes=[
-                'write into [tool.stepwell.channels]: index = "index"',
+                f'in `{home.file.name}`: {home.heading("channels")} index = "index"',
                 "stepwell channels --index FOLDER",
             ],
         )

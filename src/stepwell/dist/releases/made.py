@@ -84,7 +84,7 @@ def package_name(name: str) -> str:
         raise NoPackage(
             f"a release cannot be called `{name}`: `import {package}` would not give it",
             why=why,
-            fixes=['write into [tool.stepwell.release]: name = "flights-delay"'],
+            fixes=['give `release.name` in the manifest: name = "flights-delay"'],
         )
     return package
 
@@ -104,7 +104,7 @@ def package_in(files: Files, name: str) -> str:
         why=f"{several}; `import {wanted}` is to give the release",
         fixes=[
             f"put the code into src/{wanted}/ with an __init__.py",
-            'or say its name: [tool.stepwell.release] name = "…"',
+            'or say its name: `release.name` in the manifest',
         ],
     )
 

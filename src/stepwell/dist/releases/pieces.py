@@ -75,10 +75,13 @@ def held_piece(digest: str, data: bytes) -> Piece:
     return Piece(digest, len(data), hashlib.sha256(data).hexdigest(), held=data)
 
 
-def divided(pieces: Iterable[Piece], limit: int, stores: tuple[str, ...], *, store: str) -> Divided:
+def divided(
+    pieces: Iterable[Piece], limit: int, stores: tuple[str, ...], *, store: str, table: str = "`release`"
+) -> Divided:
     """The blobs, by whether they are smaller than `limit` bytes.
 
-    `stores` are where others may fetch from, `store` where this release puts them. Raises `NoReleaseStore` where
+    `stores` are where others may fetch from, `store` where this release puts them, `table` how the manifest
+    heads what it says of that. Raises `NoReleaseStore` where
     something is too large and there is neither.
     """
     every = {piece.digest: piece for piece in pieces}.values()
@@ -91,7 +94,7 @@ def divided(pieces: Iterable[Piece], limit: int, stores: tuple[str, ...], *, sto
             f"{len(outside)} artifacts of {largest.size:,} bytes and less are too large for the wheel"
             if len(outside) > 1
             else f"an artifact of {largest.size:,} bytes is too large for the wheel",
-            why=f"`embed_under` is {limit:,} bytes, and [tool.stepwell.release] {where} for what is larger",
+            why=f"`embed_under` is {limit:,} bytes, and {table} {where} for what is larger",
             fixes=[
                 'store = "s3://acme-artifacts/cas"',
                 'embed_under = "80MB"   where the index takes such wheels',

@@ -119,7 +119,7 @@ def chosen(settings: Mapping[str, Any]) -> str:
     """
     name, where = os.environ.get(VARIABLE, ""), f"${VARIABLE}"
     if not name:
-        name, where = settings.get("containers", ""), "`containers` of `[tool.stepwell]`"
+        name, where = settings.get("containers", ""), "`containers` of the manifest"
     if name not in ("", *ENGINES):
         raise BadEngine(
             f"{where} is `{name}`, which is no engine for containers",
