@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from cli_projects import Project
+from msgspec import structs
 
-from stepwell.dist.lockfile import read
+from stepwell.dist.lockfile import read, text_of
 
 STEPS = """
     from pathlib import Path
@@ -129,3 +130,21 @@ def test_the_note_of_data_names_the_table_of_the_file_that_is_there(project: Pro
     told = project("release", "pipeline.py:main", "1.0.0").err
     assert "unless `store` of [release] in `stepwell.toml` names a place" in told
     assert "tool.stepwell" not in told
+
+
+def test_a_commit_whose_lock_lacks_the_listing_says_what_helps(project: Project) -> None:
+    project.write(f"{STEPS}\n    @pipeline\n    def main() -> int:\n        return {BODIES['glob']}\n")
+    project.write(".stepwell\n", ".gitignore")
+    project.write("a\n", "data/p_1.csv")
+    git(project.root, "init", "--quiet")
+    project("run", "pipeline.py:main", "--lock")
+    path = project.root / "stepwell.lock"
+    lock = read(path)
+    main = structs.replace(lock.pipeline["main"], uses=())  # as locks were written before
+    data = {name: one for name, one in lock.data.items() if name != "parts"}
+    path.write_text(text_of(structs.replace(lock, data=data, pipeline={"main": main})))
+    git(project.root, "add", "--all")
+    git(project.root, "commit", "--quiet", "--message", "one")
+    error = project("reproduce", "HEAD", "-p", "pipeline.py:main", "--json", code=3).json["error"]
+    assert error["code"] == "E781"
+    assert error["fixes"][0].startswith("stepwell run --lock, and release that")

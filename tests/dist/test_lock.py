@@ -111,6 +111,7 @@ STEPS = st.builds(
 )
 PIPELINES = st.builds(
     Pipeline,
+    uses=st.lists(NAMES, max_size=2).map(tuple),
     params=st.dictionaries(NAMES, VALUES, max_size=3),
     step=st.dictionaries(NAMES, STEPS, max_size=3),
     metrics=st.dictionaries(NAMES, st.floats(allow_nan=False), max_size=3),

@@ -29,7 +29,7 @@ from stepwell.dist.lock import Lock, Pipeline
 from stepwell.dist.lockfile import write
 from stepwell.dist.pins import lock_of_project
 from stepwell.dist.verdicts import Compared, Evidence, Package, settled, verdict, worst
-from stepwell.errors import CannotReproduce, UnknownStep, counted, nearest
+from stepwell.errors import CannotReproduce, NotLocked, UnknownStep, counted, nearest
 
 SMALL = 1e-3
 """Differences of numbers below this, in data that were the same, come from the order of sums: threads, processors, libraries of them."""
@@ -204,8 +204,14 @@ def _shelve(subject: Subject, one: _Meant, place: Stage) -> None:
 
 def _raise_if_refused(answer: Answer) -> None:
     """Raises what the other process was refused with."""
-    if answer.error is not None:
-        raise error_of(answer.error)
+    if answer.error is None:
+        return
+    error = error_of(answer.error)
+    if isinstance(error, NotLocked):  # a lock that is made now is not the one that this was made of
+        error.fixes = (
+            "stepwell run --lock, and release that: what a lock does not have cannot be made again",
+        )
+    raise error
 
 
 # --------------------------------------------------------------------------- what came of it
