@@ -1,4 +1,4 @@
-"""What all tests share: no test module leaves modules of its throw-away projects behind for the next one.
+"""What all tests share: no test module leaves modules or secrets of its throw-away projects behind for the next one.
 
 And nothing is skipped quietly: where `CI` is set, a test that is skipped for another reason than those of
 `MAY_BE_SKIPPED` has failed.
@@ -49,12 +49,17 @@ def _not_skipped(report: Any) -> Any:
 
 @pytest.fixture(scope="module", autouse=True)
 def _own_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Forget, before and after, what was imported from temporary folders: many projects have a `steps.py`."""
+    """Forget, before and after, what was imported from temporary folders: many projects have a `steps.py`.
+
+    And the secrets that were revealed to this process, which is masking them since.
+    """
     held = {name: module for name, module in sys.modules.items() if is_below(module, HERE)}
     forget(str(tmp_path_factory.getbasetemp().parent))
     yield
     forget(str(tmp_path_factory.getbasetemp().parent))
     sys.modules.update(held)  # a project that was run in this process may have imported its surroundings anew
+    if (secrets := sys.modules.get("stepwell.worker.secrets")) is not None:
+        secrets.forms.__init__()
 
 
 def is_below(module: object, folder: str) -> bool:
