@@ -189,29 +189,6 @@ def test_the_death_of_another_run_is_news(clocked):
     assert store.results.news() != before
 
 
-def test_claims_that_others_take_are_no_news_and_neither_is_what_ends_here(clocked):
-    first, second = clocked(), clocked()
-    first.begin(FACTS)
-    second.begin(FACTS)
-    first.results.claim(["a"])
-    clocked.clock.now += 1
-    assert second.results.claim(["a"]) == [False]
-    before = second.results.news()
-    assert first.results.claim(["b"]) == [True]
-    clocked.clock.now += 1
-    assert second.results.claim(["c"]) == [True]
-    second.results.release("c")
-    second.commit(now=True)
-    assert first.results.claim(["d"]) == [True]
-    clocked.clock.now += 1
-    assert second.results.news() == before
-    first.results.release("a")
-    first.commit(now=True)
-    clocked.clock.now += 1
-    assert second.results.news() != before
-    assert second.results.claim(["a"]) == [True]
-
-
 def test_the_end_of_a_run_gives_everything_up(clocked):
     first, second = clocked(), clocked()
     record = first.begin(FACTS)

@@ -96,7 +96,6 @@ def test_runs_keep_which_step_logged_what_also_those_of_an_older_store(tmp_path)
         def as_it_was(connection):
             for column in ("named", "lasted"):
                 connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
-            connection.execute("DELETE FROM counters WHERE name = 'ended'")
             connection.execute("PRAGMA user_version=8")
 
         store.database.write(as_it_was)

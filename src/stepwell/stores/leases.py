@@ -65,12 +65,11 @@ class Leases:
         self._flying: dict[str, float] = {}  # keys claimed here, and when
         self._leased: set[str] = set()  # those of them that have a row
         self._ended: list[str] = []
-        self._theirs: dict[str, int] = {}  # keys refused, and the news at that time
+        self._theirs: dict[str, int] = {}  # keys refused, and the data version at that time
         self._ticked = 0.0
         self._beaten = 0.0
         self._version = -1
-        self._asked, self._news = -1, 0  # the data version when news were asked for, and what they were
-        self._own = 0  # how often claims of this process were written to have ended
+        self._buried = 0  # the dead that were removed here
 
     # ------------------------------------------------------------------ coming and going
 
@@ -92,7 +91,6 @@ class Leases:
     def leave(self, connection: sqlite3.Connection) -> None:
         """Inside a transaction: remove this process's row and all its leases."""
         connection.execute("DELETE FROM leases WHERE driver = ?", (self.driver,))
-        connection.execute(_END)
         connection.execute("DELETE FROM drivers WHERE id = ?", (self.driver,))
 
     def left(self) -> None:
@@ -118,8 +116,8 @@ class Leases:
         now = self.database.monotonic()
         if not self._others:
             return self._claim_alone(keys, known, results, now)
-        news = self.news()  # asked first: what changes meanwhile is asked for again
-        asked = [key for key in keys if known(key) or self._theirs.get(key) != news]
+        version = self.database.others_wrote()  # asked first: what changes meanwhile is asked for again
+        asked = [key for key in keys if known(key) or self._theirs.get(key) != version]
         mine: set[str] = set()
         free = self._free(asked)
         if free:
@@ -132,7 +130,7 @@ class Leases:
             )
             self._flying.update(dict.fromkeys(mine, now))
             self._leased.update(mine)
-        self._theirs.update((key, news) for key in asked if key not in mine)
+        self._theirs.update((key, version) for key in asked if key not in mine)
         return [key in mine for key in keys]
 
     def _claim_alone(
@@ -175,13 +173,8 @@ class Leases:
             self.database.touch()
 
     def news(self) -> int:
-        """A number that changes when claims of another run have ended, or it was found dead; up to 5 ms late."""
-        version = self.database.others_wrote()
-        if version != self._asked:
-            self._asked = version
-            (ended,) = self.database.row(_ENDED) or (0,)
-            self._news = ended - self._own
-        return self._news
+        """A number that changes when another run has written, or was found dead; up to 5 ms late."""
+        return self.database.others_wrote() + self._buried
 
     # ------------------------------------------------------------------ ticks
 
@@ -201,7 +194,8 @@ class Leases:
             dead = self._look(self.database.rows(_DRIVERS))
             if dead:
                 self.database.write(lambda connection: _bury(connection, dead), durable=False)
-                self._asked = -1
+                self._theirs.clear()
+                self._buried += len(dead)
             now = now or (alone and bool(self._others))
         oldest = moment + 1 if now else last
         missing = [key for key, since in self._flying.items() if since < oldest and key not in self._leased]
@@ -243,23 +237,17 @@ class Leases:
             connection.executemany(
                 "DELETE FROM leases WHERE key = ? AND driver = ?", [(key, self.driver) for key in self._ended]
             )
-            connection.execute(_END)
 
     def written(self) -> None:
         """Forget those."""
-        self._own += bool(self._ended)
         self._ended.clear()
 
 
 _DRIVERS = "SELECT id, host, boot, pid, born, beat FROM drivers"
 
-_ENDED = "SELECT value FROM counters WHERE name = 'ended'"
-_END = "UPDATE counters SET value = value + 1 WHERE name = 'ended'"
-
 
 def _bury(connection: sqlite3.Connection, dead: Iterable[int]) -> None:
     """Remove dead drivers; their runs were interrupted."""
-    connection.execute(_END)
     for number in dead:
         connection.execute("DELETE FROM leases WHERE driver = ?", (number,))
         connection.execute("DELETE FROM drivers WHERE id = ?", (number,))

@@ -196,10 +196,6 @@ MIGRATIONS: tuple[str, ...] = (
     -- Of a point of a sweep: seconds that the command took which ran it, from the first of its points to the last.
     ALTER TABLE runs ADD COLUMN lasted REAL;
     """,
-    """
-    -- How often claims have ended: only then is there something new for a run that waits for what others compute.
-    INSERT INTO counters VALUES ('ended', 0);
-    """,
 )
 """Migration number n brings a store from version n-1 to n."""
 
