@@ -35,11 +35,7 @@ export function StatusMark({ status, word = false, title }: { status: Status; wo
 
 /** That a run took results which were not up to date any more (`--only`, `--from`); nothing for others. */
 export function Left({ counts }: { counts: Record<string, number> }) {
-  return counts.left ? (
-    <span className="odd nowrap" title={told(counts)}>
-      {counts.left} left
-    </span>
-  ) : null;
+  return counts.left ? <StatusMark status="left" title={told(counts)} /> : null;
 }
 
 function told(counts: Record<string, number>): string {
