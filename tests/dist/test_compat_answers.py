@@ -63,7 +63,7 @@ def test_one_that_gives_something_else() -> None:
     before = {"prediction": ["a", "b"], "probability": [0.2, 0.4]}
     assert "no probability" in compared("m", before, {"prediction": ["a", "b"]}, 0.0).refused
     assert (
-        "1 predictions for 2 rows" in compared("m", {"prediction": [1, 2]}, {"prediction": [1]}, 0.0).refused
+        "1 prediction for 2 rows" in compared("m", {"prediction": [1, 2]}, {"prediction": [1]}, 0.0).refused
     )
 
 

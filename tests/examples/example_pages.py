@@ -42,6 +42,7 @@ def shown(page: str) -> list[tuple[str, list[str]]]:
 def plain(line: str) -> str:
     """A line without what differs from machine to machine."""
     line = re.sub(r"[\d,]*\d(\.\d+)? (s|min|ms|h|[kMG]?B|bytes)(?= |$|:|,)", "N", line)
+    line = re.sub(r"N to N", "N", line)  # an estimate is a range where what may be left out is a large part
     return re.sub(r"\s+", " ", re.sub(r"N( N)+", "N", line)).strip()
 
 
