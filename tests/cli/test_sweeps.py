@@ -300,6 +300,35 @@ def test_a_dynamic_pipeline_grows_in_each_point(project):
     assert project("run", "n=4", "plus=10", "--json").json["counts"]["cached"] == 6
 
 
+def test_a_pipeline_that_maps_over_files_grows_in_each_point(project):
+    for n in range(3):
+        project.write(f"{n}", f"data/{n}.txt")
+        project.write(f"{n * 10}", f"more/{n}.txt")
+    project.write(
+        """
+        from pathlib import Path
+        from stepwell import pipeline, source, step
+
+        @step
+        def number(file: Path, plus: int) -> int:
+            return int(file.read_text()) + plus
+
+        @step
+        def add(xs: list[int]) -> int:
+            return sum(xs)
+
+        @pipeline
+        def total(folder: str = "data", plus: int = 0) -> int:
+            return add(number.map(source(f"{folder}/*.txt")(), plus=plus))
+        """
+    )
+    points = ("--sweep", "folder=data,more", "--sweep", "plus=0,10", "--json")
+    done = project("run", *points).json
+    assert [run["result"] for run in done["runs"]] == [3, 33, 30, 60]
+    assert project("plan", *points).json["counts"] == {"run": 0, "cached": 16}
+    assert project("run", "folder=more", "plus=10", "--json").json["counts"]["cached"] == 4
+
+
 def test_sweeps_from_python(swept):
     swept.write(
         """

@@ -249,6 +249,23 @@ BROKEN = """
         ("\n    @pipeline\n    def main():\n        return one.map(text())\n", "E262", "no list"),
         ("\n    @pipeline\n    def main():\n        return one.map('abc')\n", "E262", "a text"),
         (
+            "\n    @pipeline\n    def main():\n        return one.map(list_of)\n",
+            "E204",
+            "call it: list_of(...)",
+        ),
+        (
+            """
+    from stepwell import source
+    files = source("*.txt")
+
+    @pipeline
+    def main():
+        return one.map(files)
+""",
+            "E204",
+            "call it: files()",
+        ),
+        (
             "\n    @pipeline\n    def main():\n        return one.map(list_of(), z=1)\n",
             "E204",
             "no parameter `z`",

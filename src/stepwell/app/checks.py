@@ -45,6 +45,7 @@ from stepwell.worker.kinds import claims, is_made, spec_of
 from stepwell.worker.secrets import Secret, any_made, check, inside
 
 if TYPE_CHECKING:
+    from stepwell.app.learning import Learning, Learns
     from stepwell.author.runs import PlanView
     from stepwell.sources.memo import Memo
     from stepwell.sources.pin import Pinned
@@ -345,7 +346,7 @@ BUILT_IN = (
 # --------------------------------------------------------------------------- asking them
 
 
-MakesGrowth = Callable[[Trace, Graph, Callable[[Any], Any]], Growth]
+MakesGrowth = Callable[[Trace, Graph, Callable[["Learning"], "Learns"]], Growth]
 """Makes what traces the dynamic calls of a trace; the last argument makes `app.learning.Learning` number sources as the trace does."""
 
 

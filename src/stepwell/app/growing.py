@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stepwell.app.learning import Learning
+from stepwell.app.learning import Learns
 from stepwell.author.bindings import Given
 from stepwell.author.constants import TooLarge, in_memory
 from stepwell.author.inputs import Source
@@ -44,7 +44,7 @@ class Growing:
     """
 
     def __init__(
-        self, tracing: Trace, graph: g.Graph, learning: Learning, store: LocalStore, root: Path
+        self, tracing: Trace, graph: g.Graph, learning: Learns, store: LocalStore, root: Path
     ) -> None:
         self._tracing, self._store, self._root, self._learning = tracing, store, root, learning
         self._places = dict(tracing.places)
@@ -68,11 +68,11 @@ class Growing:
         given: dict[int, Given] = {}
         for name, binding in call.inputs:
             values[name] = self._value(graph, call, name, binding, outputs)
-            self._learning.spread |= {
+            self._learning.spreads(
                 graph.sources[leaf.source].name
                 for leaf in g.leaves(binding)
                 if isinstance(leaf, g.FromSource)
-            }
+            )
             for value, where in self._parts(values[name], self._as_traced(binding)):
                 given[id(value)] = Given(value, where)
         mine = self._numbers[node]

@@ -7,9 +7,9 @@ news = learning.learn(more)                 what a dynamic call adds to it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from stepwell.app.accepting import applied
 from stepwell.app.places import at
@@ -35,6 +35,27 @@ class News(NamedTuple):
     graph: Graph
     identities: tuple[Identity, ...]
     pins: tuple[Pin, ...]
+
+
+class Learns(Protocol):
+    """What tracing a dynamic call asks of `Learning`, sources being numbered as the trace has them: a point of a sweep sees its own only."""
+
+    @property
+    def digests(self) -> Sequence[str]:
+        """The digests of the sources."""
+        ...
+
+    def address_of(self, source: int, file: Path) -> str:
+        """The address of one of a source's files."""
+        ...
+
+    def spreads(self, sources: Iterable[str]) -> None:
+        """Note the names of sources that a dynamic call takes which is steps by now."""
+        ...
+
+    def learn(self, graph: Graph) -> News:
+        """What is to be known of steps and sources that come later."""
+        ...
 
 
 class Learning:
@@ -101,6 +122,10 @@ class Learning:
     def notes(self) -> tuple[str, ...]:
         """What is worth a look of the sources: those that are not read as they are in place."""
         return () if self._pins is None else tuple(self._pins.notes)
+
+    def spreads(self, sources: Iterable[str]) -> None:
+        """Note the names of sources that a dynamic call takes which is steps by now."""
+        self.spread.update(sources)
 
     def placed(self, graph: Graph) -> Graph:
         """The graph with the places of its steps resolved. Raises what is wrong with them."""

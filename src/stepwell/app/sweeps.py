@@ -187,7 +187,7 @@ def _fill(table: list[Any], places: Sequence[int], own: Sequence[Any]) -> None:
 
 
 class _Seeing:
-    """`app.learning.Learning` as one point sees it: sources have the numbers that they have in the point's own trace."""
+    """`app.learning.Learning` as one point sees it, an `app.learning.Learns`."""
 
     def __init__(self, learning: Learning, sources: Sequence[int]) -> None:
         self._learning, self._sources = learning, sources
@@ -196,6 +196,14 @@ class _Seeing:
     def digests(self) -> list[str]:
         """The digests of the point's sources."""
         return [self._learning.digests[source] for source in self._sources]
+
+    def address_of(self, source: int, file: Path) -> str:
+        """The address of one of a source's files."""
+        return self._learning.address_of(self._sources[source], file)
+
+    def spreads(self, sources: Iterable[str]) -> None:
+        """Note what a dynamic call of the point takes: a source has the same name in all points."""
+        self._learning.spreads(sources)
 
     def learn(self, graph: Graph) -> News:
         """What is to be known of steps and sources that come later."""

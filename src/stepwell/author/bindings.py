@@ -275,16 +275,23 @@ def _too_large(value: object, what: str) -> BadArguments:
     )
 
 
+def refuse_uncalled(value: object, what: str) -> None:
+    """Refuse a step, source or pipeline where what it gives is meant. Raises `BadArguments`."""
+    kind = getattr(type(value), "__stepwell__", "")
+    if not kind:
+        return
+    name = getattr(value, "name", None) or getattr(value, "__name__", "it")
+    called = name if name.isidentifier() else "source(...)"  # made in place, it is named by its file
+    raise BadArguments(
+        f"{what} gets the {kind} `{name}` itself, not what it gives",
+        fixes=[f"call it: {called}()" if kind == "source" else f"call it: {called}(...)"],
+        where=user_line(),
+    )
+
+
 def _refuse_code(value: object, what: str) -> None:
     """Refuse steps and other code as a constant. Raises `BadArguments`."""
-    kind = getattr(type(value), "__stepwell__", "")
-    if kind:
-        name = getattr(value, "name", None) or getattr(value, "__name__", "it")
-        raise BadArguments(
-            f"{what} gets the {kind} `{name}` itself, not what it gives",
-            fixes=[f"call it: {name}()" if kind == "source" else f"call it: {name}(...)"],
-            where=user_line(),
-        )
+    refuse_uncalled(value, what)
     if inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value):
         code = getattr(value, "__code__", None)
         own = code is not None and not code.co_name.startswith("<") and not is_library(code.co_filename)

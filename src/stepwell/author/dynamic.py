@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin, overload
 
 from stepwell.author.annotations import fits, show
 from stepwell.author.arguments import brief, fitted
-from stepwell.author.bindings import Mapped
+from stepwell.author.bindings import Mapped, refuse_uncalled
 from stepwell.author.references import Reference
 from stepwell.author.trace import Trace, current
 from stepwell.author.where import user_line
@@ -170,6 +170,8 @@ def _listed(call: Any, items: Any) -> list[Any]:
 
 
 def _no_items(call: Any, items: Any) -> BadMap:
+    """What is wrong with items that are none. Raises `BadArguments` for what was not called."""
+    refuse_uncalled(items, f"`{call.__name__}.map(...)`")
     what = (
         "a text"
         if isinstance(items, str | bytes)
