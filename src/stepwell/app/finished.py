@@ -22,7 +22,7 @@ def finished_run(loaded: Loaded, work: Work, run: str, progress: Progress, resul
     """A run that has ended, as Python programs see it."""
     graph, digests = progress.plan.graph, [pin.digest for pin in progress.plan.known.pins]
     steps = {}
-    for node, outcome in sorted(progress.outcomes.items()):
+    for node, outcome in progress.outcomes.items():
         call = graph.nodes[node]
         steps[call.id] = StepView(
             call.id,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from _blake2 import blake2b  # as `hashlib` has it, which loads OpenSSL first
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,9 @@ from stepwell.app.standing import Standing, bytes_token
 from stepwell.author.settings import settings_of
 from stepwell.author.steady import unsteady
 from stepwell.author.written import written_of
-from stepwell.kernel.events import RunFinished, StepReused
-from stepwell.kernel.graph import FromStep, leaves
+from stepwell.kernel.graph import FromStep, Graph, leaves
 from stepwell.kernel.identity import MOVING
-from stepwell.kernel.plan import Decision, Reason
+from stepwell.kernel.plan import Plan
 from stepwell.kernel.ports import Result
 from stepwell.sources.address import parse
 from stepwell.stores.blobs import INLINE
@@ -40,22 +39,30 @@ LEAST_AGE = 20_000_000
 
 PLAIN = Settings()
 
-_UP_TO_DATE = (Reason("cached", "up to date"),)
-
 
 class _Open(Exception):
     """Something that the answer rests on cannot be proven; the text says what."""
 
 
-def settled(work: Work, progress: Progress) -> tuple[Work, Progress] | None:
-    """What the same command will find after a run that succeeded, and what it will come to: everything up to date.
+def found(plan: Plan) -> list[Result] | None:
+    """The results that a plan in which nothing is to be done reuses, by step; None of any other."""
+    results = [
+        decision.result
+        for decision in plan.decisions
+        if decision.result is not None and decision.verb == "cached" and decision.reasons[0].kind == "cached"
+    ]
+    return results if len(results) == len(plan.decisions) else None
+
+
+def settled(work: Work, progress: Progress) -> list[Result] | None:
+    """The results that the same command will find after a run that succeeded, by step: everything is up to date then.
 
     None where that is not known, or where this run has told what that one will not tell: what changed, say.
     """
     plan, store = work.plan, work.store
     if progress.plan is not plan or (work.notes and _told_once(work)):
         return None
-    decisions = []
+    results = []
     for node in range(len(plan.decisions)):
         before = progress.outcomes[node].decision if node in progress.outcomes else None
         if before is None or before.key is None or before.reasons[0].kind == "kept":
@@ -63,27 +70,10 @@ def settled(work: Work, progress: Progress) -> tuple[Work, Progress] | None:
         result = store.results.result(before.key)
         if result is None or result.lost:
             return None
-        if not _is_up_to_date(before, result):
-            before = Decision(node, "cached", _UP_TO_DATE, before.key, result, result.inputs, before.site)
-        decisions.append(before)
-    after = plan._replace(decisions=tuple(decisions))
+        results.append(result)
     world = World(work.root, work.store.memo)  # type: ignore[arg-type]
-    if any(OutFiles(Latest(after), store, work.root).notes(world)):
-        return None
-    reused = Progress(after)
-    for decision in decisions:
-        outcome = progress.outcomes[decision.node]
-        if outcome.decision is decision:  # of many steps that were not run most stay as they are
-            reused.outcomes[decision.node] = outcome
-        else:
-            reused.see(StepReused(decision.node, decision, decision.result))  # type: ignore[arg-type]
-    reused.see(RunFinished("succeeded", 0.0))
-    return work._replace(plan=after), reused
-
-
-def _is_up_to_date(decision: Decision, result: Result) -> bool:
-    """Whether this is what a plan will decide now that this result is the newest."""
-    return decision.result is result and decision.verb == "cached" and decision.reasons[0].kind == "cached"
+    told = OutFiles(Latest(plan), store, work.root).notes(world, results)
+    return None if any(told) else results
 
 
 def _told_once(work: Work) -> bool:
@@ -92,17 +82,22 @@ def _told_once(work: Work) -> bool:
 
 
 def standing_of(
-    work: Work, settings: Settings, began: int, shown: Mapping[str, Any], run: int = 0
+    work: Work,
+    results: Sequence[Result],
+    settings: Settings,
+    began: int,
+    shown: Mapping[str, Any],
+    run: int = 0,
 ) -> Standing | None:
-    """What to keep of a plan in which nothing was to be done; None where that would prove nothing.
+    """What to keep of a plan in which nothing is to be done; None where that would prove nothing.
 
-    `began` is when this process began, in nanoseconds since 1970; `shown` the answer, `run` the number of
+    `results` are those that it reuses, by step. `began` is when this process began, in nanoseconds since 1970; `shown` the answer, `run` the number of
     the run after which all was up to date (0: there was none, only a plan).
     """
     try:
         if settings._replace(jobs=0, keep_going=False, memory=0, ahead=None) != PLAIN:
             raise _Open("asked with options")
-        results = [_result(work, decision) for decision in work.plan.decisions]
+        _plain(work.graph)
         world = World(work.root, work.store.memo)  # type: ignore[arg-type]
         facts = dict(_facts(work, began, world))
         facts.update(_observed(results))
@@ -125,24 +120,15 @@ def standing_of(
         return None
 
 
-def keys_of(work: Work) -> Iterator[str]:
-    """The keys of the results that a plan reuses."""
-    for decision in work.plan.decisions:
-        if decision.key:
-            yield decision.key
-
-
 def _now(what: str, world: World) -> str:
     return bytes_token(what[6:]) if what.startswith("bytes ") else world.token(what)
 
 
-def _result(work: Work, decision: Decision) -> Result:
-    step = work.graph.step_of(decision.node)
-    simple = step.kind == PYTHON and not (step.place or step.services or step.done or not step.cache)
-    plain = decision.verb == "cached" and decision.reasons[0].kind == "cached"
-    if not simple or not plain or decision.result is None:
-        raise _Open(f"`{step.name}` is no plain step that is up to date")
-    return decision.result
+def _plain(graph: Graph) -> None:
+    """See that nothing but what a step's key covers says whether it is up to date."""
+    for step in graph.steps:
+        if step.kind != PYTHON or step.place or step.services or step.done or not step.cache:
+            raise _Open(f"`{step.name}` is no plain step")
 
 
 # --------------------------------------------------------------------------- what counts
@@ -239,7 +225,7 @@ def _installed(own: tuple[str, ...]) -> list[str]:
     )
 
 
-def _observed(results: list[Result]) -> Iterator[tuple[str, str]]:
+def _observed(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
     """What the steps were seen to rest on."""
     known: dict[int, None] = {}
     for result in results:
@@ -260,17 +246,18 @@ def _sources(work: Work, *, used: bool) -> Iterator[tuple[str, str, str]]:
         yield source.uri, pinned.digest, pinned.facts.hex()
 
 
-def _until(work: Work, results: list[Result]) -> float:
+def _until(work: Work, results: Sequence[Result]) -> float:
     """The first moment at which a result has expired; 0 where none does."""
+    steps = work.graph.steps
     ends = [
         result.made + ttl
-        for decision, result in zip(work.plan.decisions, results, strict=True)
-        if (ttl := work.graph.step_of(decision.node).ttl)
+        for node, result in zip(work.graph.nodes, results, strict=True)
+        if (ttl := steps[node.step].ttl)
     ]
     return min(ends, default=0.0)
 
 
-def _blobs(work: Work, results: list[Result]) -> tuple[list[str], list[str]]:
+def _blobs(work: Work, results: Sequence[Result]) -> tuple[list[str], list[str]]:
     """The digests of large blobs that any result has, and of small ones that are returned."""
     files: dict[str, None] = {}
     for result in results:

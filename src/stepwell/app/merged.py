@@ -214,13 +214,11 @@ class Split:
 
     def progress(self, place: int, progress: Progress, params: Sequence[tuple[str, object, str]]) -> Progress:
         """What became of the steps of one point, of what became of all."""
-        out = Progress(self.part(place, params))
-        for local, node in enumerate(self.nodes[place]):
-            found = progress.outcomes.get(node)
-            if found is not None:
-                out.outcomes[local] = found._replace(decision=self.decision(found.decision))
-            if node in progress.grown:
-                out.grown[local] = range(0)
+        numbered = list(enumerate(self.nodes[place]))
+        found = {local: progress.outcomes[node] for local, node in numbered if node in progress.outcomes}
+        own = {local: one._replace(decision=self.decision(one.decision)) for local, one in found.items()}
+        out = Progress(self.part(place, params), own)
+        out.grown = {local: range(0) for local, node in numbered if node in progress.grown}
         return out
 
     def _own(self, binding: Binding, sources: dict[int, int]) -> Binding:

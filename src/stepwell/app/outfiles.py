@@ -7,7 +7,7 @@ file; the project's may have been removed, or be of another run with other param
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,16 +29,15 @@ class OutFiles:
         self._latest = latest
         self._store, self._root = store, root
 
-    def notes(self, world: World) -> Iterator[str]:
-        """What a person is told of files that a run would put back."""
-        plan = self._latest.plan
-        made = [is_made(step) for step in plan.graph.steps]
-        for decision in plan.decisions:
-            node = plan.graph.nodes[decision.node]
-            if decision.result is None or decision.verb != "cached" or not (node.out or made[node.step]):
+    def notes(self, world: World, results: Sequence[Result | None]) -> Iterator[str]:
+        """What a person is told of files that a run would put back; `results` are those that steps are to reuse."""
+        graph = self._latest.plan.graph
+        made = [is_made(step) for step in graph.steps]
+        for node, result in zip(graph.nodes, results, strict=True):
+            if result is None or not (node.out or made[node.step]):
                 continue
-            for output, out in claims(plan.graph.steps[node.step], node.out):
-                artifact = _claimed(decision.result, output)
+            for output, out in claims(graph.steps[node.step], node.out):
+                artifact = _claimed(result, output)
                 now = world.token(f"file {out}")
                 if artifact is None or _is_same(now, artifact):
                     continue

@@ -7,7 +7,8 @@ progress.outcomes[node].status
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stepwell.kernel.events import (
@@ -23,8 +24,8 @@ from stepwell.kernel.events import (
     StepStarted,
 )
 from stepwell.kernel.graph import ordered
-from stepwell.kernel.plan import Decision, Plan
-from stepwell.kernel.ports import Artifact, Failure, Logged
+from stepwell.kernel.plan import Decision, Plan, Reason
+from stepwell.kernel.ports import Artifact, Failure, Logged, Result
 from stepwell.stores.metrics import Metrics, gathered
 
 ENDS = (StepReused, StepFinished, StepFailed, StepBlocked, StepInterrupted)
@@ -50,12 +51,17 @@ class Outcome(NamedTuple):
     """How often it was executed in this run; 0 where it was not."""
 
 
-class Progress:
-    """Follows a run by its events: what became of each step so far."""
+_UP_TO_DATE = (Reason("cached", "up to date"),)
 
-    def __init__(self, plan: Plan) -> None:
+
+class Progress:
+    """Follows a run by its events: what became of each step so far, beginning with the `outcomes` of some."""
+
+    def __init__(self, plan: Plan, outcomes: Mapping[int, Outcome] | None = None) -> None:
         self.plan = plan
-        self.outcomes: dict[int, Outcome] = {}
+        self._ends = _Ends(len(plan.decisions))
+        self.outcomes: Mapping[int, Outcome] = self._ends
+        """By node, in the order of nodes."""
         self.running: dict[int, None] = {}
         self.logged: dict[int, dict[str, float]] = {}
         self.retried: dict[int, int] = {}
@@ -64,6 +70,8 @@ class Progress:
         self.status = "running"
         self.seconds = 0.0
         self._skip(plan.decisions)
+        for node, outcome in (outcomes or {}).items():
+            self._ends.put(node, outcome)
 
     def see(self, event: Event) -> None:
         """Take the next event."""
@@ -86,26 +94,24 @@ class Progress:
             self.status, self.seconds = event.status, event.seconds
         elif hasattr(event, "decision"):
             self.running.pop(event.node, None)
-            self.outcomes[event.node] = self._stopped(event)
+            self._ends.put(event.node, self._stopped(event))
 
     def _skip(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:
             if decision.verb == "skip":
-                self.outcomes[decision.node] = Outcome(decision, "skipped")
+                self._ends.put(decision.node, Outcome(decision, "skipped"))
 
     def _succeeded(self, event: Any) -> None:
-        node, decision, result = event[:3]
+        node = event.node
         self.running.pop(node, None)
         self.logged.pop(node, None)
         if type(event) is StepReused:
-            status, notes, attempts = "cached", (), 0
+            self._ends.put(node, event.decision)
+        elif node in self.retried:
+            outcome = _outcome(event.decision, "succeeded", event.result, event.notes, self.retried[node] + 1)
+            self._ends.put(node, outcome)
         else:
-            status, notes, attempts = "succeeded", event.notes, self.retried.get(node, 0) + 1
-        metrics = dict(result.metrics) if result.metrics else _NO_METRICS
-        self.outcomes[node] = Outcome(
-            decision, status, result.seconds, result.cpu, result.memory, result.outputs, metrics, None, notes,
-            attempts,
-        )  # fmt: skip
+            self._ends.put(node, event)
 
     def _stopped(self, event: Any) -> Outcome:
         decision = event.decision
@@ -116,9 +122,14 @@ class Progress:
         return Outcome(decision, "blocked" if isinstance(event, StepBlocked) else "interrupted")
 
     @property
-    def outputs(self) -> dict[int, tuple[Artifact, ...]]:
+    def outputs(self) -> Mapping[int, tuple[Artifact, ...]]:
         """What each step gave that has a result."""
-        return {node: outcome.outputs for node, outcome in self.outcomes.items() if outcome.outputs}
+        return _Outputs(self.outcomes)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many steps there are of each status."""
+        return Counter(outcome.status for outcome in self.outcomes.values())
 
     @property
     def total(self) -> int:
@@ -138,6 +149,103 @@ class Progress:
         nodes = self.plan.graph.nodes
         return gathered(
             (nodes[node].id, outcome.metrics.items())
-            for node, outcome in sorted(self.outcomes.items())
+            for node, outcome in self.outcomes.items()
             if outcome.metrics and outcome.status in ("succeeded", "cached")
         )
+
+
+class AllReused(Progress):
+    """A run that succeeded and in which each step had been done before, with these `results`, in the order of the plan's steps."""
+
+    def __init__(self, plan: Plan, results: Sequence[Result]) -> None:
+        super().__init__(plan)
+        self.outcomes, self.status = _Reused(results), "succeeded"
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """All are `cached`."""
+        return {"cached": len(self.outcomes)}
+
+
+class _Ends(Mapping[int, Outcome]):
+    """What steps ended with. There may be very many, so of those that succeeded an outcome is made when it is asked for.
+
+    Of a step that was reused its decision is kept, which the plan has anyway.
+    """
+
+    def __init__(self, nodes: int) -> None:
+        self._ends: list[Outcome | StepFinished | Decision | None] = [None] * nodes
+        self._count = 0
+
+    def put(self, node: int, end: Outcome | StepFinished | Decision) -> None:
+        """Take what a step ended with."""
+        ends = self._ends
+        if node >= len(ends):
+            ends.extend([None] * (node + 1 - len(ends)))
+        if ends[node] is None:
+            self._count += 1
+        ends[node] = end
+
+    def __getitem__(self, node: int) -> Outcome:
+        end = self._ends[node] if 0 <= node < len(self._ends) else None
+        if isinstance(end, Outcome):
+            return end
+        if isinstance(end, StepFinished):
+            return _outcome(end.decision, "succeeded", end.result, end.notes, 1)
+        if end is None or end.result is None:
+            raise KeyError(node)
+        return _outcome(end, "cached", end.result)
+
+    def __contains__(self, node: object) -> bool:
+        return isinstance(node, int) and 0 <= node < len(self._ends) and self._ends[node] is not None
+
+    def __iter__(self) -> Iterator[int]:
+        return (node for node, end in enumerate(self._ends) if end is not None)
+
+    def __len__(self) -> int:
+        return self._count
+
+
+class _Reused(Mapping[int, Outcome]):
+    """What became of steps that were reused, made when it is asked for: there may be very many."""
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        self._results = results
+
+    def __getitem__(self, node: int) -> Outcome:
+        found = self._results[node]
+        decision = Decision(node, "cached", _UP_TO_DATE, found.key, found, found.inputs, found.site)
+        return _outcome(decision, "cached", found)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self._results)))
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+
+class _Outputs(Mapping[int, tuple[Artifact, ...]]):
+    """The outputs among outcomes; of many steps only those of a few are asked for."""
+
+    def __init__(self, outcomes: Mapping[int, Outcome]) -> None:
+        self._outcomes = outcomes
+
+    def __getitem__(self, node: int) -> tuple[Artifact, ...]:
+        outputs = self._outcomes[node].outputs
+        if not outputs:
+            raise KeyError(node)
+        return outputs
+
+    def __iter__(self) -> Iterator[int]:
+        return (node for node, outcome in self._outcomes.items() if outcome.outputs)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _outcome(
+    decision: Decision, status: str, result: Result, notes: tuple[str, ...] = (), attempts: int = 0
+) -> Outcome:
+    metrics = dict(result.metrics) if result.metrics else _NO_METRICS
+    spent = (result.seconds, result.cpu, result.memory)
+    return Outcome(decision, status, *spent, result.outputs, metrics, None, notes, attempts)

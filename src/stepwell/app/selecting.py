@@ -158,7 +158,7 @@ def _behind(graph: Graph, nodes: Iterable[int]) -> set[int]:
         node = todo.pop()
         if node not in found:
             found.add(node)
-            todo += consumers[node]
+            todo += consumers(node)
     return found
 
 

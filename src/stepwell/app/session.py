@@ -224,7 +224,8 @@ def prepare(
         *learning.notes,
         *hidden(loaded.importer.roots, loaded.importer.modules),
     )
-    outs = OutFiles(Latest(plan), store, root).notes(world) if checking.single else ()
+    reused = [decision.result if decision.verb == "cached" else None for decision in plan.decisions]
+    outs = OutFiles(Latest(plan), store, root).notes(world, reused) if checking.single else ()
     more = outs if ghost is None else ghost.notes(graph)
     notes = (*notes, *more)
     looked = seen[0] if seen else None

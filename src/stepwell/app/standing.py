@@ -47,6 +47,9 @@ KIND, KEYS = "standing", "standing keys"
 
 FORMAT = 1
 
+WIDTH = 8
+"""Bytes of each key that are kept."""
+
 PASSING = frozenset(
     [
         "PWD",
@@ -116,13 +119,11 @@ def recall(key: str, root: Path, database: Database, memo: Memo, blobs: Blobs) -
     if found is None or found.root != os.fspath(root) or 0 < found.until <= time.time():
         return None
     now = footing(database)
-    keys: Iterable[str] = ()
-    if now.last != found.footing.last:
-        keys = _unpacked_keys(memo.get(KEYS, key))
-        if not keys:
-            return None
+    keys = _Keys(memo.get(KEYS, key) if now.last != found.footing.last else None)
+    if now.last != found.footing.last and not keys:
+        return None
     proven = (
-        stands(database, found.footing, now, frozenset(keys))
+        stands(database, found.footing, now, keys)
         and all(bytes_token(what[6:]) == token for what, token in found.facts if what.startswith("bytes "))
         and _as_seen(root, memo, [fact for fact in found.facts if not fact[0].startswith("bytes ")])
         and _as_pinned(root, memo, found.sources)
@@ -180,7 +181,7 @@ def _held(database: Database, digests: Sequence[str]) -> bool:
 def keep(key: str, standing: Standing, keys: Iterable[str], memo: Memo) -> None:
     """Put a standing into the memo, with the keys of the results that it rests on."""
     renew(key, standing, memo)
-    memo.put(KEYS, key, bytes.fromhex("".join(keys)))
+    memo.put(KEYS, key, bytes.fromhex("".join([digits[: 2 * WIDTH] for digits in keys])))
 
 
 def renew(key: str, standing: Standing, memo: Memo) -> None:
@@ -188,9 +189,18 @@ def renew(key: str, standing: Standing, memo: Memo) -> None:
     memo.put(KIND, key, dumps([FORMAT, *standing]))
 
 
-def _unpacked_keys(packed: object) -> frozenset[str]:
-    digits = packed.hex() if isinstance(packed, bytes) else ""
-    return frozenset([digits[at : at + 64] for at in range(0, len(digits), 64)])
+class _Keys:
+    """The keys that were kept. Of each its first bytes are: one that only looks like it costs a plan, and nothing else."""
+
+    def __init__(self, packed: object) -> None:
+        found = packed if isinstance(packed, bytes) else b""
+        self._marks = frozenset([found[at : at + WIDTH] for at in range(0, len(found), WIDTH)])
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    def __contains__(self, key: object) -> bool:
+        return bytes.fromhex(str(key)[: 2 * WIDTH]) in self._marks
 
 
 def _unpacked(text: str | bytes) -> Standing | None:

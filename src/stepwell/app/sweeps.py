@@ -284,8 +284,7 @@ def unreached(swept: Swept, store: LocalStore, group: int) -> list[Ended]:
     recorder = PointRecorder(swept, 0, group)
     recorder.begin(store, facts_of(plan, started=time.time()))
     recorder.abandon()
-    progress = Progress(plan)
-    progress.outcomes = {decision.node: Outcome(decision, "interrupted") for decision in plan.decisions}
+    progress = Progress(plan, {one.node: Outcome(one, "interrupted") for one in plan.decisions})
     out = []
     for place, one in enumerate(swept.points):
         mine = recorder.split.progress(place, progress, swept.params[place])
@@ -602,7 +601,7 @@ def _told(done: SweepEnded) -> Told:
     failed = []
     for one in done.points:
         graph = one.progress.plan.graph
-        for node, outcome in sorted(one.progress.outcomes.items()):
+        for node, outcome in one.progress.outcomes.items():
             if outcome.failure is not None:
                 failed.append(
                     (f"{one.run}/{graph.nodes[node].id}", outcome.failure.code, outcome.failure.what)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from heapq import nlargest
 from typing import TYPE_CHECKING, Any, TextIO
 
 from stepwell.app.progress import Progress
@@ -33,9 +34,7 @@ def summary(
     store: LocalStore | None = None,
 ) -> list[str]:
     """The last lines of a run: result, counts, what to do next. With `store` also how it differs from the run before."""
-    statuses: dict[str, int] = {}
-    for outcome in progress.outcomes.values():
-        statuses[outcome.status] = statuses.get(outcome.status, 0) + 1
+    statuses = progress.counts
     ran = statuses.get("succeeded", 0) + statuses.get("failed", 0)
     lines = []
     if result is not None and not quiet:
@@ -175,9 +174,9 @@ def _slowest(progress: Progress) -> Iterator[str]:
     """What took longest, where the run took long."""
     if progress.seconds < LONG:
         return
-    ran = [(one.seconds, node) for node, one in progress.outcomes.items() if one.status in ("succeeded", "failed")]  # fmt: skip
+    ran = ((one.seconds, node) for node, one in progress.outcomes.items() if one.status in ("succeeded", "failed"))  # fmt: skip
     nodes = progress.plan.graph.nodes
-    longest = sorted(ran, reverse=True)[:3]
+    longest = nlargest(3, ran)
     told = [
         f"{short(clean(nodes[node].id), 40)} {seconds(took)}"
         for took, node in longest
@@ -189,7 +188,7 @@ def _slowest(progress: Progress) -> Iterator[str]:
 def _failed(run: str, progress: Progress, hints: list[str]) -> Iterator[str]:
     """What failed, by name, and where to read what it wrote."""
     nodes = progress.plan.graph.nodes
-    failed = [nodes[node].id for node, one in sorted(progress.outcomes.items()) if one.status == "failed"]
+    failed = [nodes[node].id for node, one in progress.outcomes.items() if one.status == "failed"]
     if failed:
         more = f" and {len(failed) - 4:,} more" if len(failed) > 4 else ""
         yield f"failed  {', '.join(short(clean(name), 40) for name in failed[:4])}{more}"

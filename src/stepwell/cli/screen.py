@@ -269,7 +269,7 @@ def unchanged_lines(plan: Plan, run: str, progress: Progress, result: Any, strea
     if progress.total > MANY:
         lines.crowd = Crowd(plan)
         lines.crowd.reused = len(progress.outcomes)
-    for node in sorted(progress.outcomes) if lines.crowd is None else ():
+    for node in progress.outcomes if lines.crowd is None else ():
         lines._ended(node, progress.outcomes[node], progress)
     lines.end(run, progress, result)
     return stream.getvalue().splitlines()[:-1]

@@ -27,6 +27,7 @@ from stepwell.named import NamedTuple
 if TYPE_CHECKING:
     from stepwell.app.progress import Progress
     from stepwell.app.session import Settings, Work
+    from stepwell.kernel.ports import Result
     from stepwell.stores.database import Database
     from stepwell.stores.local import LocalStore
     from stepwell.stores.memo import Memo
@@ -141,8 +142,13 @@ def _run_again(asking: Asked, root: Path, found: Standing, database: Database, m
 
 def keep_plan(asking: Asked | None, work: Work, settings: Settings, text: str) -> None:
     """Keep what a plan printed, for as long as it stays true."""
-    if asking is not None and _all_cached(work):
-        _keep(asking, work, settings, {"text": text})
+    if asking is None:
+        return
+    from stepwell.app.lasting import found
+
+    results = found(work.plan)
+    if results is not None:
+        _keep(asking, work, results, settings, {"text": text})
 
 
 def keep_run(
@@ -159,14 +165,15 @@ def keep_run(
         return
     from stepwell.app.hooks import NONE, hooks_for
     from stepwell.app.lasting import settled
+    from stepwell.app.progress import AllReused
     from stepwell.cli.screen import title, unchanged_lines
 
     if hooks_for(work, settings)._replace(allowed=frozenset()) != NONE:
         return
-    found = settled(work, progress)
-    if found is None:
+    results = settled(work, progress)
+    if results is None:
         return
-    work, reused = found
+    reused = AllReused(work.plan, results)
     streams = (io.StringIO(), _Terminal())
     shown = {
         "title": [title(work.plan, stream) for stream in streams],
@@ -174,7 +181,7 @@ def keep_run(
         "tail": f"0 ran, {len(work.plan.decisions):,} cached",
         "notes": list(notes),
     }
-    _keep(asking, work, settings, shown, int(run.removeprefix("r")))
+    _keep(asking, work, results, settings, shown, int(run.removeprefix("r")))
 
 
 class _Terminal(io.StringIO):
@@ -185,16 +192,19 @@ class _Terminal(io.StringIO):
         return True
 
 
-def _all_cached(work: Work) -> bool:
-    return all(decision.verb == "cached" for decision in work.plan.decisions)
-
-
-def _keep(asking: Asked, work: Work, settings: Settings, shown: dict[str, Any], run: int = 0) -> None:
-    from stepwell.app.lasting import keys_of, standing_of
+def _keep(
+    asking: Asked,
+    work: Work,
+    results: Sequence[Result],
+    settings: Settings,
+    shown: dict[str, Any],
+    run: int = 0,
+) -> None:
+    from stepwell.app.lasting import standing_of
 
     store: LocalStore = work.store
     with contextlib.suppress(StepwellError):  # a full disk, say: what was asked for is done
-        standing = standing_of(work, settings, BEGAN, shown, run)
+        standing = standing_of(work, results, settings, BEGAN, shown, run)
         if standing is not None:
-            keep(asking.key, standing, keys_of(work), store.memo)
+            keep(asking.key, standing, [result.key for result in results], store.memo)
             store.commit(now=True)

@@ -16,7 +16,9 @@ nodes before it, so the order of `nodes` is an execution order.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain
 
 from stepwell.errors import PipelineCycle
 from stepwell.kernel.identity import token
@@ -208,13 +210,15 @@ class Graph(NamedTuple):
         """The definition of the step that a node calls."""
         return self.steps[self.nodes[node].step]
 
-    def consumers(self) -> list[list[int]]:
-        """For each node, the nodes that wait for it, each once."""
-        out: list[list[int]] = [[] for _ in self.nodes]
+    def consumers(self) -> Callable[[int], Sequence[int]]:
+        """Tells of each node the nodes that wait for it, each once: from two arrays, as there may be very many."""
+        waiting: list[list[int]] = [[] for _ in self.nodes]
         for i, node in enumerate(self.nodes):
             for before in dependencies(node):
-                out[before].append(i)
-        return out
+                waiting[before].append(i)
+        ends = array("I", accumulate(map(len, waiting), initial=0))
+        places = array("I", chain.from_iterable(waiting))
+        return lambda node: places[ends[node] : ends[node + 1]]
 
 
 def dependencies(node: Node) -> list[int]:

@@ -165,9 +165,9 @@ class _Drive:
         self.as_planned.extend(bytes(count - first))
         self.decisions.extend(plan.decisions[first:])
         self.consumers, self.missing = plan.graph.consumers(), [0] * count
-        for given, consumers in zip(self.given, self.consumers, strict=True):
-            for node in consumers if given is None else ():
-                self.missing[node] += 1
+        for node, given in enumerate(self.given):
+            for consumer in self.consumers(node) if given is None else ():
+                self.missing[consumer] += 1
         self.returned = {leaf.node for leaf in leaves(plan.graph.result) if isinstance(leaf, FromStep)}
         for node in range(count):
             if not self.missing[node] and self.given[node] is None and node not in self.open:
@@ -580,12 +580,12 @@ class _Drive:
         if repair is not None:
             self._wake(repair.waiting)
         if before is None:
-            for consumer in self.consumers[node]:
+            for consumer in self.consumers(node):
                 self.missing[consumer] -= 1
                 if not self.missing[consumer]:
                     self.ready[consumer] = None
         elif outcome.outputs is not None and _tokens(before.outputs) != _tokens(outcome.outputs):
-            for consumer in self.consumers[node]:
+            for consumer in self.consumers(node):
                 if consumer in self.open:
                     self.stale.add(consumer)
                 elif not self.missing[consumer]:

@@ -1,8 +1,8 @@
 """Where a result or a blob is, by its name: an index that is written late, many entries at a time.
 
-    late = Late(database, BY_KEY, BY_SITE)
-    late.rows(BY_KEY, "b3:…")       numbers of rows without an entry yet that have this name, the oldest first
-    settle(connection)              inside a transaction: entries for all rows that have none
+    late = Late(database, BY_KEY)
+    late.rows("b3:…")       numbers of rows without an entry yet that have this name, the oldest first
+    settle(connection)      inside a transaction: entries for all rows that have none
 
 Names are digests, so each entry belongs to another page of its index, and the more entries there are,
 the fewer share a page: an index that SQLite kept itself would rewrite, and sync, ten pages for each that
@@ -59,23 +59,22 @@ _SETTLED = "SELECT row FROM settled WHERE rows_of = ?"
 
 
 class Late:
-    """The rows of a table that have no entries yet, by their names in some indexes, as far as this connection sees them.
+    """The rows of a table that have no entries in an index yet, by their names, as far as this connection sees them.
 
     It remembers, too, for which names no entry was found: those get none before more rows have entries. Where they
     become many, as in a run in which much has changed, all entries are read, and the others cost no query.
     """
 
-    def __init__(self, database: Database, *indexes: Index) -> None:
-        self._database = database
-        self._rows: dict[Index, dict[str, tuple[int, ...]]] = {index: {} for index in indexes}
-        self._table = indexes[0].table
-        columns = ", ".join([indexes[0].number, *[index.column for index in indexes]])
-        self._newer = f"SELECT {columns} FROM {self._table} WHERE {indexes[0].number} > ?"  # noqa: S608
+    def __init__(self, database: Database, index: Index) -> None:
+        self._database, self._index = database, index
+        self._rows: dict[str, int | tuple[int, ...]] = {}  # mostly one, and there may be very many
+        number, column, table = index.number, index.column, index.table
+        self._newer = f"SELECT {number}, {column} FROM {table} WHERE {number} > ?"  # noqa: S608
         self._seen = -1
         self._stale = True
         self._settled = 0  # the last row that has entries
-        self._missed: dict[Index, set[str]] = {index: set() for index in indexes}
-        self._entered: dict[Index, array[int]] = {}  # sorted hashes of what all entries hold
+        self._missed: set[str] = set()
+        self._entered: array[int] | None = None  # sorted hashes of what all entries hold
 
     def moved(self) -> None:
         """Somebody has written: look again when something is asked."""
@@ -84,60 +83,63 @@ class Late:
     def renewed(self) -> None:
         """Rows were taken away or brought back: nothing holds that was found out about entries."""
         self._stale = True
-        self._entered.clear()
-        for names in self._missed.values():
-            names.clear()
+        self._entered = None
+        self._missed.clear()
 
-    def rows(self, index: Index, name: str) -> tuple[int, ...]:
+    def rows(self, name: str) -> tuple[int, ...]:
         """The numbers of the rows with this name, the oldest first; those that have entries meanwhile may be among them."""
         if self._stale:
             self.look()
-        return self._rows[index].get(name, ())
+        return _listed(self._rows.get(name, ()))
 
-    def may_be_entered(self, index: Index, name: str) -> bool:
+    def may_be_entered(self, name: str) -> bool:
         """Whether an entry may lead to a row with this name; ask for its `rows` before."""
-        marks = self._entered.get(index)
+        marks = self._entered
         if marks is None:
-            return self._settled > 0 and name not in self._missed[index]
-        mark = hash(name[: index.width])
+            return self._settled > 0 and name not in self._missed
+        mark = hash(name[: self._index.width])
         place = bisect_left(marks, mark)
         return place < len(marks) and marks[place] == mark
 
-    def miss(self, index: Index, name: str) -> None:
+    def miss(self, name: str) -> None:
         """Remember that no entry leads to a row with this name."""
-        missed = self._missed[index]
+        missed = self._missed
         missed.add(name)
         if len(missed) > FEW and len(missed) * READ_FOR_ONE >= self._settled:
-            names = self._database.rows(f"SELECT name FROM {index.entries}")  # noqa: S608
-            self._entered[index] = array("q", sorted([hash(name) for (name,) in names]))
+            names = self._database.rows(f"SELECT name FROM {self._index.entries}")  # noqa: S608
+            self._entered = array("q", sorted([hash(name) for (name,) in names]))
             missed.clear()
 
-    def of(self, index: Index, names: Sequence[str]) -> set[str]:
+    def of(self, names: Sequence[str]) -> set[str]:
         """Those of the names that a row has. Call `look` before.
 
         What was written since is seen, and not remembered: it may be part of a transaction that comes to nothing.
         """
+        index = self._index
         newer = f"SELECT {index.column} FROM {index.table} WHERE {index.number} > ?"  # noqa: S608
         found = {name for (name,) in self._database.rows(newer, (self._seen,))}
-        asked = [name for name in names if self.may_be_entered(index, name)]
+        asked = [name for name in names if self.may_be_entered(name)]
         found.update(name for (name,) in entered(self._database, index, asked, index.column))
-        return {name for name in names if name in found or name in self._rows[index]}
+        return {name for name in names if name in found or name in self._rows}
 
     def look(self) -> None:
         """Take in what has been written by now."""
-        (settled,) = self._database.row(_SETTLED, (self._table,)) or (0,)
+        (settled,) = self._database.row(_SETTLED, (self._index.table,)) or (0,)
         if settled != self._settled:
             self.renewed()
             self._settled = settled
         if settled >= self._seen:  # all that is known here has its entries
-            for rows in self._rows.values():
-                rows.clear()
+            self._rows.clear()
             self._seen = settled
-        for number, *names in self._database.rows(self._newer, (self._seen,)):
-            for name, rows in zip(names, self._rows.values(), strict=True):
-                rows[name] = (*rows.get(name, ()), number)
+        rows = self._rows
+        for number, name in self._database.rows(self._newer, (self._seen,)):
+            rows[name] = (*_listed(rows[name]), number) if name in rows else number
             self._seen = number
         self._stale = False
+
+
+def _listed(numbers: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (numbers,) if isinstance(numbers, int) else numbers
 
 
 def entered(

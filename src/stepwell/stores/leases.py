@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from stepwell.named import NamedTuple
 from stepwell.stores.database import Database
-from stepwell.stores.index import BY_KEY, Late
+from stepwell.stores.index import Late
 
 TICK = 0.05
 """Seconds between two looks at the other drivers."""
@@ -122,7 +122,7 @@ class Leases:
         free = self._free(asked)
         if free:
             results.look()
-            self.made = results.of(BY_KEY, [key for key in free if not known(key)])
+            self.made = results.of([key for key in free if not known(key)])
             free = [key for key in free if key not in self.made]
         if free:
             mine = self.database.write(
@@ -139,7 +139,7 @@ class Leases:
         """`claim` where nobody else is: all keys, but for those of which somebody who was there left a result."""
         if self._met:
             results.look()
-            self.made = results.of(BY_KEY, [key for key in keys if not known(key)])
+            self.made = results.of([key for key in keys if not known(key)])
         mine = [key for key in keys if key not in self.made]
         self._flying.update(dict.fromkeys(mine, now))
         if not self._shown:
@@ -157,7 +157,7 @@ class Leases:
         self, connection: sqlite3.Connection, keys: Sequence[str], known: Callable[[str], bool], results: Late
     ) -> set[str]:
         """Inside a transaction: lease those of the keys that are free and have no result that is not `known`."""
-        self.made |= results.of(BY_KEY, [key for key in keys if not known(key)])
+        self.made |= results.of([key for key in keys if not known(key)])
         mine = {key for key in self._free(keys) if key not in self.made}
         connection.executemany(
             "INSERT OR REPLACE INTO leases (key, driver) VALUES (?, ?)", [(key, self.driver) for key in mine]

@@ -73,9 +73,10 @@ class Results:
         self._recent: dict[str, list[Result]] = {}
         self._shared: dict[int, Shared] = {}
         self._identities: dict[Shared, int] = {}
+        self._sizes: dict[int, int] = {}
         self._parts: dict[str, Mapping[str, str]] = {}
         self._gone: dict[str, str] = {}
-        self._late, self._late_blobs = Late(database, BY_KEY, BY_SITE), Late(database, BY_DIGEST)
+        self._late = {index: Late(database, index) for index in (BY_KEY, BY_SITE, BY_DIGEST)}
         self._version = -1
         self._removals = -1  # how often `gc` had taken something away when this was last asked
         self._horizon: int | None = None  # the last number before the run that is being driven
@@ -112,7 +113,7 @@ class Results:
     def results(self, key: str) -> Sequence[Result]:
         """At most 32 of the newest results of a key, newest first; `lost` set where their blobs are."""
         found = []
-        late = self._late.rows(BY_KEY, key)[-RECENT:]
+        late = self._late[BY_KEY].rows(key)[-RECENT:]
         rows = [*self._database.many(_BY_SEQ, late)][::-1]
         rows += [row for row in self._database.rows(_ALL_BY_KEY, (key,)) if row[0] not in late]
         for row in rows[:RECENT]:
@@ -201,13 +202,14 @@ class Results:
 
     def _newest_of(self, index: Index, sql: str, name: str) -> tuple[Any, ...] | None:
         """The row of the newest result that has a name: one that is in the index, or too new for that."""
-        late = self._late.rows(index, name)
-        rows = list(self._database.many(_BY_SEQ, late[-1:])) if late else []
-        if rows or not self._late.may_be_entered(index, name):
+        late = self._late[index]
+        newest = late.rows(name)[-1:]
+        rows = list(self._database.many(_BY_SEQ, newest)) if newest else []
+        if rows or not late.may_be_entered(name):
             return rows[0] if rows else None
         row = self._database.row(sql, (name,))
         if row is None:
-            self._late.miss(index, name)
+            late.miss(name)
         return row
 
     def _learn(self, found: Result, number: int) -> None:
@@ -245,6 +247,10 @@ class Results:
         step, code, environment, variables = shared
         try:
             _ = seconds + cpu + memory + made  # a text among them would be noticed much later
+            cpu, memory = (
+                cpu if cpu != seconds else seconds,
+                self._sizes.setdefault(memory, memory),
+            )  # one object
             fields = (
                 key, step, site, code, environment, unpack_pairs(inputs), unpack_outputs(outputs), intern(run),
                 seconds, cpu, memory, unpack_numbers(metrics) if metrics else (), "", variables,
@@ -274,13 +280,17 @@ class Results:
             return
         self._version = version
         self._recent.clear()
-        self._late.moved()
-        self._late_blobs.moved()
+        self._look_again()
         self._gone = dict(self._database.rows("SELECT digest, why FROM gone"))
         self._gone.update(self._lost)
         (last,) = self._database.row("SELECT value FROM counters WHERE name = 'result'") or (0,)
         self._complete = last == 0
         self._notice_removals(self._database.row(_REMOVALS))
+
+    def _look_again(self) -> None:
+        """Rows have come that have no entries yet."""
+        for late in self._late.values():
+            late.moved()
 
     def _notice_removals(self, counter: tuple[int, ...] | None) -> None:
         """Forget what is known of the past if `gc` took something away, or back, since it was read; not what is new here.
@@ -295,14 +305,15 @@ class Results:
             memory.clear()
         self._held_bytes = 0
         self._known.update((result.key, result) for result in self._kept)
-        self._late.renewed()
+        self._late[BY_KEY].renewed()
+        self._late[BY_SITE].renewed()
 
     def _checked(self, found: Result) -> Result:
         """The result with `lost` set if it is; one that another process has made again instead."""
         why = self._why_lost(found)
         if not why:
             return found
-        self._late.moved()
+        self._look_again()
         row = self._newest_of(BY_KEY, _BY_KEY, found.key)
         if row is not None and row[0] > self._numbers.get(found.key, row[0]):
             newer = self._unpacked(row)
@@ -327,9 +338,9 @@ class Results:
 
     def claim(self, keys: Sequence[str]) -> Sequence[bool]:
         """For each key, whether this run is to compute it; False while another living run does, or just did."""
-        answers = self._leases.claim(keys, self._known.__contains__, self._late)
+        answers = self._leases.claim(keys, self._known.__contains__, self._late[BY_KEY])
         if self._leases.made:  # others may have written too short a time ago for `_notice_others`
-            self._late.moved()
+            self._look_again()
             self._complete = False
         return answers
 
@@ -432,13 +443,13 @@ class Results:
         """What the database has as the bytes of a small blob, unverified; None where it has none."""
         row = self._late_blob(digest) or self._database.row(_BLOB, (digest,))
         if row is None:  # written by another process since anybody here looked
-            self._late_blobs.moved()
+            self._late[BY_DIGEST].moved()
             row = self._late_blob(digest)
         return None if row is None else row[0]
 
     def _late_blob(self, digest: str) -> tuple[Any, ...] | None:
         row = None
-        for number in reversed(self._late_blobs.rows(BY_DIGEST, digest)):
+        for number in reversed(self._late[BY_DIGEST].rows(digest)):
             row = row or self._database.row(_LATE_BLOB, (number, digest))
         return row
 
@@ -618,8 +629,7 @@ class Results:
         self._identities.update(self._new_identities)
         self._new_numbers, self._new_identities = {}, {}
         self._kept.clear()
-        self._late.moved()
-        self._late_blobs.moved()
+        self._look_again()
         for digest, data in self._made.items():
             self._hold(digest, data)
         self._made.clear()
