@@ -498,3 +498,97 @@ def test_an_item_that_failed_is_new_also_where_it_becomes_known_in_the_run(proje
     assert [reason["text"] for reason in shown["evaluate[14]"]["reasons"]] == [
         "no earlier result for these inputs"
     ]
+
+
+RACES = """
+    import os, time
+    from stepwell import pipeline, step, when
+
+    @step
+    def number(n: int, when: str) -> int:
+        time.sleep(0 if os.environ["FIRST"] == when else 0.4)
+        return n
+
+    @step
+    def items(n: int) -> list[int]:
+        return list(range(n))
+
+    @step
+    def is_odd(n: int) -> bool:
+        return n % 2 == 1
+
+    @step
+    def scored(x: int, k: int = 1) -> int:
+        return x * k
+
+    @step
+    def less(n: int) -> int:
+        return n - 1
+
+    @step
+    def total(left: int | list[int], right: int | list[int]) -> list[int | list[int]]:
+        return [left, right]
+
+    @pipeline(dynamic=True)
+    def down(n: int) -> int:
+        return down(less(n)) if n > 0 else scored(n)
+
+    @pipeline
+    def section(n: int) -> list[int]:
+        return scored.map(items(n))
+
+    @pipeline
+    def maps() -> list[int | list[int]]:
+        return total(scored.map(items(number(3, "a"))), scored.map(items(number(4, "b"))))
+
+    @pipeline
+    def branches() -> list[int | list[int]]:
+        a, b = number(3, "a"), number(5, "b")
+        return total(when(is_odd(a), lambda: scored(a), lambda: 0), when(is_odd(b), lambda: scored(b), lambda: 0))
+
+    @pipeline
+    def mixed() -> list[int | list[int]]:
+        a, b = number(3, "a"), number(5, "b")
+        return total(when(is_odd(a), lambda: scored(a), lambda: 0), scored.map(items(b)))
+
+    @pipeline
+    def rounds() -> list[int | list[int]]:
+        return total(down(number(2, "a")), down(number(3, "b")))
+
+    @pipeline
+    def sections() -> list[int | list[int]]:
+        return total(section(number(3, "a")), section(number(2, "b")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "second"),
+    [
+        ("maps", "scored.map[2]/scored[4]"),
+        ("branches", "when[2]/scored"),
+        ("mixed", "when/scored"),
+        ("rounds", "down[2]/down[3]/scored"),
+        ("sections", "section/scored.map[2]/scored"),
+    ],
+)
+def test_ids_do_not_depend_on_which_call_becomes_steps_first(project, tmp_path, name, second):
+    """Ids are what parameters, metrics and `debug` are addressed to: they are the same in each run, and in a plan of it."""
+    project.write(RACES)
+    seen = []
+    for first in "ab":
+        env = {"FIRST": first, "STEPWELL_STORE": str(tmp_path / f"store-{first}")}
+        run = project("run", name, "-j", "2", "--json", env=env).json
+        again = project("run", name, "--json", env=env).json
+        assert again["counts"]["run"] == 0
+        seen += [{step["id"]: step["outputs"] for step in one["steps"]} for one in (run, again)]
+    assert second in seen[0]
+    assert seen == seen[:1] * 4
+
+
+def test_a_parameter_that_is_set_reaches_the_call_that_it_names(project):
+    project.write(RACES)
+    results = set()
+    for first in "ab":
+        words = ("run", "maps", "--set", "scored[3].k=7", "--force", "*", "-j", "2", "--json")
+        results.add(str(project(*words, env={"FIRST": first}).json["result"]))
+    assert results == {"[[0, 1, 14], [0, 1, 2, 3]]"}

@@ -98,7 +98,11 @@ def mapped(call: Any, items: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     )
     trace.learn(call)
     reference = trace.later(
-        step, [("items", items)], _list_of(call.hints.get("return")), lambda values: calls(values["items"])
+        step,
+        [("items", items)],
+        _list_of(call.hints.get("return")),
+        lambda values: calls(values["items"]),
+        makes=call.label or call.__name__,
     )
     return cast("list[Any]", reference)
 
@@ -136,7 +140,11 @@ def spread(call: Any, axes: Mapping[str, Any], args: tuple[Any, ...], kwargs: di
     )
     trace.learn(call)
     reference = trace.later(
-        step, later, _list_of(call.hints.get("return")), lambda values: calls({**axes, **values})
+        step,
+        later,
+        _list_of(call.hints.get("return")),
+        lambda values: calls({**axes, **values}),
+        makes=call.label or call.__name__,
     )
     return cast("list[Any]", reference)
 

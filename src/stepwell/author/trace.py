@@ -168,13 +168,19 @@ Context = tuple[tuple[str, ...], tuple[int, ...], "tuple[Pipeline[Any, Any], ...
 
 
 class Later(NamedTuple):
-    """A dynamic call: the body that is traced when its inputs are known, what it gives, and where it stands."""
+    """A dynamic call: the body that is traced when its inputs are known, what it gives, and where it stands.
+
+    `tail` is the last part of its id. Its steps are numbered with others of the same names if it is the one dynamic call that
+    makes any within `claimed`, and stand below it if not: which call becomes steps first is chance, and no id may depend on it.
+    """
 
     name: str
     body: Callable[[dict[str, Any]], object]
     returns: object
     context: Context
     where: str
+    tail: str = ""
+    claimed: tuple[str, ...] | None = None
 
 
 class Piece(NamedTuple):
@@ -350,6 +356,12 @@ class Trace:
         self._taken: dict[str | tuple[str, bool], int] = {}
         """How many calls have an id so far; labels count apart."""
         self._labelled: set[tuple[str, int]] = set()
+        self._claims: dict[tuple[str, ...], int] = {}
+        """By where calls are numbered the first dynamic call that makes some there: a path, with a name where it makes no others."""
+        self._within: set[tuple[str, ...]] = set()
+        """Paths with such a place below."""
+        self._rounds: dict[tuple[str, ...], int] = {}
+        """By the path of a dynamic pipeline's steps, the call with which its recursion began."""
         self._known: dict[tuple[object, Options], Known] = {}
         self._lines: dict[tuple[str, int], str] = {}
         """By file and number a line of the user's, as nodes name it."""
@@ -538,10 +550,12 @@ class Trace:
         *,
         label: str = "",
         below: bool = False,
+        makes: str = "",
     ) -> Reference:
         """Note a dynamic call: `body` is called with its inputs by name when they are known.
 
-        `returns` is the type of what it gives. Its steps stand where the call stands, or `below` it.
+        `returns` is the type of what it gives. Its steps stand `below` it, or where the call stands if their ids are sure there;
+        `makes` is the name of what it calls, if it calls nothing else.
         """
         if step not in self.steps:
             self.steps.append(step)
@@ -550,11 +564,20 @@ class Trace:
                 Known(len(self.known), (), nothing, nothing, True, {}, returns, None, False, "", {}, {})
             )
         bound = tuple([(name, bind(value, f"`{step.name}({name}=...)`", self)) for name, value in inputs])
-        path = self._path
+        path, node = self._path, len(self.nodes)
         again = below and bool(path) and path[-1].partition("[")[0] == (label or step.name)
-        self._path = path[:-1] if again else path  # rounds of a recursion stand beside each other
-        node, node_id = len(self.nodes), self._id(step.name, label)
-        place = (*self._path, node_id.rpartition("/")[2]) if below else path
+        began = self._rounds.get(path, node) if again else node
+        if again and self._claims.get((*path[:-1], label or step.name)) == began:
+            self._path = path[:-1]  # rounds of a recursion stand beside each other
+        else:
+            began = node
+        node_id = self._id(step.name, label)
+        tail = node_id.rpartition("/")[2]
+        claimed = self._claim(
+            (*self._path, label or step.name) if below else (*path, makes) if makes else path, node
+        )
+        place = (*self._path, tail) if below else path
+        self._rounds[place] = began
         self._path = path
         if self._depth >= ROUNDS:
             raise _endless(step.name)
@@ -562,8 +585,21 @@ class Trace:
         self.nodes.append(g.Node(node_id, self.steps.index(step), bound, self._first, "", where))
         inside = tuple(self._pipelines[:-1] if again else self._pipelines)
         context = (place, self._first, inside, self.branches, self._depth + 1)
-        self.laters[node] = Later(step.name, self.swaps.held(body), returns, context, where)
+        held, own = self.swaps.held(body), None if below else claimed
+        self.laters[node] = Later(step.name, held, returns, context, where, tail, own)
         return self.refer(g.FromStep(node), returns, node_id)
+
+    def _claim(self, place: tuple[str, ...], node: int) -> tuple[str, ...]:
+        """Note that a dynamic call makes calls that are numbered there."""
+        self._claims.setdefault(place, node)
+        self._within.update(place[:end] for end in range(len(place)))
+        return place
+
+    def _place_of(self, node: int, later: Later) -> tuple[str, ...]:
+        """The path of what a dynamic call makes."""
+        path, claimed = later.context[0], later.claimed
+        sure = claimed is None or (self._claims[claimed] == node and claimed not in self._within)
+        return path if sure else (*path, later.tail)
 
     @contextmanager
     def branch(self) -> Iterator[None]:
@@ -605,7 +641,8 @@ class Trace:
         later = self.laters.pop(node)
         before = len(self.nodes), len(self.steps), len(self.sources), len(self.endpoints)
         context, held, problems = self._context, _current.set(self), self.problems
-        self._context, self.given, self.active = later.context, dict(given), True
+        place = self._place_of(node, later)
+        self._context, self.given, self.active = (place, *later.context[1:]), dict(given), True
         self.problems, self._limit = Problems(), len(self.nodes) + MOST_OF_ONE
         what = f"the result of `{later.name}`"
         result: g.Binding = g.NOTHING
@@ -641,7 +678,19 @@ class Trace:
         Its steps are known afterwards, so that they are verified with all others; its calls are forgotten.
         """
         marks = len(self.nodes), len(self.sources), len(self.endpoints)
-        tables = ("_taken", "_labelled", "_found", "_sources", "_namesakes", "laters", "broken", "ends")
+        tables = (
+            "_taken",
+            "_labelled",
+            "_claims",
+            "_within",
+            "_rounds",
+            "_found",
+            "_sources",
+            "_namesakes",
+            "laters",
+            "broken",
+            "ends",
+        )
         kept = {name: copy(getattr(self, name)) for name in tables}
         try:
             with self.branch():
