@@ -23,7 +23,6 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -174,7 +173,6 @@ def warm(modules: Sequence[str], importer: FirstParty) -> None:
                 _fetch(library)
     for name in ("stepwell.codecs.choose", "stepwell.codecs.plain", "stepwell.worker.execute", "blake3"):
         importlib.import_module(name)
-    sysconfig.get_paths()  # which a process works out once
 
 
 class _Import(NamedTuple):
