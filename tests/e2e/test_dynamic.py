@@ -518,6 +518,10 @@ RACES = """
         return n % 2 == 1
 
     @step
+    def is_left(n: int) -> bool:
+        return n > 0
+
+    @step
     def scored(x: int, k: int = 1) -> int:
         return x * k
 
@@ -532,6 +536,10 @@ RACES = """
     @pipeline(dynamic=True)
     def down(n: int) -> int:
         return down(less(n)) if n > 0 else scored(n)
+
+    @pipeline(dynamic=True)
+    def until(n: int) -> int:
+        return when(is_left(n), lambda: until(less(n)), lambda: scored(n))
 
     @pipeline
     def section(n: int) -> list[int]:
@@ -556,6 +564,14 @@ RACES = """
         return total(down(number(2, "a")), down(number(3, "b")))
 
     @pipeline
+    def tested() -> list[int | list[int]]:
+        return total(until(number(2, "a")), until(number(3, "b")))
+
+    @pipeline
+    def many() -> list[int | list[int]]:
+        return total(down.map(items(number(4, "a"))), down(number(3, "b")))
+
+    @pipeline
     def sections() -> list[int | list[int]]:
         return total(section(number(3, "a")), section(number(2, "b")))
 """
@@ -568,6 +584,8 @@ RACES = """
         ("branches", "when[2]/scored"),
         ("mixed", "when/scored"),
         ("rounds", "down[2]/down[3]/scored"),
+        ("tested", "until[2]/until[3]/scored"),
+        ("many", "down.map/down/down[2]/down[2]/scored"),
         ("sections", "section/scored.map[2]/scored"),
     ],
 )

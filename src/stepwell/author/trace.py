@@ -172,6 +172,7 @@ class Later(NamedTuple):
 
     `tail` is the last part of its id. Its steps are numbered with others of the same names if it is the one dynamic call that
     makes any within `claimed`, and stand below it if not: which call becomes steps first is chance, and no id may depend on it.
+    `began` is the call with which a recursion began that this is a round of.
     """
 
     name: str
@@ -181,6 +182,7 @@ class Later(NamedTuple):
     where: str
     tail: str = ""
     claimed: tuple[str, ...] | None = None
+    began: int = 0
 
 
 class Piece(NamedTuple):
@@ -357,11 +359,13 @@ class Trace:
         """How many calls have an id so far; labels count apart."""
         self._labelled: set[tuple[str, int]] = set()
         self._claims: dict[tuple[str, ...], int] = {}
-        """By where calls are numbered the first dynamic call that makes some there: a path, with a name where it makes no others."""
+        """By path and name the first dynamic call that makes calls of this name there; of any name, where that is empty."""
         self._within: set[tuple[str, ...]] = set()
         """Paths with such a place below."""
-        self._rounds: dict[tuple[str, ...], int] = {}
-        """By the path of a dynamic pipeline's steps, the call with which its recursion began."""
+        self._recursions: dict[tuple[str, ...], int] = {}
+        """By path and name of dynamic pipelines, the call whose rounds are numbered there: the first."""
+        self._began = 0
+        """The call with which the recursion began that is traced now: a node, or the number of a visit below zero."""
         self._known: dict[tuple[object, Options], Known] = {}
         self._lines: dict[tuple[str, int], str] = {}
         """By file and number a line of the user's, as nodes name it."""
@@ -437,7 +441,7 @@ class Trace:
         """What an inner pipeline returns; its nodes are added under its name. Where it fails, that is unknown."""
         if self.swaps and (swap := self.swaps.found(pipeline, self._path)) is not None:
             return self._stand_in(swap, pipeline, name, (), args, kwargs)
-        before = self._path, self._first, self._visit
+        before = self._path, self._first, self._visit, self._began
         self._path, self._first = (*self._path, name), (*self._first, *self.nodes_of(after))
         self._visits += 1
         self._visit = self._visits
@@ -448,13 +452,14 @@ class Trace:
             if pipeline.dynamic and holds_references([args, kwargs]):
                 self._path = before[0]
                 return pipeline.later(self, args, kwargs)
+            self._began = -self._visit
             return self.body(pipeline, args, kwargs)
         except PipelineCycle:
             raise
         except StepwellError as error:
             return self.unknown(error)
         finally:
-            self._path, self._first, self._visit = before
+            self._path, self._first, self._visit, self._began = before
 
     def body(
         self, pipeline: Pipeline[Any, Any], args: tuple[object, ...], kwargs: dict[str, object]
@@ -564,20 +569,18 @@ class Trace:
                 Known(len(self.known), (), nothing, nothing, True, {}, returns, None, False, "", {}, {})
             )
         bound = tuple([(name, bind(value, f"`{step.name}({name}=...)`", self)) for name, value in inputs])
-        path, node = self._path, len(self.nodes)
-        again = below and bool(path) and path[-1].partition("[")[0] == (label or step.name)
-        began = self._rounds.get(path, node) if again else node
-        if again and self._claims.get((*path[:-1], label or step.name)) == began:
+        path, node, name = self._path, len(self.nodes), label or step.name
+        again = below and bool(path) and path[-1].partition("[")[0] == name
+        began = self._began if again else node
+        rounds = (*path[:-1], name)
+        if again and rounds not in self._claims and self._recursions.setdefault(rounds, began) == began:
             self._path = path[:-1]  # rounds of a recursion stand beside each other
         else:
             began = node
         node_id = self._id(step.name, label)
         tail = node_id.rpartition("/")[2]
-        claimed = self._claim(
-            (*self._path, label or step.name) if below else (*path, makes) if makes else path, node
-        )
+        claimed = self._claim(node, name, makes, below=below)
         place = (*self._path, tail) if below else path
-        self._rounds[place] = began
         self._path = path
         if self._depth >= ROUNDS:
             raise _endless(step.name)
@@ -585,21 +588,28 @@ class Trace:
         self.nodes.append(g.Node(node_id, self.steps.index(step), bound, self._first, "", where))
         inside = tuple(self._pipelines[:-1] if again else self._pipelines)
         context = (place, self._first, inside, self.branches, self._depth + 1)
-        held, own = self.swaps.held(body), None if below else claimed
-        self.laters[node] = Later(step.name, held, returns, context, where, tail, own)
+        held = self.swaps.held(body)
+        began = began if below else self._began
+        self.laters[node] = Later(step.name, held, returns, context, where, tail, claimed, began)
         return self.refer(g.FromStep(node), returns, node_id)
 
-    def _claim(self, place: tuple[str, ...], node: int) -> tuple[str, ...]:
-        """Note that a dynamic call makes calls that are numbered there."""
-        self._claims.setdefault(place, node)
-        self._within.update(place[:end] for end in range(len(place)))
-        return place
+    def _claim(self, node: int, name: str, makes: str, *, below: bool) -> tuple[str, ...] | None:
+        """Note where a dynamic call will number others; None where it does so below itself."""
+        path = self._path
+        place = (*path, name if below else makes)
+        (self._recursions if below else self._claims).setdefault(place, node)
+        inner = place if place[-1] else path
+        self._within.update(inner[:end] for end in range(len(inner)))
+        return None if below else place
 
     def _place_of(self, node: int, later: Later) -> tuple[str, ...]:
         """The path of what a dynamic call makes."""
         path, claimed = later.context[0], later.claimed
-        sure = claimed is None or (self._claims[claimed] == node and claimed not in self._within)
-        return path if sure else (*path, later.tail)
+        if claimed is None:
+            return path
+        first, whole = self._claims[claimed] == node, claimed if claimed[-1] else path
+        others = whole in self._within or claimed in self._recursions or (*claimed, "") in self._claims
+        return path if first and not others else (*path, later.tail)
 
     @contextmanager
     def branch(self) -> Iterator[None]:
@@ -640,8 +650,8 @@ class Trace:
         """
         later = self.laters.pop(node)
         before = len(self.nodes), len(self.steps), len(self.sources), len(self.endpoints)
-        context, held, problems = self._context, _current.set(self), self.problems
-        place = self._place_of(node, later)
+        context, held, problems, began = self._context, _current.set(self), self.problems, self._began
+        place, self._began = self._place_of(node, later), later.began
         self._context, self.given, self.active = (place, *later.context[1:]), dict(given), True
         self.problems, self._limit = Problems(), len(self.nodes) + MOST_OF_ONE
         what = f"the result of `{later.name}`"
@@ -658,7 +668,7 @@ class Trace:
             error.where = error.where or later.where
             self.failed(error)
         finally:
-            self._context, self.given, self.active = context, {}, False
+            self._context, self.given, self.active, self._began = context, {}, False, began
             _current.reset(held)
             found, self.problems, self._limit = self.problems, problems, MOST
         for error in doubles(self.nodes):
@@ -683,7 +693,7 @@ class Trace:
             "_labelled",
             "_claims",
             "_within",
-            "_rounds",
+            "_recursions",
             "_found",
             "_sources",
             "_namesakes",
