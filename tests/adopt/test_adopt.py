@@ -446,3 +446,237 @@ last: $(OUT)/report.txt | $(OUT)
     assert project("run", "--json").json["status"] == "succeeded"
     for made in ("build", "stamp", "last"):
         assert files(project.root / made) == files(other / made)
+
+
+MAKEFILES = {
+    "a variable of the shell": """
+all: o/a.txt o/b.txt
+o/%.txt: data/%.txt
+\tmkdir -p o; for item in 1 2; do echo $*-$${item} >> $@; done; cat $< >> $@
+""",
+    "braces that are no placeholders": """
+first.txt: data/a.txt
+\techo '$${HOME}' "$${HOME}" {a} > $@ ; awk '{print $$1}' $< >> $@; echo {{a}} >> $@
+""",
+    "a stem where no placeholder can stand": """
+all: a.txt b.txt
+%.txt: data/%.txt
+\tX=; echo `cat $<` $${X:-$*} > $@
+""",
+    "what is set later": """
+X := a
+one.txt: data/$(X).txt
+\tcp $< $@; echo $(X) $(Y) >> $@
+Y := $(X)
+X := b
+Y += $(X)
+X := c
+two.txt: data/b.txt one.txt
+\tcat $^ > $@
+.DEFAULT_GOAL := two.txt
+""",
+    "conditionals, included files, variables of one target": """
+include config.mk
+-include gone.mk
+ifdef DEBUG
+MODE = debug
+else ifeq ($(CONF),yes)
+MODE = fast
+else
+MODE = slow
+endif
+ifneq "$(MODE)" "fast"
+out.txt: no.txt
+endif
+CC ?= gcc
+out.txt: OPT = -n
+%.txt: MORE := more
+out.txt: data/a.txt
+\tcat $(OPT) $< > $@; echo mode=$(MODE) conf=$(CONF) $(MORE) $(CC) $(LD) >> $@
+ifdef NO
+\techo no >> $@
+endif
+""",
+    "chains of patterns": """
+all: data/a.txt.gz data/b.txt.gz final.txt d/e.x
+%.gz: %
+\tgzip -n -k -f $<
+raw/%.csv:
+\tmkdir -p raw && echo $* > $@
+.PRECIOUS: raw/%.csv
+clean/%.csv: raw/%.csv
+\tmkdir -p clean; sed s/^/c-/ $< > $@
+final.txt: clean/2020.csv clean/2021.csv
+\tcat $^ > $@
+%.x: in/%.txt data/a.txt
+\techo $^ $* > $@
+e%x: data/b.txt
+\techo wrong > $@
+""",
+    "the shortest stem": """
+all: lib_a.o a.o
+%.o: data/%.txt
+\tcp $< $@
+lib_%.o: data/%.txt
+\tcat $< $< > $@
+""",
+    "names that come twice": """
+c.txt: x/m.txt
+\tfalse
+c.txt: y/m.txt
+\tcat $^ > $@
+x/m.txt: data/a.txt
+\tmkdir -p x; sleep 0.3; cp $< $@
+y/m.txt: data/b.txt
+\tmkdir -p y; cp $< $@
+""",
+}
+
+
+def projects_of(makefile: str, folder: Path) -> tuple[Project, Path]:
+    """A project with some files and a Makefile, and what make makes of a copy."""
+    project = Project(folder)
+    for name, text in (("a", "x\n"), ("b", "y\n")):
+        project.write(text, f"data/{name}.txt")
+    project.write("e\n", "d/in/e.txt")
+    project.write("CONF = yes\n", "config.mk")
+    project.write(makefile, "Makefile")
+    other = folder / "other"
+    shutil.copytree(project.root, other)
+    subprocess.run(["make"], cwd=other, env=project.env, check=True, capture_output=True)
+    return project, other
+
+
+@pytest.mark.parametrize("makefile", MAKEFILES.values(), ids=list(MAKEFILES))
+def test_what_is_made_is_what_make_makes(makefile, tmp_path):
+    project, other = projects_of(makefile, tmp_path)
+    done = project("adopt")
+    assert "note: " not in done.out
+    assert not done.err
+    assert project("run", "--json").json["status"] == "succeeded"
+    made = files(other)
+    assert {name: data for name, data in files(project.root).items() if name in made} == made
+
+
+NOT_KNOWN = {
+    "`$(LATER)`, which line 1 of more.mk may set,": ("include more.mk", "$(LATER)"),
+    "`$(LATER)`, which line 2 may set,": ("include gone.mk", "$(LATER)"),
+    "`$(MODE)`, which line 2 (`ifeq ($(shell uname),Linux)`) may set,": (
+        "ifeq ($(shell uname),Linux)\nMODE = on\nendif",
+        "$(MODE)",
+    ),
+    "what stands under line 2 (`ifdef HOME`)": ("ifdef HOME\nout.txt: data/b.txt\nendif", ""),
+    "`$(LINES)`, which line 2 may set,": ("define LINES\none\ntwo\nendef", "$(LINES)"),
+    "`$(OPT)`, which line 2 may set,": ("all: OPT = -n", "$(OPT)"),
+    "`$(shell date +%H:%M)` is": ("WHEN != date +%H:%M", "$(WHEN)"),
+    "a rule with `::`": ("out.txt:: data/b.txt\n\ttouch $@", ""),
+}
+
+
+@pytest.mark.parametrize(("what", "lines", "used"), [(what, *row) for what, row in NOT_KNOWN.items()])
+def test_what_may_be_another_is_never_left_empty(what, lines, used, tmp_path):
+    project = Project(tmp_path)
+    project.write("x\n", "data/a.txt")
+    project.write("define LATER\nendef\n", "more.mk")
+    project.write(
+        f".DEFAULT_GOAL := all\n{lines}\nall: out.txt end.txt\n\ttrue\nend.txt: out.txt\n\tcp $< $@\n",
+        "Makefile",
+    )
+    with (project.root / "Makefile").open("a") as file:
+        file.write(f"ifneq (,)\nendif\nout.txt: data/a.txt\n\techo {used or 'x'} > $@\n")
+    told = project("adopt").out
+    assert f"no step makes `out.txt`: {what}" in told
+    assert "out.txt: runs" not in told
+
+
+def test_only_what_is_needed_is_told_of_files_that_are_here_now(tmp_path):
+    project, _ = projects_of(
+        """
+all: r.txt sum.txt
+LATE = $(wildcard data/b*)
+ALL := $(wildcard data/a*)
+sum.txt: $(ALL:data/%=%)
+\tcat $^ $(LATE) > $@
+%.txt: data/%.txt
+\tcp $< $@
+r.txt: data/*.txt
+\tcat $^ > $@
+clean:
+\trm -f $(wildcard tmp/*)
+""",
+        tmp_path,
+    )
+    told = project("adopt").out
+    shown = "`$(wildcard data/b*)`, `$(wildcard data/a*)`, `data/*.txt`"
+    line = next(line for line in told.splitlines() if line.startswith("note: "))
+    assert set(line.partition(" stands for")[0].removeprefix("note: ").split(", ")) == set(shown.split(", "))
+
+
+def test_two_pattern_rules_in_a_row_are_two_loops(tmp_path):
+    project, _ = projects_of(
+        """
+all: build/a.up build/b.up s/a/res.txt s/b/res.txt
+build/%.cnt: data/%.txt
+\tmkdir -p build; wc -c < $< > $@
+build/%.up: build/%.cnt
+\tcp $< $@
+s/%/res.txt: data/%.txt
+\tmkdir -p $(@D); cp $< $@
+""",
+        tmp_path,
+    )
+    project("adopt")
+    text = (project.root / "pipeline.py").read_text()
+    assert text.count("shell(") == 3
+    assert 'name=f"res_txt-{item}"' in text
+    assert project("run", "--json").json["status"] == "succeeded"
+
+
+DVC_COMMANDS = """
+stages:
+  shells:
+    cmd: seed=9; echo ${seed} \\${seed} > a.txt
+    outs: [a.txt]
+  loop:
+    foreach: [p, q]
+    do:
+      cmd: for item in 1 2; do echo ${item} \\${item}; done > ${item}.txt; echo `cat data/${item}` >> ${item}.txt
+      deps: ["data/${item}"]
+      outs: ["${item}.txt"]
+  both:
+    foreach: ${models}
+    do:
+      cmd: echo ${item.depth} ${depth} ${key} ${item.out} > ${key}.txt
+      outs: ["${key}.txt"]
+  grid:
+    matrix: {a: "${sizes}", b: "${sizes}"}
+    cmd: echo ${item.a.depth} ${item.b.depth} > ${item.a.depth}${item.b.depth}.txt
+    outs: ["${item.a.depth}${item.b.depth}.txt"]
+  two:
+    cmd: echo ${rate} > rate.txt; touch grid.txt
+    outs: [rate.txt, grid.txt]
+  reads:
+    cmd: cat values.csv > b.txt; echo '\\${HOME}' >> b.txt; cat stdout.txt >> b.txt
+    deps: [values.csv, stdout.txt]
+    params: [rate]
+    outs: [b.txt]
+"""
+
+
+def test_names_of_values_are_not_those_of_others(tmp_path):
+    project = Project(tmp_path)
+    project.write(DVC_COMMANDS, "dvc.yaml")
+    project.write(
+        "seed: 3\ndepth: 7\nrate: 0.5\nsizes: [{depth: 2}, {depth: 5}]\n"
+        "models:\n  m1: {depth: 2, out: x}\n  m2: {depth: 5, out: y}\n",
+        "params.yaml",
+    )
+    for name in ("data/p", "data/q", "values.csv", "stdout.txt"):
+        project.write(f"{name}\n", name)
+    assert not project("adopt").err
+    assert project("run", "--json").json["status"] == "succeeded"
+    wanted = {
+        "a": "3 9\n", "p": "p 1\np 2\ndata/p\n", "q": "q 1\nq 2\ndata/q\n", "m1": "2 7 m1 x\n", "m2": "5 7 m2 y\n",
+        "25": "2 5\n", "52": "5 2\n", "rate": "0.5\n", "b": "values.csv\n${HOME}\nstdout.txt\n",
+    }  # fmt: skip
+    assert {name: (project.root / f"{name}.txt").read_text() for name in wanted} == wanted

@@ -106,6 +106,43 @@ def test_doubled_braces_are_single_ones():
 
 
 @pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("awk '{print $1}' <t>", "awk '{print $1}' {t}"),
+        ("awk '{print}' <t>", "awk '{{print}}' {t}"),
+        ("echo '${x}' ${x} \"${x}\" {x} <x>", "echo '${{x}}' ${x} \"${x}\" {{x}} {x}"),
+        ("echo {<x>} {{x}} '{<x>:raw}' # <x> {", "echo {{{x}}} {{{{x}}}} '{{{x}:raw}}' # {x} {{"),
+        ("cat <<END\n{ <x>\nEND\necho {y}", "cat <<END\n{ {x}\nEND\necho {{y}}"),
+    ],
+)
+def test_a_text_with_marks_is_written_with_braces(text, written):
+    marked = text.replace("<x>", template.mark("x")).replace("<t>", template.mark("t"))
+    assert template.unmarked(marked) == written
+    assert template.pieces(written) == template.of_marked(marked)
+
+
+@pytest.mark.parametrize(
+    "text", ["echo $<x>", "echo ${y:-<x>}", "echo \\<x>", "echo `<x>`", "echo '<x>", "cat <<END\n{y}\nEND"]
+)
+def test_where_no_placeholder_can_stand_no_mark_can(text):
+    with pytest.raises(BadTemplate):
+        template.unmarked(text.replace("<x>", template.mark("x")))
+
+
+@given(
+    st.text(st.sampled_from("ax {}$'\"\\`#(\n<:"), max_size=12),
+    st.text(st.sampled_from("ax {}$'\"\\"), max_size=6),
+)
+def test_what_is_written_is_read_as_it_was_meant(before, after):
+    text = before + template.mark("x") + after
+    try:
+        written = template.unmarked(text)
+    except BadTemplate:
+        return
+    assert template.pieces(written) == template.of_marked(text)
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("awk '{{print}} {y' {t}", "single `{`"),

@@ -14,14 +14,16 @@ import os
 import re
 import shlex
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from stepwell.app.adopt import parameters
 from stepwell.app.adopt.dvc import overlap
-from stepwell.app.adopt.facts import Found, Pattern, Setting, Stage
+from stepwell.app.adopt.facts import OPEN, Found, Pattern, Setting, Stage, left_open
+from stepwell.worker.kinds import template
+from stepwell.worker.kinds.template import BadTemplate, mark
 
 _TAKEN = frozenset(
     (
@@ -39,7 +41,6 @@ _TAKEN = frozenset(
         "out",
     )
 )
-_HOLE = re.compile(r"(?<!\$)\{[^\W\d]\w*(?::[^{}\s]*|![rsa])?\}")
 _SHELL_SIGNS = re.compile(r"[|&;<>()$`\\*?\[\]{}#~!\n]")
 _PLAIN = re.compile(r"[\w.+:@%,/=-]*")
 _INTERPRETERS = re.compile(r"(?:\S*/)?(?:python[\d.]*|Rscript|node|julia|perl|ruby)$")
@@ -91,19 +92,22 @@ class _Group(NamedTuple):
 
 
 class _Input(NamedTuple):
-    """An input of a step: the placeholder, what the call passes, the path that it stands for ("" for none)."""
+    """An input of a step: the placeholder, what the call passes, the path that it stands for ("" for none).
+
+    `fills` is the name of what it fills in where a stage leaves a value open: as the tool calls it.
+    """
 
     name: str
     passed: str
     path: str = ""
     format: str = ""
+    fills: str = ""
 
 
 class _Written(NamedTuple):
-    """A step's definition, the words of its command, and the inputs that calls pass: a script's own text is none."""
+    """A step's definition, and the inputs that calls pass: a script's own text is none."""
 
     definition: str
-    words: str
     inputs: Sequence[_Input]
 
 
@@ -141,7 +145,7 @@ def identifier(text: str) -> str:
 
 def short_names(path: str) -> list[str]:
     """Names for a file, the best first: of `data/raw.csv` it is `raw`, then `raw_csv`; of a loop its folder comes first."""
-    parts = [part for part in re.sub(r"\$\{[^}]*\}", "", path).split("/") if part.strip("._-")]
+    parts = [part for part in OPEN.sub("", path).split("/") if part.strip("._-")]
     last = parts[-1] if parts else "made"
     if last.startswith(".") and len(parts) > 1:  # the loop's own value was all of its name
         return [identifier(parts[-2]), identifier(parts[-2] + last)]
@@ -158,7 +162,9 @@ class _Writer:
         self._steps: dict[str, str] = {}
         self._groups = list(self._grouped())
         self._makers = {out: stage for stage in found.stages for out in stage.outs}
-        self._group_of = {stage.id: group for group in self._groups for stage in group.stages}
+        self._group_of = {
+            out: group for group in self._groups for stage in group.stages for out in stage.outs
+        }
         self._results = {group.name: self._result_name(group) for group in self._groups}
         self._sources: dict[str, str] = {}
         self._varying: dict[str, tuple[str, _Group]] = {}
@@ -205,9 +211,10 @@ class _Writer:
     def _grouped(self) -> Iterator[_Group]:
         """Loops that can be written as loops, and every other stage by itself."""
         outs = {out: stage for stage in self._found.stages for out in stage.outs}
-        for name, several in groupby(self._found.stages, key=lambda stage: stage.name):
+        for (name, pattern), several in groupby(
+            self._found.stages, key=lambda stage: (stage.name, stage.pattern)
+        ):
             stages = tuple(several)
-            pattern = stages[0].pattern
             if pattern is not None and len(stages) > 1 and self._is_loop(stages, pattern, outs):
                 step = self._names.new(name)
                 self._steps.update((stage.id, f"{step}-{stage.key}") for stage in stages)
@@ -222,8 +229,7 @@ class _Writer:
         """Whether instances differ in nothing but the values of the loop, and what they take in can be written so."""
         keys = [stage.key for stage in stages]
         same = all(
-            stage.pattern == pattern
-            and stage.settings == stages[0].settings
+            stage.settings == stages[0].settings
             and stage.reads == stages[0].reads
             and len(stage.deps) == len(pattern.deps)
             for stage in stages
@@ -232,10 +238,11 @@ class _Writer:
             not same
             or len(set(keys)) < len(keys)
             or not all(re.fullmatch(r"\w+(?:[-.]\w+)*", key) for key in keys)
+            or _trouble("\n".join(OPEN.sub(mark("x"), one) for one in pattern.commands))
         ):
             return False
         for place, dep in enumerate(pattern.deps):
-            if "${" not in dep:
+            if not OPEN.search(dep):
                 continue
             makers = [outs.get(stage.deps[place]) for stage in stages]
             below = [any(overlap(out, stage.deps[place]) for out in outs) for stage in stages]
@@ -244,7 +251,7 @@ class _Writer:
                 None in makers or len(loops) > 1 or [maker.key for maker in makers if maker] != keys
             ):
                 return False
-        return all("${" in out for out in pattern.outs)
+        return all(OPEN.search(out) for out in pattern.outs)
 
     def _result_name(self, group: _Group) -> str:
         """The variable that holds what a step gave."""
@@ -257,23 +264,16 @@ class _Writer:
     def _step(self, group: _Group) -> tuple[str, str]:
         """The text of a step's definition, and that of its call."""
         outputs = self._outputs(group)
-        inputs = list(self._inputs(group, set(outputs)))
+        inputs = list(self._inputs(group, {*outputs, "out", "stdout"}))
         written = self._as_script(group, inputs, outputs) or self._as_shell(group, inputs, outputs)
-        looped = [name for name, _ in self._loop_values(group)]
-        passed = [
-            one for one in written.inputs
-            if one.name not in looped or re.search(rf"\{{{one.name}(:raw)?\}}", written.words)
-        ]  # fmt: skip
-        self._reached.update(re.split(r"[\[(]", one.passed)[0] for one in passed)
+        self._reached.update(re.split(r"[\[(]", one.passed)[0] for one in written.inputs)
         comments = [*textwrap.wrap(group.first.about, _WIDTH - 2), *group.first.notes]
-        if any("<<" in one and _HOLE.search(one) for one in group.commands):
-            comments.append("look at the braces in its here-document: they may be taken for placeholders")
         if not group.first.commands or not group.outs:
             comments.append(
                 "it makes nothing that is declared: what it does is done once, and again when something changes"
             )
         lines = [f"# {comment}" for comment in comments]
-        return "\n".join([*lines, written.definition]), self._call(group, passed)
+        return "\n".join([*lines, written.definition]), self._call(group, written.inputs)
 
     def _outputs(self, group: _Group) -> dict[str, str]:
         """The outputs by the names of their placeholders."""
@@ -289,37 +289,37 @@ class _Writer:
         return names
 
     def _inputs(self, group: _Group, taken: set[str]) -> Iterator[_Input]:
-        """What a step takes in, each with what its call passes."""
+        """What a step takes in, each with what its call passes. `taken` are names of its placeholders."""
         for place, dep in enumerate(group.deps):
             for name, passed, path in self._given(group, place, dep):
-                free = name
-                while free in taken:
-                    free = f"{free}_in"
-                taken.add(free)
-                yield _Input(free, passed, path)
+                yield _Input(_free(taken, name), passed, path)
         for setting in group.first.settings:
             name = self._param(setting)
-            yield _Input(name, name)
+            yield _Input(_free(taken, name), name, fills=setting.name)
         files = dict.fromkeys(one.file for one in group.first.reads)
         for file in files:
             names = [one.name for one in group.first.reads if one.file == file]
             if "" in names:
                 name = self._source(file)
-                yield _Input(name, f"{name}()")
+                yield _Input(_free(taken, name), f"{name}()")
                 continue
             name = "values" if len(files) == 1 else identifier(f"values_{Path(file).stem}")
             self._helper.add(Path(file).suffix)
-            yield _Input(name, f"settings({', '.join(map(quoted, (file, *names)))})", format=":json")
-        for name, value in self._loop_values(group):
-            yield _Input(name, value)
+            passed = f"settings({', '.join(map(quoted, (file, *names)))})"
+            yield _Input(_free(taken, name), passed, format="json")
+        text = "\n".join(group.commands)
+        for name, column in self._columns(group).items():
+            if left_open(name) in text:
+                passed = "item" if self._is_list(group) else f"row[{quoted(column)}]"
+                yield _Input(_free(taken, column, identifier(name)), passed, fills=name)
 
     def _given(self, group: _Group, place: int, dep: str) -> Iterator[tuple[str, str, str]]:
         """Name, what is passed and the path, for each thing that a dependency comes to."""
         own = group.first.deps[place] if place < len(group.first.deps) else dep
         makers = [out for out in self._makers if overlap(out, own)]
-        if group.pattern is not None and "${" in dep:
+        if group.pattern is not None and OPEN.search(dep):
             if makers:
-                other = self._group_of[self._makers[own].id]
+                other = self._group_of[own]
                 result = self._results[other.name]
                 item = f"{result}[{self._key(group)}]"
                 yield result, self._part(other, item, own), dep
@@ -333,7 +333,7 @@ class _Writer:
             return
         seen = set()
         for out in makers:
-            other = self._group_of[self._makers[out].id]
+            other = self._group_of[out]
             result = self._results[other.name]
             self._used.add(out)
             if other.pattern is not None:
@@ -357,18 +357,11 @@ class _Writer:
         place = maker.outs.index(out)
         return f"{result}[{quoted(list(self._outputs(other))[place])}]"
 
-    def _loop_values(self, group: _Group) -> Iterator[tuple[str, str]]:
-        """The values of a loop that its command needs: placeholder, and what the call passes."""
-        if group.pattern is None:
-            return
-        text = "\n".join(group.commands)
-        for name, _ in group.first.values:
-            if f"${{{name}}}" in text:
-                short = self._loop_name(name)
-                yield short, "item" if self._is_list(group) else f"row[{quoted(short)}]"
-
-    def _loop_name(self, name: str) -> str:
-        return identifier(name.rpartition(".")[2]) if name not in ("item", "key") else name
+    def _columns(self, group: _Group) -> dict[str, str]:
+        """What the values of a loop are called where it is written, by their names."""
+        taken: set[str] = set()
+        names = [name for name, _ in group.first.values] if group.pattern is not None else []
+        return {name: _free(taken, identifier(name.rpartition(".")[2]), identifier(name)) for name in names}
 
     def _is_list(self, group: _Group) -> bool:
         """Whether a loop goes over texts that are its keys."""
@@ -386,7 +379,7 @@ class _Writer:
 
     def _varying_source(self, group: _Group, dep: str) -> str:
         if dep not in self._varying:
-            stem = re.sub(r"\$\{[^}]*\}", "", dep)
+            stem = OPEN.sub("", dep)
             folder = os.path.basename(os.path.dirname(stem)) or Path(stem).suffix.strip(".") or group.name
             self._varying[dep] = (self._names.new(folder, f"{group.name}_{folder}"), group)
         return self._varying[dep][0]
@@ -409,7 +402,7 @@ class _Writer:
         folders = not stage.kept and any(self._is_folder(path) for one in group.stages for path in one.outs)
         if len(group.commands) != 1 or stage.folder or stage.reads or folders:
             return None
-        bare = self._without_holes(group, group.commands[0])
+        bare = OPEN.sub("", group.commands[0])
         if _SHELL_SIGNS.search(bare) or "'" in bare or '"' in bare:
             return None
         words = group.commands[0].split()
@@ -418,17 +411,14 @@ class _Writer:
         covered = self._modules(words[1])
         if not (self._root / words[1]).is_file() or words[1] not in group.deps:
             return None
-        looped = [name for name, _ in self._loop_values(group)]
         left = [one for one in inputs if one.path not in covered or not one.passed.endswith("()")]
-        args = [self._words(group, word, left, outputs) for word in words[2:]]
-        needed = [one.name for one in left if one.name not in looped]
-        if not all(any(f"{{{name}}}" in arg for arg in args) for name in needed):
+        args = [template.unmarked(self._words(group, word, left, outputs)) for word in words[2:]]
+        named = {hole.name for arg in args for hole in template.holes(template.words(arg))}
+        if not all(one.name in named or one.fills for one in left):
             return None
         self._kinds.add("script")
         given = [quoted(words[1]), *map(quoted, args)]
-        return _Written(
-            self._called(group, "script", given, outputs, in_project=False), "\n".join(args), left
-        )
+        return _Written(self._called(group, "script", given, outputs, in_project=False), _passed(left, named))
 
     def _modules(self, path: str) -> set[str]:
         """The files of the project whose text counts where a script does: itself, and what it imports."""
@@ -445,25 +435,25 @@ class _Writer:
         self._kinds.add("shell")
         stage = group.first
         lines = [self._line(group, one, inputs, outputs) for one in group.commands]
-        text = "\n".join(lines)
-        looped = [name for name, _ in self._loop_values(group)]
-        unnamed = [one for one in inputs if f"{{{one.name}}}" not in text and one.name not in looped]
+        trouble = _trouble("\n".join(lines))
+        if trouble:
+            self._told = (*self._told, f"the command of `{group.name}` cannot be written as it is: {trouble}")
+        named = _named("\n".join(lines))
+        unnamed = [one for one in inputs if one.name not in named and not one.fills]
         before = []
         if unnamed:
-            before.append(": " + " ".join(f"{{{one.name}{one.format}}}" for one in unnamed))
+            before.append(": " + " ".join(mark(one.name, one.format) for one in unnamed))
         folders = [
             name for name, path in outputs.items()
             if not stage.kept and any(self._is_folder(self._path(group, one, path)) for one in group.stages)
         ]  # fmt: skip
         if folders:
-            before.append("rm -rf " + " ".join(f"{{{name}}}" for name in folders))
+            before.append("rm -rf " + " ".join(map(mark, folders)))
         if stage.folder:
             before.append(f"cd {shlex.quote(stage.folder)}")
-        if any("{{" in line for line in lines):
-            lines = [line if "{{" in line or not _has_brace(line) else _doubled(line) for line in lines]
-        given = [quoted(one) for one in (*before, *lines)]
+        given = [quoted(one) for one in _unmarked([*before, *lines])]
         definition = self._called(group, "shell", given, outputs, in_project=True)
-        return _Written(definition, "\n".join(lines), inputs)
+        return _Written(definition, _passed(inputs, named))
 
     def _path(self, group: _Group, stage: Stage, path: str) -> str:
         return stage.outs[group.outs.index(path)]
@@ -472,58 +462,43 @@ class _Writer:
         return (self._root / path).is_dir() or any(path in stage.folders for stage in self._found.stages)
 
     def _line(self, group: _Group, command: str, inputs: Sequence[_Input], outputs: Mapping[str, str]) -> str:
-        """A command with placeholders in it, as far as that cannot change what it does."""
-        marked = self._marked(group, command)
-        if _HOLE.search(marked) or "{{" in marked:
-            marked = _doubled(marked)
+        """A command with marks for its placeholders, as far as that cannot change what it does."""
+        filled = self._filled(group, inputs)
+        line = placed = filled(command)
         if not group.first.folder:
             for name, path in sorted(outputs.items(), key=lambda pair: -len(pair[1])):
-                marked = _in_place(marked, self._marked(group, path), f"{{{name}}}")
+                placed = _in_place(placed, filled(path), mark(name))
             program = command.split(maxsplit=1)[0] if command.split() else ""
             is_call = bool(_INTERPRETERS.fullmatch(program)) and not _SHELL_SIGNS.search(
-                self._without_holes(group, command)
+                OPEN.sub("", command)
             )
             for one in sorted(inputs, key=lambda one: -len(one.path)):
                 if not one.path or one.path.endswith((".py", ".R", ".sh")):
                     continue
-                path = self._marked(group, one.path)
+                path = filled(one.path)
+                read = rf"(<\s*){re.escape(path)}(?![\w./-])"
                 if is_call:
-                    marked = _in_place(marked, path, f"{{{one.name}}}")
-                elif len(re.findall(re.escape(path), marked)) == len(
-                    re.findall(rf"<\s*{re.escape(path)}(?![\w./-])", marked)
-                ):
-                    marked = re.sub(rf"(<\s*){re.escape(path)}(?![\w./-])", rf"\1{{{one.name}}}", marked)
-        return self._unmarked(group, marked)
+                    placed = _in_place(placed, path, mark(one.name))
+                elif len(re.findall(re.escape(path), placed)) == len(re.findall(read, placed)):
+                    placed = re.sub(read, lambda found, one=one: found[1] + mark(one.name), placed)
+        return line if _trouble(placed) else placed
 
     def _words(self, group: _Group, word: str, inputs: Sequence[_Input], outputs: Mapping[str, str]) -> str:
-        """A word of a script's command line with placeholders in it."""
-        marked = self._marked(group, word)
+        """A word of a script's command line with marks for its placeholders."""
+        filled = self._filled(group, inputs)
+        made = filled(word)
         for name, path in [*outputs.items(), *[(one.name, one.path) for one in inputs if one.path]]:
-            marked = _in_place(marked, self._marked(group, path), f"{{{name}}}")
-        return self._unmarked(group, marked)
+            made = _in_place(made, filled(path), mark(name))
+        return made
 
-    def _open(self, group: _Group) -> Iterator[tuple[str, str, bool]]:
-        """What a command leaves open: its name there, the placeholder, and whether any value needs quotes."""
-        for setting in group.first.settings:
-            yield setting.name, self._param(setting), False
-        if group.pattern is not None:
-            for place, (name, _) in enumerate(group.first.values):
-                plain = all(_PLAIN.fullmatch(stage.values[place][1]) for stage in group.stages)
-                yield name, self._loop_name(name), not plain
-
-    def _marked(self, group: _Group, text: str) -> str:
-        """A text in which what is open stands between marks that no shell has."""
-        for name, _, _ in self._open(group):
-            text = text.replace(f"${{{name}}}", f"\1{name}\2")
-        return text
-
-    def _unmarked(self, group: _Group, text: str) -> str:
-        for name, short, raw in self._open(group):
-            text = text.replace(f"\1{name}\2", f"{{{short}:raw}}" if raw else f"{{{short}}}")
-        return text
-
-    def _without_holes(self, group: _Group, text: str) -> str:
-        return re.sub("\1[^\2]*\2", "", self._marked(group, text))
+    def _filled(self, group: _Group, inputs: Sequence[_Input]) -> Callable[[str], str]:
+        """How a text gets marks for what is left open: the value as it is where it may need the quotes around it."""
+        raw = {
+            name for stage in group.stages for name, value in stage.values
+            if group.pattern is not None and not _PLAIN.fullmatch(value)
+        }  # fmt: skip
+        marks = {one.fills: mark(one.name, "raw" if one.fills in raw else "") for one in inputs if one.fills}
+        return lambda text: OPEN.sub(lambda found: marks.get(found[1], found[0]), text)
 
     # ------------------------------------------------------------------ text
 
@@ -557,7 +532,7 @@ class _Writer:
                 return f"item in {items}"
             rows = [quoted(stage.key) for stage in group.stages]
             return f"item in {self._constant(group, '[', rows, ']')}"
-        rows = [f"{quoted(stage.key)}: {self._row(stage)}" for stage in group.stages]
+        rows = [f"{quoted(stage.key)}: {self._row(group, stage)}" for stage in group.stages]
         return f"key, row in {self._constant(group, '{', rows, '}')}.items()"
 
     def _constant(self, group: _Group, head: str, rows: Sequence[str], tail: str) -> str:
@@ -567,22 +542,25 @@ class _Writer:
             self._constants[group.name] = (name, _wrapped(f"{name} = {head}", rows, tail))
         return self._constants[group.name][0]
 
-    def _row(self, stage: Stage) -> str:
+    def _row(self, group: _Group, stage: Stage) -> str:
+        columns = self._columns(group)
         return (
-            "{"
-            + ", ".join(f"{quoted(self._loop_name(name))}: {quoted(value)}" for name, value in stage.values)
-            + "}"
+            "{" + ", ".join(f"{quoted(columns[name])}: {quoted(value)}" for name, value in stage.values) + "}"
         )
 
     def _loop_text(self, group: _Group, text: str) -> str:
         """A path with what the loop fills in, as a Python text."""
-        if group.pattern is None or "${" not in text:
+        if group.pattern is None or not OPEN.search(text):
             return quoted(text)
-        literal = json.dumps(text.replace("{", "{{").replace("}", "}}"), ensure_ascii=False)
-        for name, _ in group.first.values:
-            value = "item" if self._is_list(group) else f"row['{self._loop_name(name)}']"
-            literal = literal.replace(f"${{{{{name}}}}}", f"{{{value}}}")
-        return f"f{literal}"
+        is_list = self._is_list(group)
+        values = {name: "item" if is_list else f"row['{one}']" for name, one in self._columns(group).items()}
+        parts = [
+            f"{{{values[part]}}}"
+            if place % 2
+            else json.dumps(part, ensure_ascii=False)[1:-1].replace("{", "{{").replace("}", "}}")
+            for place, part in enumerate(OPEN.split(text))
+        ]
+        return f'f"{"".join(parts)}"'
 
     def _call(self, group: _Group, inputs: Sequence[_Input]) -> str:
         """The line of the pipeline that calls a step, or all of a loop."""
@@ -592,11 +570,11 @@ class _Writer:
             return _wrapped(f"{result} = {group.name}(", arguments, ")")
         head = f"{self._key(group)}: {group.name}[{self._key(group)}]("
         inner = textwrap.indent(_wrapped(head, arguments, ")"), "    ")
-        return f"{result} = {{\n{inner}\n    for {self._over_again(group)}\n}}"
+        return f"{result} = {{\n{inner}\n    for {self._over_again(group, inputs)}\n}}"
 
-    def _over_again(self, group: _Group) -> str:
+    def _over_again(self, group: _Group, inputs: Sequence[_Input]) -> str:
         """What stands behind `for` where a loop is called."""
-        if any(value.startswith("row[") for _, value in self._loop_values(group)):
+        if any(one.passed.startswith("row[") for one in inputs):
             return self._over(group)
         return f"{self._key(group)} in {group.name}"
 
@@ -707,13 +685,42 @@ def _in_place(text: str, path: str, hole: str) -> str:
     return re.sub(rf"(?<![\w./~$-]){re.escape(path)}(?![\w./-])", lambda _: hole, text) if path else text
 
 
-def _has_brace(text: str) -> bool:
-    return "{" in _HOLE.sub("", text)
+def _free(taken: set[str], *candidates: str) -> str:
+    """The first name that is not taken, which it is then; else the last one with `_in` behind it."""
+    name = next((one for one in candidates if one not in taken), candidates[-1])
+    while name in taken:
+        name = f"{name}_in"
+    taken.add(name)
+    return name
 
 
-def _doubled(text: str) -> str:
-    """Braces doubled, but those of the shell's own `${...}`."""
-    parts = re.split(r"(\$\{[^}]*\})", text)
-    return "".join(
-        one if place % 2 else one.replace("{", "{{").replace("}", "}}") for place, one in enumerate(parts)
-    )
+def _passed(inputs: Sequence[_Input], named: Collection[str]) -> list[_Input]:
+    """Without the values that a command has no more, as a path that they were part of became a placeholder."""
+    return [one for one in inputs if one.name in named or not one.fills]
+
+
+def _trouble(text: str) -> str:
+    """Why a text with marks cannot be written with placeholders; "" where it can."""
+    try:
+        template.unmarked(text)
+    except BadTemplate as error:
+        return f"{error}: {error.fix}"
+    return ""
+
+
+def _named(text: str) -> set[str]:
+    """The placeholders of a text with marks."""
+    try:
+        return {hole.name for hole in template.holes(template.of_marked(text))}
+    except BadTemplate:
+        return set(OPEN.findall(text))
+
+
+def _unmarked(commands: Sequence[str]) -> list[str]:
+    """Commands with placeholders in place of marks; where that cannot be, as they are."""
+    text = "\n".join(commands)
+    try:
+        lines = iter(template.unmarked(text).split("\n"))
+    except BadTemplate:
+        lines = iter(OPEN.sub(r"{\1}", text).split("\n"))
+    return ["\n".join(islice(lines, one.count("\n") + 1)) for one in commands]

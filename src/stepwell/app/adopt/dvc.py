@@ -15,7 +15,18 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from stepwell.app.adopt.facts import Found, Pattern, Proof, Setting, Stage
+from stepwell.app.adopt.facts import (
+    OPEN,
+    SIGNS,
+    Circle,
+    Found,
+    Pattern,
+    Proof,
+    Setting,
+    Stage,
+    in_order,
+    left_open,
+)
 from stepwell.errors import BadDvcFile, MissingLibrary
 
 PARAMS = "params.yaml"
@@ -69,7 +80,11 @@ def read_dvc(root: Path, file: str = "dvc.yaml") -> Found:
     if names := frozenset(one.name for stage in found for one in stage.fixed):
         found = _all(root, bodies, scope._replace(fixed=names))
     proven = [one._replace(proof=_proof(root, one, locked.get(one.id))) for one in found]
-    return Found(file, tuple(_ordered(proven, file)), tuple(_notes(root, document)), _tracked(root, found))
+    try:
+        ordered = in_order(proven)
+    except Circle as circle:
+        raise BadDvcFile(f"the stages of `{file}` wait for each other: {circle}") from None
+    return Found(file, tuple(ordered), tuple(_notes(root, document)), _tracked(root, found))
 
 
 def _all(root: Path, bodies: Mapping[str, Mapping[str, Any]], scope: Scope) -> list[Stage]:
@@ -230,7 +245,7 @@ class _Reader:
         self.notes: list[str] = []
 
     def text(self, text: object, *, keep_settings: bool = False) -> str:
-        """A text with its templates filled in; with `keep_settings` simple values of parameters stay `${name}`."""
+        """A text with its templates filled in; with `keep_settings` simple values of parameters are left open."""
 
         def fill(match: re.Match[str]) -> str:
             name = match[1].strip()
@@ -238,7 +253,7 @@ class _Reader:
                 return match[0][1:]
             top = re.split(r"[.\[]", name)[0]
             if top in self.scope.loop:
-                return f"${{{name}}}"
+                return left_open(name)
             try:
                 value = dotted(self.scope.values, name)
             except KeyError:
@@ -249,7 +264,7 @@ class _Reader:
             simple = plain and bool(written(value)) and _SIMPLE.fullmatch(written(value))
             if keep_settings and file == PARAMS and simple and name not in self.scope.fixed:
                 self.settings[name] = Setting(name, value, PARAMS)
-                return f"${{{name}}}"
+                return left_open(name)
             if file is not None and not isinstance(value, list):
                 self.fixed[name] = Setting(name, value, file)
             return written(value) if plain or value is None else self._several(name, value)
@@ -311,7 +326,7 @@ def _check(name: str, body: Mapping[str, Any]) -> None:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
+    return isinstance(value, str) and bool(value.strip()) and not SIGNS & set(value)
 
 
 def _are_commands(value: object) -> bool:
@@ -411,11 +426,8 @@ def _loop(
     written_so = _stage(root, name, body, open_scope)
     pattern = Pattern(written_so.commands, written_so.deps, written_so.outs)
     everything = " ".join([*pattern.commands, *pattern.deps, *pattern.outs])
-    named = list(
-        dict.fromkeys(
-            m for m in _TEMPLATE.findall(everything) if m.split(".")[0].split("[")[0] in open_scope.loop
-        )
-    )
+    settings = {one.name for one in written_so.settings}
+    named = [one for one in dict.fromkeys(OPEN.findall(everything)) if one not in settings]
     for key, more in items:
         values = {**scope.values, **more}
         files = {top: file for top, file in scope.files.items() if top not in more}
@@ -426,7 +438,7 @@ def _loop(
                 row.append((one, written(dotted(values, one))))
             except KeyError:
                 break
-        whole = len(row) == len(named) and not written_so.folder.count("$")
+        whole = len(row) == len(named) and not OPEN.search(written_so.folder)
         fixed = tuple({one.name: one for one in (*over, *stage.fixed)}.values())
         yield stage._replace(key=key, values=tuple(row), pattern=pattern if whole else None, fixed=fixed)
 
@@ -516,30 +528,6 @@ def _read_settings(
                     notes.append(f"`{path}` has no `{name}`")
 
 
-def _ordered(stages: Sequence[Stage], file: str) -> list[Stage]:
-    """Stages, each behind those whose outputs it takes. Raises `BadDvcFile` for a circle."""
-    makers = {out: i for i, stage in enumerate(stages) for out in stage.outs}
-    order: list[int] = []
-    state: dict[int, str] = {}
-
-    def visit(i: int) -> None:
-        if state.get(i) == "done":
-            return
-        if state.get(i) == "open":
-            raise BadDvcFile(f"the stages of `{file}` wait for each other, `{stages[i].id}` among them")
-        state[i] = "open"
-        for dep in stages[i].deps:
-            for out, maker in makers.items():
-                if maker != i and overlap(dep, out):
-                    visit(maker)
-        state[i] = "done"
-        order.append(i)
-
-    for i in range(len(stages)):
-        visit(i)
-    return [stages[i] for i in order]
-
-
 def overlap(one: str, other: str) -> bool:
     """Whether two paths are one, or one lies in the other."""
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
@@ -614,7 +602,7 @@ _ABSENT = object()
 
 def _filled(text: str, settings: Sequence[Setting]) -> str:
     for one in settings:
-        text = text.replace(f"${{{one.name}}}", written(one.value))
+        text = text.replace(left_open(one.name), written(one.value))
     return text
 
 

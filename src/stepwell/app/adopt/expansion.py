@@ -11,6 +11,7 @@ import glob
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _NAME = re.compile(r"[\w.-]+")
@@ -26,19 +27,63 @@ class Unknown(Exception):
     """Something in a text is not understood; says what."""
 
 
+class Variables:
+    """What the names in a Makefile stand for.
+
+    `unread` says of a name which line that was not understood may set it, and `others` of every name without a
+    value; both are `Unknown` where they are used. `globs` are the patterns of files that values were made of.
+    """
+
+    def __init__(self, root: Path, values: Mapping[str, str] | None = None) -> None:
+        self.root = root
+        self.values = dict(values or {})
+        self.unread: dict[str, str] = {}
+        self.others = ""
+        self.globs: dict[str, frozenset[str]] = {}
+        self._at_once: set[str] = set()
+        """Names whose value is filled in where it is set, also where more is added to it."""
+
+    def copy(self) -> Variables:
+        """The same, to be changed."""
+        made = Variables(self.root, self.values)
+        made.unread, made.others, made.globs = {**self.unread}, self.others, {**self.globs}
+        made._at_once = {*self._at_once}
+        return made
+
+    def assign(self, name: str, how: str, value: str) -> None:
+        """What a line `name how value` does."""
+        if how == "?=" and (name in self.values or name in self.unread):
+            return
+        more = how == "+="
+        globs = set(self.globs.get(name, ()) if more else ())
+        if not more:
+            self.unread.pop(name, None)
+            (self._at_once.add if how in (":=", "::=") else self._at_once.discard)(name)
+        if how == "!=":
+            value = f"$(shell {value})"
+        elif name in self._at_once:
+            # What is not understood stays as it is written, and is told with the rules that use it.
+            with suppress(Unknown):
+                value = expanded(value, self, globs=globs).replace("$", "$$")
+        self.values[name] = f"{self.values.get(name, '')} {value}".strip() if more else value
+        self.globs[name] = frozenset(globs)
+
+
 def expanded(
     text: str,
-    variables: Mapping[str, str],
-    root: Path,
+    variables: Variables,
     automatic: Mapping[str, str] | None = None,
     *,
     recipe: bool = False,
+    globs: set[str] | None = None,
 ) -> str:
     """A text with everything filled in. Raises `Unknown`, also for automatic variables outside of recipes.
 
-    In a recipe, what only the environment knows is left to the shell.
+    In a recipe, what only the environment knows is left to the shell. `globs` gets the patterns of files that it
+    was made of.
     """
-    return _Expansion(variables, root, automatic or {}, recipe=recipe).of(text).replace(_SHELLS, "$")
+    used = set[str]() if globs is None else globs
+    return _Expansion(variables, automatic or {}, used, recipe=recipe).of(text).replace(_SHELLS, "$")
 
 
 def split(text: str, sign: str, most: int = -1) -> list[str]:
@@ -55,24 +100,23 @@ def split(text: str, sign: str, most: int = -1) -> list[str]:
     return [*parts, text[start:]]
 
 
-def globbed(word: str, root: Path) -> list[str]:
-    """The files of a word with `*`, `?` or `[...]`, in order; itself where it has none of them or there are no such files."""
-    return _there(word, root) or [word] if _MAGIC.search(word) else [word]
+def globbed(word: str, root: Path, globs: set[str]) -> list[str]:
+    """The files of a word with `*`, `?` or `[...]`, in order; itself where it has none of them or there are no such files.
 
-
-def wildcards(text: str) -> list[str]:
-    """The patterns of every `$(wildcard ...)` of a text."""
-    found = re.findall(r"\$[({]wildcard\s+([^(){}]*(?:\$[({][^(){}]*[)}][^(){}]*)*)[)}]", text)
-    return [one.strip() for one in found]
+    A word that stands for other files is one of `globs` then.
+    """
+    files = _there(word, root) if _MAGIC.search(word) else []
+    globs.update([word] if files and files != [word] else [])
+    return files or [word]
 
 
 class _Expansion:
     """Fills in one text."""
 
     def __init__(
-        self, variables: Mapping[str, str], root: Path, automatic: Mapping[str, str], *, recipe: bool
+        self, variables: Variables, automatic: Mapping[str, str], globs: set[str], *, recipe: bool
     ) -> None:
-        self._variables, self._root, self._automatic, self._recipe = variables, root, automatic, recipe
+        self._variables, self._automatic, self._globs, self._recipe = variables, automatic, globs, recipe
 
     def of(self, text: str, deep: int = 0) -> str:
         """The text, with `_SHELLS` for every `$` that is to stay."""
@@ -109,13 +153,17 @@ class _Expansion:
         return self._named(self._word(inner, deep), whole, deep)
 
     def _named(self, name: str, whole: str, deep: int) -> str:
-        """The value of a variable; "" where there is none, as in make."""
+        """The value of a variable; "" where it is certain that there is none, as in make."""
+        known = self._variables
         if name in self._automatic:
             return self._automatic[name]
-        if name in self._variables:
-            return self.of(self._variables[name], deep + 1)
+        if name in known.values and name not in known.unread:
+            self._globs.update(known.globs.get(name, ()))
+            return self.of(known.values[name], deep + 1)
         if not _NAME.fullmatch(name) or name == "MAKE":
             raise Unknown(f"`{whole}`")
+        if line := known.unread.get(name, known.others):
+            raise Unknown(f"`{whole}`, which {line} may set,")
         if name not in os.environ:
             return ""
         if not self._recipe:
@@ -148,26 +196,24 @@ class _Expansion:
         name = self._word(parts[0].strip(), deep)
         made = []
         for word in self._word(parts[1], deep).split():
-            one = _Expansion(
-                {**self._variables, name: word.replace("$", "$$")},
-                self._root,
-                self._automatic,
-                recipe=self._recipe,
-            )
+            inner = self._variables.copy()
+            inner.assign(name, "=", word.replace("$", "$$"))
+            one = _Expansion(inner, self._automatic, self._globs, recipe=self._recipe)
             made.append(one.of(parts[2], deep + 1))
         return " ".join(made)
 
     def _wildcard(self, text: str) -> str:
         if _SHELLS in text:
             raise Unknown(f"`$(wildcard {text})`")
-        return " ".join(file for word in text.split() for file in _there(word, self._root))
+        self._globs.add(f"$(wildcard {text.strip()})")
+        return " ".join(file for word in text.split() for file in _there(word, self._variables.root))
 
     def _word(self, text: str, deep: int) -> str:
         """A text that make works on by itself: what only the shell would know cannot stand in it."""
         return self._inside().of(text, deep + 1) if "$" in text else text
 
     def _inside(self) -> _Expansion:
-        return _Expansion(self._variables, self._root, self._automatic, recipe=False)
+        return _Expansion(self._variables, self._automatic, self._globs, recipe=False)
 
 
 def _closing(text: str, at: int) -> int:

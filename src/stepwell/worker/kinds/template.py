@@ -26,6 +26,7 @@ PREFIX = "sw_"
 """How the shell's variables begin that hold values."""
 
 _HOLE = re.compile(r"\{([^\W\d]\w*)(?::([^{}\s]*)|![rsa])?\}")
+_MARK = re.compile("\1([^\\W\\d]\\w*)(?::(\\w+))?\2")
 _HEREDOC = re.compile(r"<<(-?)\s*(\\?)(['\"]?)([^\s'\"\\;&|<>()]+)\3")
 
 
@@ -71,6 +72,36 @@ def words(argument: str) -> list[Piece]:
 def pieces(text: str) -> list[Piece]:
     """The pieces of a text for the shell. Raises `BadTemplate`."""
     return _joined(_Reader(text).read())
+
+
+def mark(name: str, format_: str = "") -> str:
+    """A placeholder between signs that no command has, for a text whose braces are all what they are."""
+    return f"\1{name}:{format_}\2" if format_ else f"\1{name}\2"
+
+
+def of_marked(text: str) -> list[Piece]:
+    """The pieces of a text whose placeholders are marks. Raises `BadTemplate`."""
+    return _joined(_Reader(text, _MARK).read())
+
+
+def unmarked(text: str) -> str:
+    """The text that `pieces` reads as `of_marked` reads this one: with braces, the others doubled where they have to be.
+
+    Raises `BadTemplate` where there is none: a mark stands where no placeholder can.
+    """
+    reader = _Reader(text, _MARK)
+    meant = _joined(reader.read())
+    both = "".join(c * 2 if at in reader.braces else c for at, c in enumerate(text))
+    for one in (text, both):
+        found = _MARK.sub(lambda hole: f"{{{hole[0][1:-1]}}}", one)
+        try:
+            if pieces(found) == meant:
+                return found
+        except BadTemplate:
+            continue
+    raise BadTemplate(
+        "a placeholder cannot stand there, or braces cannot be told from one", "look at its braces"
+    )
 
 
 def holes(found: Iterable[Piece]) -> Iterator[Hole]:
@@ -138,12 +169,16 @@ _SPACE = frozenset(" \t\n;|&()<>")
 
 
 class _Reader:
-    """Reads a text as a shell does, as far as quotes go. `_inside` are the constructs that it is in, the innermost last."""
+    """Reads a text as a shell does, as far as quotes go. `_inside` are the constructs that it is in, the innermost last.
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    `hole` is what a placeholder looks like; `braces` are the places of those braces that can be doubled.
+    """
+
+    def __init__(self, text: str, hole: re.Pattern[str] = _HOLE) -> None:
+        self._text, self._hole = text, hole
         self._at = 0
-        self._doubled = "{{" in text
+        self._doubled = hole is _HOLE and "{{" in text
+        self.braces: set[int] = set()
         self._inside = ["bare"]
         self._here: list[tuple[str, bool, bool]] = []
         """Here-documents that begin with the next line: delimiter, whether quoted, whether tabs are stripped."""
@@ -163,7 +198,7 @@ class _Reader:
             yield two[0]
         elif two == "${" and context != "single":
             yield from self._expansion()
-        elif (hole := _HOLE.match(text, at)) is not None:
+        elif (hole := self._hole.match(text, at)) is not None:
             yield self._placed(hole)
         elif self._doubled and text[at] in "{}" and context != "comment":
             raise BadTemplate(
@@ -178,10 +213,10 @@ class _Reader:
         context, text = self._inside[-1], self._text
         if context == "comment":
             self._at = hole.end()
-            return hole[0]
+            return f"{{{hole[0][1:-1]}}}"  # nobody fills it in, also where it was a mark
         if context in ("backtick", "ansi"):
             quotes, instead = ("`…`", "$(…)") if context == "backtick" else ("$'…'", '"…"')
-            raise BadTemplate(f"the placeholder `{hole[0]}` stands in {quotes}", f"use {instead} instead")
+            raise BadTemplate(f"the placeholder `{{{hole[1]}}}` stands in {quotes}", f"use {instead} instead")
         before, after = text[self._at - 1 : self._at], text[hole.end() : hole.end() + 1]
         if before == "\\":
             self._at = hole.end()
@@ -209,6 +244,8 @@ class _Reader:
         text, at, inside = self._text, self._at, self._inside
         c = text[at]
         size = 1
+        if c in "{}":
+            self.braces.add(at)
         if context in ("single", "ansi"):
             size = 2 if c == "\\" and context == "ansi" else 1
             if c == "'":
@@ -297,12 +334,12 @@ class _Reader:
 
     def _here_line(self, line: str, *, quoted: bool) -> Iterator[Piece]:
         at = 0
-        for hole in _HOLE.finditer(line):
+        for hole in self._hole.finditer(line):
             if hole.start() and line[hole.start() - 1] in "$\\{":
                 continue
             if quoted:
                 raise BadTemplate(
-                    f"the placeholder `{hole[0]}` stands in a here-document whose delimiter is quoted",
+                    f"the placeholder `{{{hole[1]}}}` stands in a here-document whose delimiter is quoted",
                     "leave the quotes of the delimiter out",
                 )
             yield line[at : hole.start()]
