@@ -164,3 +164,65 @@ def test_one_that_is_killed_leaves_the_project_alone(ghosted):
     ghosted("run", "--ghost")
     assert set(ghosted("plan", "--json").decisions.values()) == {"cached"}
     assert ghosted("verify").code == 0
+
+
+GROWING = """
+    from pathlib import Path
+    from stepwell import pipeline, source, step, when
+
+    files = source("data/*.csv")
+    rows = source("data/rows.csv", str)
+
+    @step
+    def load(text: str) -> list[int]:
+        return [int(line) for line in text.splitlines()[1:]]
+
+    @step
+    def lines(file: Path) -> int:
+        return len(file.read_text().splitlines())
+
+    @step
+    def twice(n: int) -> int:
+        return 2 * n
+
+    @step
+    def few(numbers: list[int]) -> bool:
+        return len(numbers) < 100
+
+    @step
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    @pipeline
+    def mapped() -> int:
+        return total(lines.map(files()))
+
+    @pipeline
+    def read() -> int:
+        return total(twice.options(share=0.5).map(load(rows())))
+
+    @pipeline
+    def branched() -> int:
+        return when(few(load(rows())), lambda: total(load(rows())), lambda: total([0]))
+
+    @pipeline
+    def later() -> int:
+        return when(few(load(rows())), lambda: total(lines.map(files())), lambda: total([0]))
+
+    @pipeline
+    def both() -> int:
+        return total([total(lines.map(files())), total(lines.map(source("data/m*.csv")()))])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "result"), [("mapped", 12), ("read", 70), ("branched", 35), ("later", 12), ("both", 18)]
+)
+def test_dynamic_calls_become_steps_on_samples(tmp_path, name, result):
+    project = Project(tmp_path)
+    project.write(GROWING)
+    for file in ("rows", "more"):
+        project.write("n\n" + "7\n" * 1000, f"data/{file}.csv")
+    words = ("run", name, "--ghost", "--rows", "5", "--json")
+    assert project(*words).json["result"] == result
+    assert project(*words).json["counts"]["run"] == 0

@@ -1,6 +1,7 @@
 """Axes, grids and samples of sweeps: what texts mean, what is refused, and that nothing large is ever made."""
 
 import datetime as dt
+import enum
 import math
 from itertools import product
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepwell import Secret
 from stepwell.author.conditions import condition
 from stepwell.author.sweeping import (
     LARGEST,
@@ -243,4 +245,23 @@ def test_labels_are_short_and_their_own():
     assert labels([{"path": Path("a/b")}, {"path": Path("c")}, {"path": "x" * 90}], 7)[::2] == [
         "point-8",
         "point-10",
+    ]
+
+
+def test_in_a_label_an_enum_is_its_value_and_a_secret_is_where_it_is(monkeypatch):
+    class Kind(enum.Enum):
+        FEW = 2
+        ON = True
+
+    class Way(enum.StrEnum):
+        FAST = "quick"
+
+    monkeypatch.setenv("LABEL_A", "qqaaqqaa")
+    points = [{"kind": Kind.FEW, "way": Way.FAST}, {"kind": Kind.ON, "way": "slow"}]
+    assert labels(points) == ["kind=2,way=quick", "kind=true,way=slow"]
+    places = [Secret("LABEL_A"), Secret("LABEL_THAT_IS_NOT_SET"), Secret.file("/run/token")]
+    assert labels([{"token": place} for place in places]) == [
+        "token=Secret(env:LABEL_A)",
+        "token=Secret(env:LABEL_THAT_IS_NOT_SET)",
+        "point-3",
     ]

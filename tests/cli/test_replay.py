@@ -183,6 +183,22 @@ def test_run_twice_tells_what_is_not_deterministic(project, how):
     assert len(both.steps["restless"]["notes"]) == 1  # it differs from the last run too: once is enough
 
 
+def test_run_twice_takes_the_names_that_other_options_take(project):
+    project.write(RESTLESS)
+    project("run", "-k", code=None)
+    run = project("run", "--twice", "rest*", "--force", "rest*")
+    assert "1 step was executed twice; NOT the same both times: `restless`" in run.err
+    sweep = ("run", "--sweep", "n=4,5")
+    points = project(*sweep, "--twice", "restless[1]", "--json", code=1).json["runs"]
+    notes = [step["notes"] for run in points for step in run["steps"] if step["id"] == "restless"]
+    assert [len(one) for one in notes] == [1, 1]
+    assert all("run twice with the same inputs" in one[0] for one in notes)
+    for option in ("--twice", "--force"):
+        error = project.refused(*sweep, option, "restles", code=2)
+        assert (error["code"], error["fixes"][0]) == ("E107", "did you mean `restless`?")
+        assert error["fixes"][1] == "its steps are: steady, restless, once"
+
+
 def test_a_forced_step_that_gives_something_else_is_told(project):
     project.write(RESTLESS)
     project("run")

@@ -9,6 +9,8 @@ import sys
 import pytest
 from cli_projects import wait_for
 
+from stepwell.cli.sweep_words import MOST_METRICS, Row, points_table
+
 PIPELINE = """
     import os
     import time
@@ -407,3 +409,10 @@ def test_many_points_go_in_batches_of_one_group(swept):
     groups = [(row["group"], row["status"]) for row in swept("runs", "--json").json["runs"]]
     assert [group for group, _ in groups] == ["g2"] * 5 + ["g1"] * 7
     assert [status for _, status in groups].count("interrupted") == 4
+
+
+@pytest.mark.parametrize(("left", "says"), [(1, "1 more metric: "), (2, "2 more metrics: ")])
+def test_metrics_that_have_no_column_are_counted(left, says):
+    names = [f"m{n}" for n in range(MOST_METRICS + left)]
+    rows = [Row(f"r{n}", {"k": n}, "succeeded", dict.fromkeys(names, float(n)), 0.1) for n in (1, 2)]
+    assert f"{says}stepwell compare g1 --all" in points_table(rows, "g1")[-1]

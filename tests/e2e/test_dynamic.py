@@ -367,6 +367,64 @@ def test_optional_steps_and_steps_that_always_run(project):
     assert broken.steps["use"]["status"] == "blocked"
 
 
+LATER = """
+    from pathlib import Path
+    from stepwell import pipeline, source, step, when
+
+    @step
+    def many(n: int) -> bool:
+        return n > 9
+
+    @step
+    def words(file: Path) -> int:
+        return len(file.read_text().split())
+
+    @step
+    def total(counts: list[int]) -> int:
+        return sum(counts)
+
+    @step
+    def large(n: int) -> int:
+        return n
+
+    @pipeline
+    def main(n: int = 1) -> int:
+        return when(many(n), lambda: large(n), lambda: total(words.map(source("data/*.txt")())))
+"""
+
+
+def test_a_source_that_is_known_before_the_growth_that_reads_it_is_told(project):
+    for name in "abc":
+        project.write(f"{name} b c", f"data/{name}.txt")
+    project.write(LATER)
+    assert project("run", "--json").json["result"] == 9
+    assert project("runs", "--json").json["runs"][0]["status"] == "succeeded"
+    assert [run["result"] for run in project("run", "--sweep", "n=2,3", "--json").json["runs"]] == [9, 9]
+    assert project("run", "--force", "*", "--json").json["result"] == 9
+    project.write("one", "data/a.txt")
+    assert "a.txt" in project("plan").out + project("plan").err, "what each file was is remembered"
+    assert project("run", "--json").json["result"] == 7
+
+
+@pytest.mark.parametrize("sweep", [(), ("--sweep", "n=1,2")])
+def test_a_step_that_nothing_calls_yet_is_not_proposed_in_place_of_itself(project, sweep):
+    project.write("a b c", "data/a.txt")
+    project.write(LATER)
+    for name in ("words", "step:words"):
+        error = project.refused("plan", *sweep, "--only", name, code=2)
+        assert error["what"] == "the step `words` is called by nothing in `main` yet"
+        assert error["fixes"] == [
+            "there are: many, when",
+            "what `when` will become can be named when its inputs are up to date: stepwell plan",
+        ]
+    assert "is no step of `main`" in project.refused("plan", *sweep, "--only", "wrods", code=2)["what"]
+    project("run", *sweep)
+    assert "words" in project("plan", *sweep, "--only", "words").out
+    error = project.refused("plan", *sweep, "--only", "large", code=2)
+    assert error["what"] == "the step `large` is called by nothing in `main`"
+    assert error["fixes"][0].startswith("there are: many, words, total")
+
+
 ORDER = """
     import os
     import time
@@ -426,6 +484,18 @@ ORDER = """
     @pipeline
     def leaky(token: Secret = Secret("CANARY")) -> int:
         return tells(more(1), token)
+
+    @step
+    def fetch(x: int, token: Secret) -> int:
+        return x
+
+    @pipeline(dynamic=True)
+    def each(xs: list[int], token: Secret) -> int:
+        return total([fetch(x, token) for x in xs])
+
+    @pipeline
+    def fetched(n: int = 2, token: Secret = Secret("CANARY")) -> int:
+        return each(numbers(n), token)
 """
 
 
@@ -470,6 +540,14 @@ def test_what_a_body_raises_tells_no_secret(project):
     assert "canary-4711" not in done.out + done.err
     for file in (project.root / ".stepwell").rglob("*"):
         assert not file.is_file() or b"canary-4711" not in file.read_bytes()
+
+
+def test_a_body_that_takes_a_secret_needs_it_only_where_a_step_runs(project):
+    project.write(ORDER)
+    project("run", "fetched", env={"CANARY": "canary-4711"})
+    assert project("run", "fetched", "--json").json["counts"] == {"run": 0, "cached": 4}
+    assert project("plan", "fetched", "--sweep", "n=2", "--json").json["counts"] == {"run": 0, "cached": 4}
+    assert project.refused("plan", "fetched", "--force", "fetch", code=3)["code"] == "E363"
 
 
 def test_what_was_left_as_it_is_stays_told_so(project):

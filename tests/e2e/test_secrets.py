@@ -274,6 +274,17 @@ def test_what_is_reused_does_not_depend_on_the_value(project: Project) -> None:
     assert "1 run" in project("plan", "main", "token=env:OTHER", code=0)
 
 
+def test_a_sweep_over_secrets_names_its_points_by_where_they_are(project: Project) -> None:
+    sweep, values = ("--sweep", "token=env:FIRST,env:SECOND"), {"FIRST": IN_KEYRING, "SECOND": IN_FILE}
+    for words in (["plan"], ["run"], ["run"], ["run", "--json"], ["plan", "--json"], ["runs", "--json"]):
+        assert "E000" not in project(
+            *words, *(() if words[0] == "runs" else ("main", *sweep)), code=0, **values
+        )
+    assert not left_behind(project.folder, project.temporary)
+    assert "2 cached" in project("plan", "main", *sweep, code=0), "what is up to date needs none"
+    assert "0 ran, 2 cached" in project("run", "main", *sweep, code=0)
+
+
 @pytest.mark.parametrize(
     ("words", "env", "says"),
     [

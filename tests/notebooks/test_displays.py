@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from stepwell.app.displays import ROWS, plan_html, run_html
+from stepwell.app.displays import METRICS, ROWS, plan_html, run_html
 from stepwell.errors import StepwellError
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m\u202e\"'"
@@ -68,6 +68,16 @@ def page(text: str) -> str:
 @pipeline
 def given(text: str) -> tuple[Given, str]:
     return gives(text), page(text)
+
+@step
+def metered(n: int) -> int:
+    for at in range(n):
+        log.metric(f"metric-{at}", at)
+    return n
+
+@pipeline
+def measured(n: int) -> int:
+    return metered(n)
 
 @step
 def bad(value: int, text: str) -> int:
@@ -193,6 +203,11 @@ def test_a_run_that_failed(pipes: ModuleType, tmp_path: Path) -> None:
     harmless(told)
     assert "is not shown" in told or "there is no run" in told
     assert "bad" in told
+
+
+@pytest.mark.parametrize(("left", "told"), [(1, "and 1 more metric<"), (2, "and 2 more metrics<")])
+def test_many_metrics_are_cut_short(pipes: ModuleType, left: int, told: str) -> None:
+    assert told in pipes.measured.options(in_process=True).run(METRICS + left)._repr_html_()
 
 
 def test_many_steps_are_cut_short() -> None:

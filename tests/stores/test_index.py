@@ -7,7 +7,7 @@ import pytest
 from stepwell.kernel.events import RunFinished
 from stepwell.stores import results as module
 from stepwell.stores import schema
-from stepwell.stores.index import renew, settle
+from stepwell.stores.index import BY_KEY, FEW, Late, renew, settle
 from stepwell.stores.local import open_store
 from stepwell.stores.record import Facts
 from stepwell.testing.contracts import made, result_of
@@ -156,3 +156,48 @@ def test_a_store_from_before_keeps_its_results(folder, monkeypatch):
             2,
             newer.outputs[0].digest,
         )
+
+
+def test_what_is_there_is_found_after_many_names_that_are_not(folder, store):
+    """From some number of misses on, what all entries hold is known here, and the others are not asked for."""
+    kept = [keep(store, f"k{i}", b"%d" % i) for i in range(3)]
+    store.database.write(settle)
+    late = Late(store.database, BY_KEY)
+    asked = []
+
+    def is_entered(name):
+        late.rows(name)
+        return late.may_be_entered(name)
+
+    for i in range(FEW + 4):
+        asked += [name for name in (f"b3:absent {i}",) if is_entered(name)]
+        late.miss(f"b3:absent {i}")
+    assert 0 < len(asked) <= FEW + 1, "the others were known without a query"
+    assert all(is_entered(result.key) for result in kept)
+    with open_store(folder) as other:
+        later = keep(other, "later")
+        other.database.write(settle)
+    late.moved()
+    assert is_entered(later.key)
+    assert all(is_entered(result.key) for result in kept)
+
+
+def test_entries_that_lead_nowhere_are_each_tried_once(store, monkeypatch):
+    """What was taken away keeps its entries until the next `renew`; all entries are read once, and not for each of these."""
+    gone = [keep(store, f"k{i}", b"%d" % i) for i in range(3 * FEW)]
+    store.database.write(settle)
+    store.database.write(lambda connection: connection.execute("DELETE FROM results"))
+    late, statements = Late(store.database, BY_KEY), []
+    rows = store.database.rows
+    monkeypatch.setattr(
+        store.database, "rows", lambda sql, *rest: (statements.append(sql), rows(sql, *rest))[1]
+    )
+    for _ in range(2):
+        tried = 0
+        for result in gone:
+            late.rows(result.key)
+            if late.may_be_entered(result.key):
+                tried += 1
+                late.miss(result.key)
+        read = [sql for sql in statements if sql.startswith("SELECT name FROM")]
+    assert (len(read), tried) == (1, 0)

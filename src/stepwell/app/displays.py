@@ -213,7 +213,7 @@ def _logged(step: Mapping[str, Any]) -> str:
 
 
 def _count(steps: Sequence[object]) -> str:
-    return f"{len(steps):,} step{'' if len(steps) == 1 else 's'}"
+    return counted(len(steps), "step")
 
 
 def _listed(steps: Sequence[Mapping[str, Any]], word: str) -> Sequence[Mapping[str, Any]]:
@@ -275,7 +275,7 @@ def _metrics(facts: Facts) -> Markup | None:
         return None
     rows = [(one.name, figure(one.value), _moved(one)) for one in facts.metrics[:METRICS]]
     left = len(facts.metrics) - METRICS
-    more = el("p", f"and {left:,} more metrics", class_="faint") if left > 0 else None
+    more = el("p", f"and {counted(left, 'more metric')}", class_="faint") if left > 0 else None
     since = f"since {facts.since.run}" if facts.since.run else "change"
     return el("div", table(("metric", "value", since), rows, numeric=(1,)), more)
 
@@ -301,7 +301,7 @@ def _failure(step: Mapping[str, Any]) -> list[object]:
 def _elsewhere(facts: Facts) -> Markup:
     """What is not shown here, and where it is."""
     cards = sum(one.preview.get("kind") == "html" for one in facts.things)
-    hidden = f"{cards} card{'' if cards == 1 else 's'} and " if cards else ""
+    hidden = f"{counted(cards, 'card')} and " if cards else ""
     run = facts.run.run
     told = f"{hidden}more: stepwell show {run}, stepwell report {run}, stepwell ui"
     return el("p", told, *[f"; {line}" for line in facts.left[:3]], class_="faint small")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from stepwell.errors import BadSource
 from stepwell.kernel.graph import Graph, SourceDef
 from stepwell.sources.memo import Memo
 from stepwell.sources.pin import Pinned, pin
-from stepwell.sources.sample import Sample, sample
+from stepwell.sources.sample import sample
 from stepwell.sources.web import Shelf
 
 COPIED = 1 << 20
@@ -38,12 +38,12 @@ class Ghost:
 
     def __init__(self, root: Path, real: Path, own: Path, rows: int) -> None:
         self.root, self.real, self.own, self.rows = root, real, own, rows
-        self.samples: list[Sample] = []
+        self._whole: dict[tuple[str, str], tuple[str, ...]] = {}
+        """By the name of a source and the address of its sample: the files in it that nothing cuts."""
 
     def pin(self, source: SourceDef, memo: Memo) -> Pinned:
         """Sample a source and pin the sample. Raises what looking at the source raises, `BadSource`."""
         if source.sample == WHOLE:
-            self.samples.append(Sample(source.uri))
             return pin(source.uri, root=self.root, memo=memo, shelf=Shelf(self.real))
         made = sample(
             source.uri,
@@ -55,24 +55,24 @@ class Ghost:
             own=_function(source),
             as_bytes=source.type == "bytes",
         )
-        self.samples.append(made)
+        self._whole[source.name, made.uri] = made.whole
         return pin(made.uri, root=self.root, memo=memo)
 
-    def graph(self, graph: Graph) -> Graph:
-        """The graph, reading the samples."""
+    def graph(self, graph: Graph, samples: Sequence[Pinned]) -> Graph:
+        """The graph, reading the samples of its sources."""
         sources = [
             source._replace(uri=made.uri, reader=f"{source.reader} ghost={self.rows}")
-            for source, made in zip(graph.sources, self.samples, strict=True)
+            for source, made in zip(graph.sources, samples, strict=True)
         ]
         return graph._replace(sources=tuple(sources))
 
     def notes(self, graph: Graph) -> list[str]:
-        """What a person must know of the samples."""
+        """What a person must know of the samples that a graph reads."""
         return [
-            f"source `{source.name}` could not be sampled and is read whole: {', '.join(made.whole[:3])}"
-            + (f" and {len(made.whole) - 3} more" if len(made.whole) > 3 else "")
-            for source, made in zip(graph.sources, self.samples, strict=True)
-            if made.whole
+            f"source `{source.name}` could not be sampled and is read whole: {', '.join(whole[:3])}"
+            + (f" and {len(whole) - 3} more" if len(whole) > 3 else "")
+            for source in graph.sources
+            if (whole := self._whole.get((source.name, source.uri)))
         ]
 
     @cached_property

@@ -76,7 +76,8 @@ class Growing:
             for value, where in self._parts(values[name], self._as_traced(binding)):
                 given[id(value)] = Given(value, where)
         mine = self._numbers[node]
-        secrets.prepare(values)  # so that their values are in no text of what the body raises
+        # So that no value is in a text of what the body raises. It may reveal none, and so those that it takes need not be there.
+        secrets.prepare(())
         self.busy = True
         try:
             traced = self._tracing.grow(mine, values, given)

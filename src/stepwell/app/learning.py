@@ -135,7 +135,7 @@ class Learning:
         """What a graph's steps and sources come to, its places being resolved; noted with all before."""
         from stepwell.author.fingerprint import Project
 
-        graph = graph if self._ghost is None else self._ghost.graph(graph)
+        graph = graph if self._ghost is None else self._ghost.graph(graph, pinned)
         snapshot = self._loaded.importer.snapshot
         found = identify(
             graph,

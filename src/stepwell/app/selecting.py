@@ -202,9 +202,10 @@ def _until(pipeline: str, missing: Sequence[str]) -> str:
 
 def names_in(graph: Graph) -> list[str]:
     """Everything that a step of the graph can be asked for by: names, pipelines inside, endpoints, tags, ids."""
-    bare = [step.name for step in graph.steps]
+    called = [graph.step_of(i) for i in range(len(graph.nodes))]
+    bare = [step.name for step in called]
     inner = [part for node in graph.nodes for part in node.id.split("/")[:-1]]
-    tags = [f"tag:{tag}" for step in graph.steps for tag in step.tags]
+    tags = [f"tag:{tag}" for step in called for tag in step.tags]
     return list(
         dict.fromkeys(
             [*bare, *inner, *[name for name, _ in graph.endpoints], *tags, *[n.id for n in graph.nodes]]
@@ -215,16 +216,22 @@ def names_in(graph: Graph) -> list[str]:
 def _nothing(graph: Graph, name: str, also: Iterable[str]) -> NothingSelected:
     from stepwell.app.names import later_steps
 
-    names = names_in(graph)
-    hint = nearest(name.removeprefix("step:"), dict.fromkeys((*names, *also)))
+    names, later, bare = names_in(graph), later_steps(graph), name.removeprefix("step:")
+    hint = nearest(bare, dict.fromkeys((*names, *also)))
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    known = any(step.name == bare for step in graph.steps)
+    what = (
+        f"the step `{bare}` is called by nothing in `{graph.pipeline}`{' yet' if later else ''}"
+        if known
+        else f"`{name}` is no step of `{graph.pipeline}`, no pipeline inside it, no endpoint, tag or pattern of these"
+    )
     error = NothingSelected(
-        f"`{name}` is no step of `{graph.pipeline}`, no pipeline inside it, no endpoint, tag or pattern of these",
+        what,
         why="nothing would be chosen by it",
         fixes=[
             *([f"did you mean `{hint}`?"] if hint else []),
             f"there are: {shown}" if names else "it has no steps",
-            *later_steps(graph),
+            *later,
         ],
     )
     error.name = name

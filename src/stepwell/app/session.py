@@ -11,7 +11,7 @@ import contextlib
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -107,6 +107,8 @@ class Work(NamedTuple):
     """Whether checks of the user's own have judged the plan."""
     taken: Taken | None = None
     """Which commit and changes its files were taken from, where they are in a folder of their own; else git is asked."""
+    twice: Collection[int] = ()
+    """The nodes that, if they run, are executed twice and compared."""
 
     @property
     def graph(self) -> Graph:
@@ -214,6 +216,7 @@ def prepare(
     if not _result_is_readable(plan, store):  # the store has noted what is lost
         plan = decide(plan.graph, plan.known, plan.wanted)
     graph = plan.graph
+    doubled = asked.doubled(graph, settings.twice) if settings.twice else ()
     with at(root):
         notes = checking.judge(plan, store.blobs.folder, learning.pinned)
     store.commit(now=True)
@@ -229,7 +232,8 @@ def prepare(
     more = outs if ghost is None else ghost.notes(graph)
     notes = (*notes, *more)
     looked = seen[0] if seen else None
-    return Work(loaded, store, learning, plan, notes, ghost, seen=looked, own_checks=bool(checking.own))
+    own = bool(checking.own)
+    return Work(loaded, store, learning, plan, notes, ghost, seen=looked, own_checks=own, twice=doubled)
 
 
 def _ghost(rows: int, root: Path, store: LocalStore) -> Ghost | None:
@@ -267,6 +271,10 @@ class _Asked(NamedTuple):
     def of(self, graph: Graph) -> Wanted:
         """The nodes that are meant. Raises `NothingSelected`, `UnknownStep`."""
         return self.checking.wanted(graph, self._of_one)
+
+    def doubled(self, graph: Graph, names: tuple[str, ...]) -> Collection[int]:
+        """The nodes that these names mean, as `force` has them. Raises `UnknownStep`."""
+        return self.checking.wanted(graph, lambda one: Wanted(forced=_forced(one, names))).forced
 
     def _of_one(self, graph: Graph) -> Wanted:
         return chosen(graph, self.choice, _forced(graph, self.force), also=self.checking.names)
@@ -470,7 +478,7 @@ def execute(
         )
         facts = facts._replace(params=params, origins=origins_document(work.origins), about=about_of(work))
         record = store.begin(facts) if recorder is None else recorder.begin(store, facts)
-        _remember(work, work.graph)
+        _remember(work, work.plan)
         if work.taken is not None and work.taken.diff:
             record.changed(work.taken.diff)
         changes = Changes(work, record) if commit.dirty and commit.id and work.taken is None else None
@@ -498,7 +506,7 @@ def execute(
                 elif isinstance(event, StepReused) and work.ghost is None and recorder is None:
                     files.put_back(event.node, event.result)
                 elif isinstance(event, StepGrew):
-                    _remember(work, event.plan.graph, latest.plan.graph)
+                    _remember(work, event.plan, latest.plan.graph)
                     latest.plan = event.plan
                 elif isinstance(event, RunFinished):
                     event = event._replace(seconds=time.monotonic() - since)
@@ -518,18 +526,21 @@ def execute(
             record.abandon()
 
 
-def _remember(work: Work, graph: Graph, before: Graph | None = None) -> None:
-    """Keep what code and sources were, so that a later run can say what changed; only of what is new since `before`."""
+def _remember(work: Work, plan: Plan, before: Graph | None = None) -> None:
+    """Keep what code and sources of a plan were, so that a later run can say what changed; only of what is new since `before`.
+
+    What is known of the work may be ahead of the plan: of several dynamic calls each is told when all have become steps.
+    """
     from stepwell.sources.pin import remember
 
     steps, sources = (len(before.steps), len(before.sources)) if before is not None else (0, 0)
     whole, memo = work.identified, cast("Memo", work.store.memo)
-    for identity in whole.identities[steps:]:
+    for identity in whole.identities[steps : len(plan.graph.steps)]:
         work.store.results.add_identity(
             identity.code, identity.parts, whole.sources, identity.environment, identity.versions
         )
-    for source, pinned in zip(graph.sources[sources:], work.pinned[sources:], strict=True):
-        remember(source.uri, pinned.digest, root=work.root, memo=memo)
+    for source, pin in zip(plan.graph.sources[sources:], plan.known.pins[sources:], strict=True):
+        remember(source.uri, pin.digest, root=work.root, memo=memo)
 
 
 class _Clock:
@@ -569,14 +580,13 @@ def _engine(work: Work, settings: Settings, learnt: Learnt | None = None) -> Any
 
 
 def _doubled(work: Work, settings: Settings, engine: Any) -> Any:
-    """The engine, or one that executes the steps of `settings.twice` a second time, in other processes."""
-    if not settings.twice:
+    """The engine, or one that executes the nodes of `work.twice` a second time, in other processes."""
+    if not work.twice:
         return engine
     from stepwell.app.twice import Twice
 
-    nodes = _forced(work.graph, settings.twice)
     second = engine if settings.in_process else _engine(work, settings)
-    return Twice(engine, second, nodes, work.store.blobs)
+    return Twice(engine, second, work.twice, work.store.blobs)
 
 
 @contextlib.contextmanager

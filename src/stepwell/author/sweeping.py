@@ -19,6 +19,7 @@ is made from its number. So a grid may be as large as it likes, and is refused, 
 from __future__ import annotations
 
 import datetime as dt
+import enum
 import math
 import re
 import types
@@ -463,8 +464,10 @@ def labels(points: Sequence[Mapping[str, object]], before: int = 0) -> list[str]
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, enum.Enum):
+        return _shown(value.value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float | dt.date):
-        return str(getattr(value, "value", value))
-    return brief(getattr(value, "value", value))
+        return str(value)
+    return brief(value)

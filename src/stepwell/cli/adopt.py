@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stepwell.app.adopt.adopting import Adopted, adopt
 from stepwell.cli.text import clean, print_json
+from stepwell.errors import counted
 
 EXAMPLES = """examples:
   stepwell adopt                 dvc.yaml, else the Makefile
@@ -60,7 +61,7 @@ def _told(done: Adopted) -> list[str]:
     assert done.file is not None
     name, stages = done.file.name, done.found.stages
     word = "" if name == "pipeline.py" else f" {name}"
-    lines = [f"wrote {name}: {len(stages)} step{'' if len(stages) == 1 else 's'} from {done.found.origin}"]
+    lines = [f"wrote {name}: {counted(len(stages), 'step')} from {done.found.origin}"]
     if done.taken.stages:
         lines.append(
             f"taken over without running: {', '.join(done.taken.stages)}  ({done.taken.run}: stepwell show)"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from argparse import Action, ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from stepwell.app.names import step_named
 from stepwell.app.progress import Progress
 from stepwell.app.twice import DIFFERS, INTERRUPTED
 from stepwell.cli.text import clean
+from stepwell.errors import counted
 from stepwell.kernel.graph import Graph
 
 
@@ -30,12 +30,9 @@ class Doubled(Action):
         setattr(namespace, self.dest, [*named, values if isinstance(values, str) else "*"])
 
 
-def twice_line(graph: Graph, names: Sequence[str], progress: Progress) -> str:
-    """What executing steps twice showed."""
-    wanted = (
-        range(len(graph.nodes)) if "*" in names else [i for name in names for i in step_named(graph, name)]
-    )
-    outcomes = {node: progress.outcomes[node] for node in dict.fromkeys(wanted) if node in progress.outcomes}
+def twice_line(graph: Graph, nodes: Collection[int], progress: Progress) -> str:
+    """What executing these nodes twice showed."""
+    outcomes = {node: progress.outcomes[node] for node in sorted(nodes) if node in progress.outcomes}
     ran = [
         node
         for node, outcome in outcomes.items()
@@ -44,7 +41,7 @@ def twice_line(graph: Graph, names: Sequence[str], progress: Progress) -> str:
     moved = [node for node in ran if any(note.startswith(DIFFERS) for note in outcomes[node].notes)]
     if not ran:
         return "twice: nothing ran twice, so nothing was compared; --force runs what is up to date"
-    steps = "1 step was" if len(ran) == 1 else f"{len(ran):,} steps were"
+    steps = counted(len(ran), "step was", "steps were")
     if not moved:
         return f"twice: {steps} executed twice and gave the same both times"
     told = ", ".join(f"`{clean(graph.nodes[node].id)}`" for node in moved[:5])

@@ -10,7 +10,7 @@ from stepwell.app.causes import named, tally
 from stepwell.app.documents import Shown
 from stepwell.app.parameters import origins_line
 from stepwell.cli.text import clean, columns, cut, given, paint, seconds, size, table, wide, wrapped
-from stepwell.errors import typed
+from stepwell.errors import counted, typed
 
 Document = Mapping[str, Any]
 
@@ -243,7 +243,7 @@ def summary(document: Document) -> str:
     counts, expected = document["counts"], document["expected"]
     total = sum(counts.values())
     parts = [f"{counts[verb]:,} {WORDS.get(verb, verb)}" for verb in ORDER if counts.get(verb)]
-    line = f"{total:,} step{'' if total == 1 else 's'}" + (f": {', '.join(parts)}" if parts else "")
+    line = counted(total, "step") + (f": {', '.join(parts)}" if parts else "")
     if not any(counts.get(verb) for verb in ORDER if verb not in QUIET):
         return f"{line}   {paint('nothing to do', 'green')}"
     cost = _cost(expected)
@@ -262,8 +262,7 @@ def _cost(expected: Document) -> str:
     if expected["memory"]:
         parts.append(f"peak {size(expected['memory'])}")
     if parts and expected["untimed"]:
-        count = expected["untimed"]
-        parts.append(f"{count:,} step{'' if count == 1 else 's'} not timed yet")
+        parts.append(f"{counted(expected['untimed'], 'step')} not timed yet")
     return ", ".join(parts)
 
 

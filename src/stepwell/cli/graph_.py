@@ -17,7 +17,7 @@ from stepwell.author.trace import trace
 from stepwell.cli.dryrun import COLOUR
 from stepwell.cli.options import loaded, selection, selection_arguments, words, words_arguments
 from stepwell.cli.text import clean, columns, cut, given, paint, print_json, wide
-from stepwell.errors import NothingSelected, StepwellError, UsageError
+from stepwell.errors import NothingSelected, StepwellError, UsageError, counted
 from stepwell.kernel.graph import Graph
 
 Document = Mapping[str, Any]
@@ -106,9 +106,7 @@ def text(document: Document) -> str:
         out.append(f"{before}{paint(mark, COLOUR[line.box.kind])}{behind}{gap}{name}  {told}".rstrip())
     steps, sections = len(document["steps"]), {step["id"].rpartition("/")[0] for step in document["steps"]}
     inside = len(sections - {""})
-    out.append(
-        f"{steps:,} step{'' if steps == 1 else 's'}" + (f" in {inside} sections" if inside > 1 else "")
-    )
+    out.append(counted(steps, "step") + (f" in {inside:,} sections" if inside > 1 else ""))
     return "\n".join(cut(line, width) if width else line for line in out)
 
 

@@ -23,7 +23,7 @@ from stepwell.cli.options import Words, settings, stored
 from stepwell.cli.text import clean, print_json
 from stepwell.cli.unchanged import ASKED
 from stepwell.cli.view import view
-from stepwell.errors import RunDiffers, UsageError
+from stepwell.errors import RunDiffers, UsageError, counted
 from stepwell.export.runfile import INTERRUPTED, RunFile, differences
 from stepwell.named import NamedTuple
 
@@ -82,9 +82,9 @@ def _tell(path: Path, file: RunFile, run: str, told: list[str]) -> None:
     """Say how the run compares with its file. Raises `RunDiffers`."""
     if not told:
         unended = [one.id for one in file.steps if one.status == INTERRUPTED]
-        said = f"{_steps(len(file.steps) - len(unended))}, the same bytes"
+        said = f"{counted(len(file.steps) - len(unended), 'step')}, the same bytes"
         if file.status == INTERRUPTED:
-            said += f"; it was interrupted then, before {_steps(len(unended))} of it"
+            said += f"; it was interrupted then, before {counted(len(unended), 'step')} of it"
         how = "failed as" if file.status == "failed" else "gave what"
         print(clean(f"{run} {how} {path} says: {said}"), file=sys.stderr)
         return
@@ -97,10 +97,6 @@ def _tell(path: Path, file: RunFile, run: str, told: list[str]) -> None:
             "stepwell reproduce   compares values, not bytes",
         ],
     )
-
-
-def _steps(count: int) -> str:
-    return "1 step" if count == 1 else f"{count} steps"
 
 
 def _refuse(options: Namespace, given: Words, verb: str) -> None:

@@ -195,7 +195,7 @@ def _run_one(
             _lock(ask(store, how._replace(force=())))
         keep_run(options.asked, work, how, run, progress, result, told)
         if how.twice:
-            print(twice_line(work.graph, how.twice, progress), file=sys.stderr)
+            print(twice_line(work.graph, work.twice, progress), file=sys.stderr)
         if options.json:
             print_json(run_document(progress, run, result, work.origins))
     return progress.status

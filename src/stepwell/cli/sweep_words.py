@@ -12,7 +12,7 @@ from stepwell.author.project import Loaded
 from stepwell.cli.looking import positive
 from stepwell.cli.statuses import COLOUR
 from stepwell.cli.text import clean, given, named, number, paint, print_json, seconds, short, table, typed
-from stepwell.errors import UsageError
+from stepwell.errors import UsageError, counted
 from stepwell.named import NamedTuple
 from stepwell.stores.local import LocalStore
 from stepwell.stores.metrics import shared
@@ -215,9 +215,8 @@ def points_table(rows: Sequence[Row], group: str = "", said: Mapping[str, str] |
     if len(rows) > MOST_ROWS:
         lines.append(paint(f"… and {len(rows) - MOST_ROWS:,} more: stepwell show {group}", "dim"))
     if len(known) > len(metrics) and group:
-        lines.append(
-            paint(f"{len(known) - len(metrics):,} more metrics: stepwell compare {group} --all", "dim")
-        )
+        more = counted(len(known) - len(metrics), "more metric")
+        lines.append(paint(f"{more}: stepwell compare {group} --all", "dim"))
     return lines
 
 

@@ -94,9 +94,11 @@ class Late:
 
     def may_be_entered(self, name: str) -> bool:
         """Whether an entry may lead to a row with this name; ask for its `rows` before."""
+        if not self._settled or name in self._missed:
+            return False
         marks = self._entered
         if marks is None:
-            return self._settled > 0 and name not in self._missed
+            return True
         mark = hash(name[: self._index.width])
         place = bisect_left(marks, mark)
         return place < len(marks) and marks[place] == mark
@@ -105,10 +107,9 @@ class Late:
         """Remember that no entry leads to a row with this name."""
         missed = self._missed
         missed.add(name)
-        if len(missed) > FEW and len(missed) * READ_FOR_ONE >= self._settled:
+        if self._entered is None and len(missed) > FEW and len(missed) * READ_FOR_ONE >= self._settled:
             names = self._database.rows(f"SELECT name FROM {self._index.entries}")  # noqa: S608
             self._entered = array("q", sorted([hash(name) for (name,) in names]))
-            missed.clear()
 
     def of(self, names: Sequence[str]) -> set[str]:
         """Those of the names that a row has. Call `look` before.
