@@ -98,7 +98,7 @@ def test_files_that_are_not_there(project, word, says, fix):
             "",
             SeveralPipelines,
             "2 pipelines that could be meant: a, b",
-            "name it: stepwell run a",
+            "name it: a",
         ),
         ("import nowhere_at_all", "", CannotImport, "No module named", "pip install nowhere-at-all"),
         ("from . import x", "", CannotImport, "relative import", "[tool.stepwell]"),
@@ -121,6 +121,23 @@ def test_what_cannot_be_loaded(project, text, word, kind, says, fix):
         last = len((project.root / "pipeline.py").read_text().splitlines())
         assert error.where == f"pipeline.py:{last}"
         assert error.why == f"in the line `{text.splitlines()[-1]}`"
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("", ["a", "b"]),
+        ("src/flows/train.py", ["src/flows/train.py:a", "src/flows/train.py:b"]),
+        ("my flows/train.py", ["'my flows/train.py:a'", "'my flows/train.py:b'"]),
+    ],
+)
+def test_one_of_several_is_named_as_it_can_be_typed(project, word, names):
+    project.write("@pipeline\ndef a(): ...\n@pipeline\ndef b(): ...\n", word or "pipeline.py")
+    with pytest.raises(SeveralPipelines) as caught:
+        project.load(word)
+    assert list(caught.value.fixes) == [f"name it: {name}" for name in names]
+    for name in names:
+        assert project.load(name.strip("'")).pipeline.__name__ == name.strip("'")[-1]
 
 
 @pytest.mark.parametrize("name", ["pipeline.py", "helper.py"])

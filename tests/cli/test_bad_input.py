@@ -90,7 +90,7 @@ def test_two_pipelines_and_none_named(hello):
     )
     error = hello.refused("run", code=2)
     assert error["code"] == "E102"
-    assert error["fixes"] == ["name it: stepwell run cubes", "name it: stepwell run squares"]
+    assert error["fixes"] == ["name it: cubes", "name it: squares"]
     assert hello("run", "cubes", "--json").json["pipeline"] == "cubes"
 
 
@@ -429,7 +429,13 @@ def test_a_limit_that_may_be_raised_is_raised(hello):
 
 @pytest.mark.parametrize(
     ("before", "line"),
-    [('os.environ = {"MODE": "fast"}', 4), ('os.environ = {**os.environ, "MODE": "fast"}', 4)],
+    [
+        ('os.environ = {"MODE": "fast"}', 4),
+        ('os.environ = {**os.environ, "MODE": "fast"}', 4),
+        ('os.environ: dict = {"MODE": "fast"}', 4),
+        ('then, os.environ = os.environ, {"MODE": "fast"}', 4),
+        ('if os.environ == {}: pass\n        mine = os.environ = {"MODE": "fast"}', 5),
+    ],
 )
 def test_a_file_that_replaces_the_variables(project, before, line):
     project.write(f"""
@@ -450,7 +456,7 @@ def test_a_file_that_replaces_the_variables(project, before, line):
         error = project.refused(*words, code=3)
         assert (error["code"], error["what"]) == ("E214", "`os.environ` was replaced by a dict")
         assert error["where"] == f"pipeline.py:{line}"
-        assert error["why"].startswith(f"in the line `{before}`")
+        assert error["why"].startswith(f"in the line `{before.splitlines()[-1].strip()}`")
         assert error["fixes"][0].startswith("os.environ.update({...})")
 
 

@@ -20,7 +20,7 @@ HEADER = '# /// script\n# dependencies = ["stepwell"]\n# [tool.stepwell]\n# envi
 @pytest.fixture
 def offline(project: Project, tmp_path: Path) -> Project:
     """A project whose uv can ask a folder of wheels, and nothing else."""
-    for name in (*of_stepwell(), "numpy"):
+    for name in (*of_stepwell(), "numpy", "pandas", "pyarrow"):
         wheel(tmp_path / "index", name, importlib.metadata.version(name))
     project.env |= {
         "UV_OFFLINE": "1",
@@ -109,3 +109,29 @@ def test_what_an_output_is_stored_with_is_in_it(offline: Project) -> None:
     assert "numpy" in {
         one["name"] for one in tomllib.loads((offline.root / "pylock.toml").read_text())["packages"]
     }
+
+
+def test_what_says_what_is_in_a_table_is_in_it(offline: Project) -> None:
+    """Nothing of the project needs Arrow; its lock does, wherever it is made again."""
+    offline.write(
+        """
+        import pandas as pd
+        from stepwell import pipeline, source, step
+
+        rows = source("rows.csv", pd.DataFrame)
+
+        @step
+        def count(rows: pd.DataFrame) -> int:
+            return len(rows)
+
+        @pipeline
+        def main() -> int:
+            return count(rows())
+        """
+    )
+    offline.write("n\n1\n", "rows.csv")
+    offline("run", "--lock")
+    assert lock(offline)["data"]["rows"]["columns"] == {"n": "int64"}
+    offline("lock", "--pylock")
+    found = tomllib.loads((offline.root / "pylock.toml").read_text())["packages"]
+    assert {"pandas", "pyarrow"} <= {one["name"] for one in found}

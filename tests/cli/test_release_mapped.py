@@ -114,7 +114,7 @@ def test_a_lock_keeps_the_listing_of_a_pipeline_that_is_not_locked_now(project: 
     lock = read(project.root / "stepwell.lock")
     assert lock.pipeline["first"].uses == ("data.parts",)
     assert lock.pipeline["second"].uses == ()
-    assert {"parts", "folder", "p_1.csv"} == {*lock.data}
+    assert {"parts", "folder", "parts/p_1.csv"} == {*lock.data}
     project("run", "pipeline.py:first", "--frozen")
 
 
@@ -148,3 +148,128 @@ def test_a_commit_whose_lock_lacks_the_listing_says_what_helps(project: Project)
     error = project("reproduce", "HEAD", "-p", "pipeline.py:main", "--json", code=3).json["error"]
     assert error["code"] == "E781"
     assert error["fixes"][0].startswith("stepwell run --lock, and release that")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("listing", ["data", "data/*.txt"])
+def test_it_is_made_again_here_although_a_file_was_added(project: Project, listing: str) -> None:
+    project.write(f"""
+        from pathlib import Path
+        from stepwell import pipeline, source, step
+
+        parts = source("{listing}", list[Path])
+
+        @step
+        def size(file: Path) -> int:
+            return len(file.read_text())
+
+        @step
+        def total(sizes: list[int]) -> int:
+            return sum(sizes)
+
+        @pipeline
+        def main() -> int:
+            return total(size.map(parts()))
+    """)
+    project.write(MANIFEST.replace('store = "STORE"', ""), "stepwell.toml")
+    project.write(".stepwell\ndist\n", ".gitignore")
+    project.write("a\n", "data/a.txt")
+    project.write("a\n", "data/b.txt")
+    git(project.root, "init", "--quiet")
+    project("run", "pipeline.py:main", "--lock")
+    git(project.root, "add", "--all")
+    git(project.root, "commit", "--quiet", "--message", "one")
+    project("release", "pipeline.py:main", "1.0.0")
+    project.write("more\n", "data/c.txt")
+    found = project("reproduce", "1.0.0", "--json").json["evidence"]
+    assert found["grade"] == "A"
+    assert {one["step"] for one in found["steps"]} == {"size", "size[2]", "total"}
+
+
+TWINS = """
+    from pathlib import Path
+    from stepwell import pipeline, source, step
+
+    parts = source("data/**/*.csv", list[Path])
+    other = source("other/*.csv", list[Path])
+
+    @step
+    def size(file: Path) -> int:
+        return len(file.read_text())
+
+    @step
+    def total(sizes: list[int]) -> int:
+        return sum(sizes)
+
+    @pipeline
+    def main() -> int:
+        return total([total(size.map(parts())), total(size.map(other()))])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_files_of_the_same_bytes_are_told_apart_where_they_were_fetched(
+    project: Project, tmp_path: Path
+) -> None:
+    project.write(TWINS)
+    project.write(MANIFEST.replace("STORE", str(tmp_path / "store")), "stepwell.toml")
+    project.write(".stepwell\ndist\ndata/\nother/\n", ".gitignore")
+    for name in ("data/a.csv", "data/x/a.csv", "data/x/a[1]*.csv", "other/a.csv"):
+        project.write("the same\n", name)
+    git(project.root, "init", "--quiet")
+    project("run", "pipeline.py:main", "--lock")
+    git(project.root, "add", "--all")
+    git(project.root, "commit", "--quiet", "--message", "one")
+    project("release", "pipeline.py:main", "1.0.0")
+    assert {"parts/a.csv", "parts/x/a.csv", "other/a.csv"} < {*read(project.root / "stepwell.lock").data}
+    (project.root / "data").rename(project.root / "away")
+    (project.root / "other").rename(project.root / "away" / "other")
+    project("run", "pipeline.py:main", "--frozen")
+    found = project("reproduce", "1.0.0", "--json").json["evidence"]
+    assert found["grade"] == "A"
+
+
+def test_pipelines_that_map_over_files_of_the_same_names_are_locked_side_by_side(project: Project) -> None:
+    lines = "".join(
+        f"\n    @pipeline\n    def {name}() -> list[int]:\n        return size.map({source}())\n"
+        for name, source in (("first", "parts"), ("second", "other"))
+    )
+    project.write(TWINS.partition("    @pipeline")[0] + lines)
+    project.write("one\n", "data/a.csv")
+    project.write("others\n", "other/a.csv")
+    project("run", "pipeline.py:first", "--lock")
+    told = project("run", "pipeline.py:second", "--lock")
+    assert "locked with" not in told.out + told.err
+    lock = read(project.root / "stepwell.lock")
+    assert {name: data.source for name, data in lock.data.items() if "/" in name} == {
+        "parts/a.csv": "data/a.csv",
+        "other/a.csv": "other/a.csv",
+    }
+    project("lock", "pipeline.py:first", "--check")
+    project("lock", "pipeline.py:second", "--check")
+
+
+def test_a_lock_that_calls_the_files_after_themselves_still_says_what_they_are(project: Project) -> None:
+    project.write(f"{STEPS}\n    @pipeline\n    def main() -> int:\n        return {BODIES['glob']}\n")
+    project.write("a\n", "data/p_1.csv")
+    project("run", "pipeline.py:main", "--lock")
+    path = project.root / "stepwell.lock"
+    lock = read(path)
+    data = {
+        name.removeprefix("parts/"): one for name, one in lock.data.items()
+    }  # as locks were written before
+    path.write_text(text_of(structs.replace(lock, data=data)))
+    project("run", "pipeline.py:main", "--frozen")
+
+
+@pytest.mark.parametrize("name", ["q[1].csv", "q*.csv", "q?.csv", "ä b [1].csv"])
+def test_a_file_whose_name_looks_like_a_pattern_is_one_file(project: Project, name: str) -> None:
+    project.write(
+        f"{STEPS}\n    @pipeline\n    def main() -> list[int]:\n        return size.map(folder())\n"
+    )
+    project.write("a\n", f"data/{name}")
+    project.write("bcd\n", "data/q1.csv")
+    assert sorted(project("run", "pipeline.py:main", "--lock", "--json").json["result"]) == [2, 4]
+    project("run", "pipeline.py:main", "--frozen")

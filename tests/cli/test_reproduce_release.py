@@ -299,3 +299,50 @@ def test_a_wheel_without_its_blobs_is_promoted_nowhere(project: Project) -> None
     changed(wheel, "release.json", b'"size": ', b'"size": 1')
     error = project.refused("promote", str(wheel), "production", "--why", "now", code=6)
     assert error["code"] == "E710"
+
+
+SECRET = """
+    from stepwell import Secret, pipeline, step
+
+    @step
+    def numbers() -> list[int]:
+        return [1, 2]
+
+    @step
+    def sealed(number: int, key: Secret) -> int:
+        return number + len(key.reveal())
+
+    @step
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    @pipeline
+    def demo(key: Secret = Secret("DEMO_KEY")) -> int:
+        return total(sealed.map(numbers(), key=key))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_what_lacks_a_secret_is_not_said_to_be_something_else(project: Project) -> None:
+    project.write(SECRET)
+    project.write('[outputs.total]\nstep = "total"\n', "stepwell.toml")
+    project.write(".stepwell\ndist\n", ".gitignore")
+    git(project.root, "init", "--quiet")
+    key = {"DEMO_KEY": "a key of some length"}
+    project("run", "--lock", env=key)
+    git(project.root, "add", "--all")
+    git(project.root, "commit", "--quiet", "--message", "one")
+    project("release", "1.0.0", env=key)
+    done = project("reproduce", "1.0.0", "--json", code=None)
+    found = done.json["evidence"]
+    assert {one["step"]: one["grade"] for one in found["steps"]} == {
+        "numbers": "A", "total": "?", "sealed": "?", "sealed[2]": "?",
+    }  # fmt: skip
+    assert found["first"] == "sealed"
+    assert "$DEMO_KEY is not set" in found["hints"][0]
+    assert not any("--vary" in hint for hint in found["hints"])
+    shown = project("reproduce", "1.0.0", code=None).out
+    assert "first not made: sealed" in shown
+    assert "something else" not in shown
+    assert project("reproduce", "1.0.0", "--json", env=key).json["evidence"]["grade"] == "A"

@@ -10,6 +10,7 @@ import pytest
 
 from stepwell.dist import tables
 from stepwell.dist.tables import columns_of, quantiles_of, share, table_of
+from stepwell.errors import MissingLibrary
 
 COUNT = 1000
 
@@ -178,3 +179,12 @@ def test_references_are_looked_up_by_value() -> None:
 def test_one_that_is_lacking_is_seen() -> None:
     many = pa.array([*range(100_000), 100_001])
     assert share(many, pa.array(range(100_000))) == 0.9999
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame({"n": [1]}), pl.DataFrame({"n": [1]}), pl.LazyFrame({"n": [1]})])
+def test_what_is_lacking_to_tell_it_is_named(frame, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = tables.find_spec
+    monkeypatch.setattr(tables, "find_spec", lambda name: None if name == "pyarrow" else real(name))
+    with pytest.raises(MissingLibrary, match="what is in a table is told with `pyarrow`") as caught:
+        table_of(frame)
+    assert "uv add pyarrow" in caught.value.fixes

@@ -65,6 +65,14 @@ def test_what_differs_follows_from_the_first_before_it_that_differs():
     )
 
 
+def test_what_was_merely_not_made_is_not_where_it_began():
+    """A call that grew stands behind what takes from it."""
+    blocked = [one("total", "?"), one("part", "?"), one("part[2]", "F", now="b3:1")]
+    chain = uses(total="part part[2]", **{"part": "", "part[2]": ""})
+    assert verdict(settled(blocked, chain)) == ("F", "part[2]")
+    assert verdict(settled(blocked[:2], chain)) == ("?", "part")
+
+
 def test_several_outputs_of_a_step_count_together():
     parts = [one("fit", "C", part="model"), one("fit", "F", part="report"), one("scores", "?")]
     assert verdict(settled(parts, CHAIN)) == ("F", "fit")

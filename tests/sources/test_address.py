@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stepwell.errors import BadSource
-from stepwell.sources.address import name_of, parse, printable, shown, without_user
+from stepwell.sources.address import file_in, name_of, parse, printable, shown, without_user
 
 
 def test_plain_text_is_a_path():
@@ -103,3 +103,29 @@ def test_printable_escapes_what_a_terminal_would_obey():
 )
 def test_names_of_web_addresses_are_safe(uri, name):
     assert name_of(parse(uri)) == name
+
+
+@pytest.mark.parametrize(
+    ("uri", "name", "folder", "is_at"),
+    [
+        ("data", "a.csv", True, "data/a.csv"),
+        ("data/", "x/a.csv", True, "data/x/a.csv"),
+        ("data/*.csv", "a.csv", False, "data/a.csv"),
+        ("data/**/x/*.csv", "y/x/a.csv", False, "data/y/x/a.csv"),
+        ("*.csv", "a.csv", False, "a.csv"),
+        ("/", "a.csv", True, "/a.csv"),
+        ("/*.csv", "a.csv", False, "/a.csv"),
+        ("~/big/*.csv", "a[1].csv", False, "~/big/a[1].csv"),
+        ("data[1]", "a.csv", True, "data[1]/a.csv"),
+        ("file:///mnt/a%20b/*.csv", "c d.csv", False, "file:///mnt/a%20b/c%20d.csv"),
+        ("file:///mnt/%2A.csv", "a.csv", False, "file:///mnt/a.csv"),
+        ("package://numbers/data/*.csv", "a.csv", False, "package://numbers/data/a.csv"),
+        ("s3://bucket/exports/", "a.csv", True, "s3://bucket/exports/a.csv"),
+        ("s3://bucket/exports/*/*.csv", "x/a.csv", False, "s3://bucket/exports/x/a.csv"),
+        ("release://geo[all]>=3/tiles", "a.csv", True, "release://geo[all]>=3/tiles/a.csv"),
+    ],
+)
+def test_files_of_listings_have_addresses_of_their_own(uri, name, folder, is_at):
+    assert file_in(uri, name, folder=folder) == is_at
+    assert parse(is_at).kind == parse(uri).kind
+    assert name_of(parse(is_at)) == name.rpartition("/")[2]

@@ -23,6 +23,7 @@ import pyarrow.orc
 import pyarrow.parquet
 import pytest
 
+from stepwell.author.inputs import ListedFile, Source
 from stepwell.errors import BadSource, EmptySource, InputUnreadable, MissingLibrary, StepwellError
 from stepwell.plugins.registry import Registry
 from stepwell.sources import read, readers
@@ -270,9 +271,17 @@ def test_paths(tmp_path):
 )
 def test_what_cannot_work_is_said_when_planning(uri, kind, options, says):
     with pytest.raises(BadSource) as caught:
-        reader_token(uri, kind, options)
+        Source(uri, kind, options).definition()
     assert says in str(caught.value)
     assert caught.value.exit_code == 3
+
+
+def test_a_file_that_was_listed_is_one_whatever_its_name_looks_like(tmp_path):
+    (tmp_path / "a*.txt").write_text("one")
+    (tmp_path / "ab.txt").write_text("another")
+    made = ListedFile("texts/a*.txt", "a*.txt").definition()
+    assert made.name == "texts/a*.txt"
+    assert get(made.uri, made.type, tmp_path) == tmp_path / "a*.txt"
 
 
 def test_a_missing_library_is_named_when_planning(monkeypatch):

@@ -40,7 +40,7 @@ from stepwell.errors import (
 from stepwell.kernel.graph import SourceDef
 from stepwell.sources.address import MOVING, parse
 from stepwell.sources.kept import Shelf
-from stepwell.sources.read import load, plain_type, reader_for
+from stepwell.sources.read import load, plain_type, reader_for, refuse_shape
 from stepwell.sources.schema import TABLES
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ def _pinned(
 
 def _table(facts: Facts, reading: Reading, said: Said, root: Path) -> Table | None:
     """The table in the data; None for what is none. Raises what is wrong with one that cannot be read."""
+    refuse_shape(reading.uri, reading.type)
     reader_for(reading.uri, reading.type, reading.options)
     table = facts.table(said.name)
     if table is None and plain_type(reading.type, reading.uri) in TABLES:

@@ -20,7 +20,7 @@ from typing import Any
 from stepwell.app.learning import Learns
 from stepwell.author.bindings import Given
 from stepwell.author.constants import TooLarge, in_memory
-from stepwell.author.inputs import Source
+from stepwell.author.inputs import ListedFile
 from stepwell.author.references import Reference
 from stepwell.author.trace import Piece, Trace
 from stepwell.errors import CodecError, InputUnreadable, MissingLibrary, StepwellError
@@ -142,8 +142,8 @@ class Growing:
 
     def _part(self, binding: g.Binding, part: int | str, value: Any) -> g.Binding:
         if isinstance(binding, g.FromSource) and isinstance(value, Path):
-            uri = self._learning.address_of(binding.source, value)
-            return self._tracing.source(Source(uri, None, {}))._stepwell_binding
+            name, uri = self._learning.file_of(binding.source, part, value)
+            return self._tracing.source(ListedFile(name, uri))._stepwell_binding
         if isinstance(binding, g.FromSource):
             return _constant(value)
         one = g.part_of(binding, (part,))

@@ -45,8 +45,8 @@ class Learns(Protocol):
         """The digests of the sources."""
         ...
 
-    def address_of(self, source: int, file: Path) -> str:
-        """The address of one of a source's files."""
+    def file_of(self, source: int, part: int | str, file: Path) -> tuple[str, str]:
+        """The name and the address of a file that is `part` of a source's value, as a source of its own."""
         ...
 
     def spreads(self, sources: Iterable[str]) -> None:
@@ -87,13 +87,17 @@ class Learning:
         self.pinned: list[Pinned] = []
         self.digests: list[str] = []
         self.spread: set[str] = set()
+        self._names: list[str] = []
+        self._copies: dict[tuple[str, str], str] = {}
+        """By name and address of a file of a listing whose copy is read: where that copy is."""
         self.whole = Identified((), {}, ())
 
     def pin(self, source: SourceDef) -> Pinned:
         """Pin one source. Raises what is wrong with it."""
         pins = self._pinning()
         if self._ghost is None:
-            return pins.pin(source)
+            copy = self._copies.get((source.name, source.uri))
+            return pins.pin(source) if copy is None else pins.file(source.uri, copy)
         from stepwell.sources.address import MOVING, parse
 
         if pins.is_locked(source) or pins.is_to_be_frozen(source) or parse(source.uri).kind in MOVING:
@@ -111,12 +115,21 @@ class Learning:
             self._pins = Pins(self._root, file, self._memo, shelf, upgrade=self._upgrade, **how)
         return self._pins
 
-    def address_of(self, source: int, file: Path) -> str:
-        """The address of one of a source's files: where it lies, and of what is locked and not in place where the lock has it."""
-        listing = self.pinned[source]
-        known = self._pinning().addresses_of(listing) if self._frozen and listing.kept else {}
-        inside = file.relative_to(self._root) if file.is_relative_to(self._root) else file
-        return known.get(str(file)) or inside.as_posix()
+    def file_of(self, source: int, part: int | str, file: Path) -> tuple[str, str]:
+        """The name and the address of a file of a source, the `part` of its value: of a listing the listing's and that in it.
+
+        So both are the same wherever the file lies now. What else a reader gives as a path is called after itself.
+        """
+        listing, path = self.pinned[source], str(file)
+        names = listing.seen.found.names
+        name = names[part] if isinstance(part, int) and part < len(names) else ""
+        if not name or not path.endswith(f"/{name}"):
+            inside = file.relative_to(self._root) if file.is_relative_to(self._root) else file
+            return file.name, inside.as_posix()
+        called = f"{self._names[source]}/{name}", listing.address_of(name)
+        if listing.kept:
+            self._copies[called] = path
+        return called
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -144,6 +157,7 @@ class Learning:
             memo=self._store.memo,
             reads=self._loaded.importer.reads,
         )
+        self._names.extend(source.name for source in graph.sources)
         self.pinned.extend(pinned)
         self.digests.extend(one.digest for one in pinned)
         before = self.whole

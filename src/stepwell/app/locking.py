@@ -40,6 +40,7 @@ from stepwell.dist.lock import (
 from stepwell.dist.lockfile import lock_path, read
 from stepwell.dist.pins import frozen_data
 from stepwell.dist.pylock import differences_of, digest_of_pylock, lacking, pylock_of, pylock_path, said_by
+from stepwell.dist.tables import ARROW
 from stepwell.errors import LockStale, NotUpToDate, PylockNotMade, counted
 from stepwell.kernel.graph import DYNAMIC, Constant, FromSource, FromStep, Graph, Node, leaves
 from stepwell.kernel.identity import digest
@@ -134,8 +135,8 @@ def new_pylock(work: Work, *, asked: bool = False) -> Pylock | None:
 def _needed(work: Work) -> set[str]:
     """The distributions that the pipeline needs, as far as they are of an index.
 
-    What first-party code imports, what its sources are read with, and what its outputs are stored with: skops for an
-    estimator, which no code of the user's imports.
+    What first-party code imports, what its sources are read with, what it is told with what is in them where they are
+    tables, and what its outputs are stored with: skops for an estimator, which no code of the user's imports.
     """
     direct = work.identified.direct
     found = {name for name, version in direct.items() if not _ELSEWHERE(version)}
@@ -143,6 +144,9 @@ def _needed(work: Work) -> set[str]:
         reader = reader_for(source.uri, source.type, dict(source.options))
         needs = getattr(reader, "needs", None)
         found |= set(needs(name_of(parse(source.uri)).lower()) if needs else ())
+    facts, _ = _facts(work, manifest_for(work))
+    if any(map(facts.token, facts.readings)):
+        found.add(ARROW)
     codecs = {
         one.codec for decision in work.plan.decisions if decision.result for one in decision.result.outputs
     }

@@ -29,13 +29,16 @@ from stepwell.dist.lock import Leaving, Output
 from stepwell.dist.lockfile import read, text_of
 from stepwell.dist.releases.document import Golden
 from stepwell.dist.releases.follows import Reading, readings_of
-from stepwell.dist.verdicts import Compared, Grade
+from stepwell.dist.verdicts import NOT_HERE, Compared, Grade
 from stepwell.errors import (
     ArtifactGone,
     CannotResolve,
     InputGone,
     MissingLibrary,
+    MissingSecret,
+    NoKeyring,
     NoSuchProject,
+    SecretGone,
     StepwellError,
 )
 from stepwell.kernel.graph import Graph
@@ -292,8 +295,13 @@ def _golden(
         yield structs.replace(about, grade=grade, how=how, largest=largest)
 
 
+_SECRETS = {error.code for error in (SecretGone, MissingSecret, NoKeyring)}
+
+
 def _unmade(row: StepRow) -> tuple[Grade, str]:
     if row.error is not None and row.status == "failed":
+        if row.error.code in _SECRETS:  # which says nothing of what it would have given
+            return "?", f"{NOT_HERE}{row.error.what}"[:300]
         return "F", f"it failed: {row.error.what}"[:300]
     return "?", f"it was not made: {row.status or 'the run did not come to it'}"
 

@@ -28,7 +28,7 @@ from stepwell.dist.gates import metrics_of, parse
 from stepwell.dist.lock import Lock, Pipeline
 from stepwell.dist.lockfile import write
 from stepwell.dist.pins import lock_of_project
-from stepwell.dist.verdicts import Compared, Evidence, Package, settled, verdict, worst
+from stepwell.dist.verdicts import NOT_HERE, Compared, Evidence, Package, first_of, settled, verdict, worst
 from stepwell.errors import CannotReproduce, NotLocked, UnknownStep, counted, nearest
 
 SMALL = 1e-3
@@ -262,7 +262,9 @@ def _hints(
     lock: Lock, answers: Mapping[str, Answer], compared: Sequence[Compared], how: Interpreter
 ) -> Iterator[str]:
     """What may be to blame, the likeliest first."""
-    first = next((one for one in compared if one.grade not in ("A", "B")), None)
+    first = first_of(compared)
+    lacking = dict.fromkeys(one.how for one in compared if one.how.startswith(NOT_HERE))
+    yield from [how.removeprefix(NOT_HERE) for how in lacking]
     then = lock.environment
     here = {name: text for answer in answers.values() for name, text in answer.environment.items()}
     direct = {name: text for answer in answers.values() for name, text in answer.direct.items()}
@@ -290,7 +292,8 @@ def _hints(
         yield f"the code of `{first.step}` is identified differently here: another version of Stepwell or of Python"
     if first.largest is not None and 0 < first.largest < SMALL:
         yield f"the differences are small: sums in another order (threads: OMP_NUM_THREADS {_threads()} here, another processor)"
-    yield f"stepwell reproduce --vary {first.step}   says which circumstance the step depends on"
+    if first.is_made:
+        yield f"stepwell reproduce --vary {first.step}   says which circumstance the step depends on"
     yield from _moved_metrics(lock, answers)
 
 

@@ -197,9 +197,9 @@ class _Seeing:
         """The digests of the point's sources."""
         return [self._learning.digests[source] for source in self._sources]
 
-    def address_of(self, source: int, file: Path) -> str:
-        """The address of one of a source's files."""
-        return self._learning.address_of(self._sources[source], file)
+    def file_of(self, source: int, part: int | str, file: Path) -> tuple[str, str]:
+        """The name and the address of a file that is `part` of a source's value, as a source of its own."""
+        return self._learning.file_of(self._sources[source], part, file)
 
     def spreads(self, sources: Iterable[str]) -> None:
         """Note what a dynamic call of the point takes: a source has the same name in all points."""

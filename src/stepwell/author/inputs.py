@@ -87,6 +87,7 @@ class Source(Generic[T]):
         """The source as the graph holds it. Raises `BadSource`, `MissingLibrary`."""
         from stepwell.sources.read import reader_token  # knows the formats; not needed to write a source down
 
+        self._refuse_shape()
         token = reader_token(self.uri, self.type_name, self.options)
         return SourceDef(
             self.name,
@@ -97,6 +98,28 @@ class Source(Generic[T]):
             self.where,
             _sampled(self.name, self.sample),
         )
+
+    def _refuse_shape(self) -> None:
+        """Raises `BadSource` for a glob that is to be one value."""
+        from stepwell.sources.read import refuse_shape
+
+        refuse_shape(self.uri, self.type_name)
+
+
+class ListedFile(Source[Path]):
+    """One of the files of a listing, as a source of its own: given as a path, whatever its name looks like."""
+
+    def __init__(self, name: str, uri: str) -> None:
+        super().__init__(uri, Path, {})
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """That of the listing, and that of the file in it: "parts/a.csv"."""
+        return self._name
+
+    def _refuse_shape(self) -> None:
+        """It was listed, so it is one file, even if it is called `a*.csv`."""
 
 
 def _sampled(name: str, sample: Callable[..., object] | Literal[False] | None) -> str:

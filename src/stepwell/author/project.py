@@ -60,6 +60,11 @@ class Target(NamedTuple):
     file: Path | None = None
     word: str = ""
 
+    def named(self, name: str) -> str:
+        """What to type for one of its pipelines, whatever the verb: its name, after the file where that was typed."""
+        place = self.word.removesuffix(":")
+        return shlex.quote(f"{place}:{name}") if place else name
+
     def command(self, words: str) -> str:
         """A command about the same, as one types it where this one was: "run --lock" is `stepwell run --lock src/churn/train.py`."""
         return f"stepwell {words} {shlex.quote(self.word)}" if self.word else f"stepwell {words}"
@@ -393,7 +398,7 @@ def _choose(module: ModuleType, target: Target) -> Pipeline[Any, Any]:
     raise SeveralPipelines(
         f"`{file}` has {len(names)} pipelines that could be meant: {', '.join(names)}",
         why="only the one pipeline that no other calls can go without a name",
-        fixes=[f"name it: stepwell run {name}" for name in names[:3]],
+        fixes=[f"name it: {target.named(name)}" for name in names[:3]],
     )
 
 

@@ -147,11 +147,17 @@ def _lines(evidence: Evidence) -> Iterator[str]:
     for one in evidence.steps:
         yield f"  {paint(one.grade, COLOURS[one.grade])}  {clean(_name(one)):<{width}}  {clean(_told(one))}"
     yield from _of_package(evidence)
-    first = f"; first difference: {evidence.first}" if evidence.first else ""
+    what = "not made" if evidence.grade == "?" and not _was_made(evidence) else "difference"
+    first = f"; first {what}: {evidence.first}" if evidence.first else ""
     tolerance = f" ({evidence.tolerance:g})" if evidence.grade == "C" else ""
     yield f"verdict   {paint(evidence.grade, COLOURS[evidence.grade])}  {WORDS[evidence.grade]}{tolerance}{clean(first)}"
     for hint in evidence.hints:
         yield clean(f"hint      {hint}")
+
+
+def _was_made(evidence: Evidence) -> bool:
+    """Whether the step that is named first gave something."""
+    return any(one.is_made for one in evidence.steps if one.step == evidence.first)
 
 
 def _of_package(evidence: Evidence) -> Iterator[str]:

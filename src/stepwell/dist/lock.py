@@ -106,6 +106,15 @@ def data_in(uses: Iterable[Iterable[str]]) -> set[str]:
     return {use.removeprefix("data.") for some in uses for use in some if use.startswith("data.")}
 
 
+def entry_of(data: Mapping[str, Data], name: str, source: str) -> Data | None:
+    """What a lock says of data by its name. Of a file of a listing ("parts/a.csv") at `source` without an entry the listing's has it."""
+    listing, _, file = name.partition("/")
+    if name in data or listing not in data or file not in data[listing].files:
+        return data.get(name)
+    size, _, digest = data[listing].files[file].rpartition(" ")
+    return Data(source=source, size=int(size), bytes=digest)
+
+
 class Leaving(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What leaves under a name: an `[outputs.NAME]` of the manifest, as it came out.
 

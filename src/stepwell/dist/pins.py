@@ -23,7 +23,7 @@ from stepwell.kernel.graph import SourceDef
 from stepwell.sources.address import shown
 from stepwell.sources.kept import Shelf
 from stepwell.sources.memo import Memo, Memory
-from stepwell.sources.pin import Pinned, pin
+from stepwell.sources.pin import Pinned, hold, pin, since_last
 
 if TYPE_CHECKING:
     from stepwell.dist.lock import Data  # a plan whose lock has nothing frozen does without
@@ -151,7 +151,6 @@ class Pins:
     ) -> None:
         self._root, self._file, self._memo, self._shelf = root, file, memo, shelf
         self._frozen, self._refresh, self._upgrade = frozen, refresh, upgrade
-        self._addresses: dict[str, Mapping[str, str]] = {}
         self.notes: list[str] = []
 
     @cached_property
@@ -167,7 +166,7 @@ class Pins:
         """Pin one source. Raises what is wrong with it; `NotFrozen`, `NotLocked`, `FrozenGone`, `FrozenOtherwise`, `BadLock`, `LockMissing`."""
         if source.name in self._upgrade:
             return pin(source.uri, root=self._root, memo=self._memo, shelf=self._shelf, refresh=True)
-        data = self._data.get(source.name)
+        data = self._locked(source)
         if data is None or data.source != shown(source.uri):
             return self._as_it_is(source, data)
         from stepwell.sources.frozen import pin_locked
@@ -183,36 +182,31 @@ class Pins:
             self.notes.append(_edited(source.name, found.edited, again=bool(data.position)))
         return found
 
-    def addresses_of(self, listing: Pinned) -> Mapping[str, str]:
-        """By path the addresses that the lock has of the files of a folder or glob, which lie elsewhere now; not of all of them.
+    def file(self, uri: str, copy: str) -> Pinned:
+        """Pin one of the files of a listing that is read as the store has it: at `uri` it is, or was, and `copy` is that copy.
 
-        A call for each file takes that file as data of its own, and the store's copy has no place that is the same everywhere.
+        What it is was settled with the listing, so the lock is not asked again. Raises `InputChanged` where it is gone by now.
         """
-        known = self._addresses.get(listing.digest)
-        if known is None:
-            from stepwell.sources.content import files_of, listed  # most data is in place
-
-            found = listing.seen.found
-            digests = {name: one for name, _, one in files_of(listed(listing.seen.place, self._memo))}
-            locked: dict[str, list[str]] = {}
-            for data in self._data.values():
-                locked.setdefault(data.bytes, []).append(data.source)
-            known = self._addresses[listing.digest] = {
-                path: address
-                for path, name in zip(found.paths, found.names, strict=True)
-                for address in locked.get(digests.get(name, ""), ())
-                if f"/{address}".endswith(f"/{name}")
-            }
-        return known
+        digest = pin(copy, root=self._root, memo=self._memo).digest
+        found = hold(uri, digest, root=self._root, memo=self._memo, shelf=self._shelf)
+        return since_last(found, root=self._root, memo=self._memo)
 
     def is_locked(self, source: SourceDef) -> bool:
         """Whether the lock says what a source is, and not what is there now."""
-        data = self._data.get(source.name)
+        data = self._locked(source)
         return data is not None and data.source == shown(source.uri)
 
     def is_to_be_frozen(self, source: SourceDef) -> bool:
         """Whether the manifest says which part of a source to freeze, and the lock does not say what that is."""
         return not self.is_locked(source) and has_span(self._root, self._file, source)
+
+    def _locked(self, source: SourceDef) -> Data | None:
+        """What the lock says of a source, in `_data`."""
+        if not self._data:
+            return None
+        from stepwell.dist.lock import entry_of
+
+        return entry_of(self._data, source.name, shown(source.uri))
 
     def _as_it_is(self, source: SourceDef, data: Data | None) -> Pinned:
         if self._frozen:

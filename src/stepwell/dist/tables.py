@@ -12,14 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from stepwell.dist.sketches import text_of
+from stepwell.errors import MissingLibrary
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     Column: TypeAlias = pa.Array | pa.ChunkedArray
+
+ARROW = "pyarrow"
+"""The distribution with which it is told what is in a table, whatever library the table is of."""
 
 PARTS = 20
 """Quantiles divide the values of a column into so many parts."""
@@ -42,9 +47,12 @@ def table_of(value: Any) -> Table | None:
     """The table in memory, nothing of it copied where that can be avoided; None for what is none.
 
     Takes frames of pandas (without their index) and polars (lazy ones are collected), and tables of Arrow.
+    Raises `MissingLibrary` where Arrow is not installed.
     """
     module = type(value).__module__.partition(".")[0]
     name = type(value).__name__
+    if module in ("pandas", "polars") and name in ("DataFrame", "LazyFrame"):
+        _need_arrow()
     if module == "pandas" and name == "DataFrame":
         columns = {str(label): _from_pandas(value.iloc[:, i]) for i, label in enumerate(value.columns)}
         return Table(len(value), columns)
@@ -54,6 +62,15 @@ def table_of(value: Any) -> Table | None:
     if module == "pyarrow" and name in ("Table", "RecordBatch"):
         return Table(value.num_rows, dict(zip(value.schema.names, value.columns, strict=True)))
     return None
+
+
+def _need_arrow() -> None:
+    if find_spec("pyarrow") is None:
+        raise MissingLibrary(
+            f"what is in a table is told with `{ARROW}`, which is not installed",
+            why="types and missing values are told in the words of Arrow, whatever library the table is of",
+            fixes=[f"uv add {ARROW}", f"pip install {ARROW}"],
+        )
 
 
 def _from_pandas(series: Any) -> Column | None:

@@ -46,6 +46,9 @@ ORDER: tuple[Grade, ...] = ("A", "B", "C", "?", "F")
 GOOD: tuple[Grade, ...] = ("A", "B", "C")
 """What counts as made again."""
 
+NOT_HERE = "it cannot be made here: "
+"""How the `how` of a step begins that lacks something which is not in a release, and is not to be: a secret."""
+
 FORMAT = 1
 
 SHORT = 12
@@ -78,9 +81,14 @@ class Compared(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
         """The step, and which of its outputs where it has several names."""
         return self.step if self.part == "result" else f"{self.step}.{self.part}"
 
+    @property
+    def is_made(self) -> bool:
+        """Whether there is something now that was compared, or could not be."""
+        return self.grade != "?" or bool(self.now)
+
 
 class Verdict(NamedTuple):
-    """The grade of a whole, and the step in which it first differed ("" where nothing does)."""
+    """The grade of a whole, and the step in which it first differed, else that could not be compared first ("" where there is none)."""
 
     grade: Grade
     first: str
@@ -173,8 +181,15 @@ def verdict(compared: Sequence[Compared]) -> Verdict:
     close = {step for step, grades in by_step.items() if worst(grades) == "C"}
     counted = [one for one in compared if not (one.grade == "?" and (one.pipeline, one.follows) in close)]
     grade = worst([one.grade for one in counted])
-    first = next((one.step for one in compared if one.grade not in ("A", "B")), "")
+    began = first_of(compared)
+    first = began.step if began is not None else ""
     return Verdict(grade, first or next((one.step for one in compared if one.grade == "B"), ""))
+
+
+def first_of(compared: Sequence[Compared]) -> Compared | None:
+    """Of what `settled` gave where it began: with what differs, else with what was not made; None where all of it is as it was."""
+    began = [one for one in compared if one.grade not in ("A", "B") and not one.follows]
+    return next((one for one in began if one.is_made), began[0] if began else None)
 
 
 # --------------------------------------------------------------------------- as a file

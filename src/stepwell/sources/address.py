@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import takewhile
 from typing import Literal
 
 from stepwell.errors import BadSource, nearest
@@ -43,7 +44,7 @@ class Address(NamedTuple):
 
     `kind` is "path", "package", "release", "web", "bucket" or "database". `path` is a path or a pattern as the user wrote it:
     of a package it is what follows the package's name, of a release the name of its output as a file ("regions.arrow"),
-    with the requirement as `package`, of a web address its path, of a bucket the key or the
+    or a file of its data ("tiles/a.csv"), with the requirement as `package`, of a web address its path, of a bucket the key or the
     pattern, of a database the name of the table that is frozen ("crm.parquet"). `package` is the package's or
     the bucket's name.
     """
@@ -86,6 +87,20 @@ def parse(uri: str) -> Address:
 def is_glob(path: str) -> bool:
     """Whether a path has wildcards. One that exists as it stands is nevertheless taken for what it is."""
     return any(c in path for c in "*?[")
+
+
+def file_in(uri: str, name: str, *, folder: bool) -> str:
+    """The address of one of the files of a glob (or of a `folder`), by its relative name: "data/*.csv" has "data/a.csv"."""
+    scheme, rest = _schemed(uri)
+    head, parts = uri[: len(uri) - len(rest)], rest.rstrip("/").split("/")
+    encoded = scheme == "file"
+    if encoded:
+        from urllib.parse import quote, unquote
+
+        name = quote(os.fsencode(name))
+    if not folder:
+        parts = list(takewhile(lambda part: not is_glob(unquote(part) if encoded else part), parts))
+    return head + "/".join([*parts, name])
 
 
 def name_of(address: Address) -> str:
@@ -207,13 +222,14 @@ def _from_package(uri: str, rest: str) -> Address:
 
 def _from_release(uri: str, rest: str) -> Address:
     requirement, _, name = rest.partition("/")
+    name, _, file = name.partition("/")
     if not re.match(r"[A-Za-z0-9]", requirement) or not name.isidentifier():
         raise BadSource(
             f"`{shown(uri)}` names no output of a release",
             why="it is a requirement, and the name of an output of that release",
             fixes=["release://geo-regions>=3,<4/regions"],
         )
-    return Address("release", uri, f"{name}.arrow", requirement)
+    return Address("release", uri, f"{name}/{file}" if file else f"{name}.arrow", requirement)
 
 
 def _from_bucket(uri: str, rest: str) -> Address:

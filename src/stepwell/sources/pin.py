@@ -16,7 +16,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple
 
 from stepwell.errors import InputChanged, NotFrozen, PlanError
-from stepwell.sources.address import LOCAL, MOVING, Address, parse, shown
+from stepwell.sources.address import LOCAL, MOVING, Address, file_in, parse, shown
 from stepwell.sources.content import Digest, differences, digest_of, listed, settled
 from stepwell.sources.files import FIELDS, Seen, place_of, see
 from stepwell.sources.memo import Memo, Memory, key_for
@@ -63,6 +63,10 @@ class Pinned(NamedTuple):
         if self.seen.one:
             return self.files[0]
         return self.folder or f"{self.seen.place}/**/*"
+
+    def address_of(self, name: str) -> str:
+        """The address of one of the files by its relative name, whether it is in place or not; of a single file the source's own."""
+        return self.uri if self.seen.one else file_in(self.uri, name, folder=bool(self.folder))
 
     @property
     def folder(self) -> str:

@@ -73,7 +73,6 @@ def reader_for(uri: str, type_name: str, options: Mapping[str, object]) -> Reade
     of_type = [reader for reader in registry.readers if kind in reader.types or type_name in reader.types]
     if not of_type:
         raise _unknown_type(uri, type_name, kind)
-    _refuse_shape(address, kind, type_name)
     suffix = _suffix(name)
     if not suffix and address.kind not in (
         "web",
@@ -142,6 +141,7 @@ def load_now(uri: str, type_name: str, options: Mapping[str, object], *, root: s
     Raises what `pin` and `load` raise.
     """
     address = parse(uri)
+    refuse_shape(uri, type_name)
     reader_for(uri, type_name, options)
     refuse_moving(address)
     if address.kind == "release":
@@ -197,8 +197,9 @@ def _suffix(name: str) -> str:
     return f".{second}.{last}" if packed and dot else f".{last}"
 
 
-def _refuse_shape(address: Address, kind: str, type_name: str) -> None:
-    """Refuse a glob (by its look alone) where the type is one file's."""
+def refuse_shape(uri: str, type_name: str) -> None:
+    """Refuse a glob (by its look alone) where the type is one file's. Raises `BadSource`."""
+    address, kind = parse(uri), plain_type(type_name, uri)
     one = (PATH, "str", "bytes", "dict", "list", "Any")
     if kind in one and address.kind != "web" and any(c in address.path for c in "*?"):
         raise BadSource(

@@ -30,6 +30,7 @@ from stepwell.author.written import header_of
 from stepwell.dist import names
 from stepwell.dist.installed.libraries import check
 from stepwell.dist.installed.loading import no_such, path_of
+from stepwell.dist.lock import entry_of
 from stepwell.dist.pins import locked_of
 from stepwell.dist.releases.document import FILE
 from stepwell.dist.releases.found import found, installed
@@ -224,11 +225,15 @@ def _traced_or_near(name: str, version: str) -> Opened | None:
 
 def _locked(address: Address) -> tuple[Opened, Locked]:
     """The installed release that an address means, and what its lock says of what is meant."""
-    name, requirement = address.path.removesuffix(".arrow"), address.package
+    name, requirement = address.path, address.package
+    name = name if "/" in name else name.removesuffix(".arrow")  # a file of its data, or an output
     match = re.match(r"[A-Za-z0-9._-]+", requirement)
     exact = requirement.partition("==")
     if match and exact[1] and (used := _traced_or_near(exact[0], exact[2])) is not None:
-        return used, locked_of(used.lock.data[name], address.uri)._replace(position={})
+        there = entry_of(used.lock.data, name, address.uri)
+        if there is None:
+            raise no_such(used, "data", name, [*used.lock.data])
+        return used, locked_of(there, address.uri)._replace(position={})
     opened = installed(names.project(match[0].rstrip("-._"))) if match else None
     if opened is None:
         raise ReleaseNotFound(
@@ -237,7 +242,7 @@ def _locked(address: Address) -> tuple[Opened, Locked]:
             fixes=[f'uv add "{requirement}"', f'pip install "{requirement}"'],
         )
     check([requirement], f"the data `{name}`")
-    leaving, data = opened.lock.output.get(name), opened.lock.data.get(name)
+    leaving, data = opened.lock.output.get(name), entry_of(opened.lock.data, name, address.uri)
     if leaving is not None and not leaving.parts:
         return opened, Locked(address.uri, leaving.bytes, leaving.size)
     if data is not None and leaving is None:
