@@ -55,6 +55,18 @@ def documents(draw):
     return document(steps, ["src"])
 
 
+@given(documents(), st.randoms(use_true_random=False))
+def test_boxes_stand_behind_what_they_need_whatever_the_order(plan, random):
+    """A run that grew is recorded with the steps that it became behind all others."""
+    needs = {step["id"]: {*step["needs"], *step["sources"]} for step in plan["steps"]}
+    steps = plan["steps"]
+    ids = [step["id"] for step in steps]
+    assert [box.name for box in boxes(plan)[1:]] == ids  # which are in order already
+    found = boxes({**plan, "steps": random.sample(steps, len(steps))})
+    assert {box.name: {found[i].name for i in box.needs} for box in found[1:]} == needs
+    assert all(before < i for i, box in enumerate(found) for before in box.needs)
+
+
 # ---------------------------------------------------------------------------- lanes
 
 DOWN, ACROSS = "│├┤╭╮┬┼", "├┤╭╮╰╯┬┴┼─"

@@ -106,6 +106,38 @@ def test_a_step_that_fails_now_or_failed_then(demo):
     assert "error[E405]" in demo("replay", "score", code=1).out
 
 
+def test_a_step_that_only_ever_failed(project):
+    """The present plan cannot stand in for what the step never gave; why is told of the run that has it."""
+    project.write("""
+        from stepwell import pipeline, step
+
+        @step
+        def items() -> list[int]:
+            return [1, 2]
+
+        @step
+        def half(x: int) -> int:
+            if x % 2:
+                raise ValueError("it is odd")
+            return x // 2
+
+        @step
+        def total(xs: list[int]) -> int:
+            return sum(xs)
+
+        @pipeline
+        def halves() -> int:
+            return total(half.map(items()))
+    """)
+    project("run", code=1)
+    project.edit("it is odd", "it is not even")
+    error = project.refused("replay", "half", code=3)
+    assert (error["code"], error["what"]) == ("E320", "`half` gave nothing in r1")
+    assert "stepwell debug half r1" in error["fixes"]
+    error = project.refused("replay", "total", code=3)
+    assert (error["code"], error["what"]) == ("E320", "`total` has no recorded inputs in r1")
+
+
 def test_outputs_that_came_and_went(demo):
     demo.edit("    small: list[int]", "    tiny: list[int]")
     outputs = demo("replay", "split", "--json", code=1).json["outputs"]

@@ -238,6 +238,45 @@ def test_a_run_of_another_stepwell_without_a_graph_has_a_report(project, tmp_pat
         assert "succeeded" in page(gather(store, tmp_path, "r2"))
 
 
+def test_a_run_that_grew_has_a_report(tmp_path):
+    """What a dynamic call became is recorded behind the steps that take it."""
+    made = Project(tmp_path)
+    made.write("""
+        from stepwell import pipeline, step, when
+
+        @step
+        def items(n: int) -> list[int]:
+            return list(range(n))
+
+        @step
+        def double(x: int) -> int:
+            return 2 * x
+
+        @step
+        def total(values: list[int]) -> int:
+            return sum(values)
+
+        @step
+        def is_large(x: int) -> bool:
+            return x > 2
+
+        @pipeline
+        def grown(n: int = 3) -> int:
+            whole = total(double.map(items(n)))
+            return total([when(is_large(whole), lambda: double(whole), lambda: 0)])
+    """)
+    made("run")
+    made("report", "-o", "grown.html")
+    found = re.findall(r'<rect x="([\d.]+)"', (made.root / "grown.html").read_text("utf-8"))
+    names = re.findall(r"<title>([^:<]+): ran", (made.root / "grown.html").read_text("utf-8"))
+    places = dict(zip(names, map(float, found), strict=True))
+    assert places["double[3]"] < places["total"] < places["is_large"]
+    (branch,) = [
+        name for name in names if "double" in name and name not in ("double", "double[2]", "double[3]")
+    ]
+    assert places[branch] < places["total[2]"]
+
+
 # ---------------------------------------------------------------------------- drawings
 
 

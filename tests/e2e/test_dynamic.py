@@ -688,3 +688,163 @@ def test_a_parameter_that_is_set_reaches_the_call_that_it_names(project):
         words = ("run", "maps", "--set", "scored[3].k=7", "--force", "*", "-j", "2", "--json")
         results.add(str(project(*words, env={"FIRST": first}).json["result"]))
     assert results == {"[[0, 1, 14], [0, 1, 2, 3]]"}
+
+
+IN_A_ROW = """
+    from stepwell import pipeline, step, when
+
+    @step
+    def start(n: int) -> int:
+        return n
+
+    @step
+    def less(n: int) -> int:
+        return n - 1
+
+    @step
+    def is_some(n: int) -> bool:
+        return n > 0
+
+    @step
+    def items(n: int) -> list[int]:
+        return list(range(n))
+
+    @step
+    def same(x: int) -> int:
+        return x
+
+    @pipeline(dynamic=True)
+    def until(n: int) -> int:
+        return n if n <= 0 else until(less(n))
+
+    @pipeline
+    def falling(n: int = 3) -> int:
+        return until(start(n))
+
+    @pipeline
+    def mapped(m: int = 2) -> list[int]:
+        return same.map(items(m))
+
+    @pipeline
+    def nothing() -> list[int]:
+        return when(is_some(0), lambda: same(7), lambda: 7)
+
+    rounds_first = falling >> mapped
+    empty_between = falling >> nothing >> mapped
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "result"), [("rounds_first", [0, [0, 1]]), ("empty_between", [0, 7, [0, 1]])]
+)
+def test_dynamic_sections_in_a_row_wait_for_what_the_ones_before_became(project, name, result):
+    """Their steps may be known in one go, or those of one before those of the other."""
+    project.write(IN_A_ROW)
+    assert project("run", name, "--json").json["result"] == result
+    planned = project("plan", name, "--json").json
+    assert planned["counts"]["cached"] == len(planned["steps"])
+    ids = [step["id"] for step in planned["steps"]]
+    rounds = ids.index("falling/until[3]/less")
+    assert rounds < ids.index("mapped/same") < ids.index("mapped/same[2]")
+    needs = {step["id"]: step["needs"] for step in planned["steps"]}
+    before = set(needs["mapped/same[2]"])
+    before |= {one for each in before for one in needs[each]}
+    assert {"falling/until/less", "falling/until[2]/less", "falling/until[3]/less"} <= before
+    again = project("run", name, "n=4", "--json").json
+    # All but `start` and the first round, which is one more.
+    assert again["counts"]["cached"] == len(planned["steps"]) - 1
+    assert again["result"] == result
+    assert project("run", name, "--sweep", "n=1,5", "--json").json["status"] == "succeeded"
+    assert project("run", name, "n=4", "--only", "mapped", "--json").json["status"] == "succeeded"
+
+
+RESTLESS = """
+    import os
+    from stepwell import pipeline, step
+
+    @step
+    def items(n: int, factor: int = 1) -> list[int]:
+        return [i * factor for i in range(n)]
+
+    @step
+    def dice(x: int, sides: int = 6) -> int:
+        if x == sides:
+            raise ValueError("too large")
+        return int.from_bytes(os.urandom(4), "big")
+
+    @step
+    def less(n: int, by: int = 1) -> int:
+        return n - by
+
+    @step
+    def total(values: list[int]) -> int:
+        return len(values)
+
+    @pipeline(dynamic=True)
+    def until(n: int) -> int:
+        return n if n <= 0 else until(less(n))
+
+    @pipeline
+    def main(n: int = 3) -> int:
+        return total(dice.map(items(n)))
+
+    @pipeline
+    def falling(n: int = 4) -> int:
+        return until(total(items(n)))
+"""
+
+
+@pytest.mark.parametrize("names", [(), ("dice",)])
+def test_steps_that_come_in_the_run_are_executed_twice_like_others(project, names):
+    project.write(RESTLESS)
+    run = project("run", "main", "--json", "--twice", *names)
+    count = 3 if names else 5
+    told = f"twice: {count} steps were executed twice; NOT the same both times: `dice`, `dice[2]`, `dice[3]`"
+    assert told in run.err
+    assert all(
+        "is not deterministic" in run.steps[name]["notes"][0] for name in ("dice", "dice[2]", "dice[3]")
+    )
+    # By now they are known when it is planned.
+    one = project("run", "main", "--twice", "dice[2]", "--force", "*")
+    assert "twice: 1 step was executed twice; NOT the same both times: `dice[2]`" in one.err
+
+
+def test_a_name_that_nothing_came_to_have_is_told_behind_the_run(project):
+    project.write(RESTLESS)
+    assert "nothing was compared; there is no step `dise`" in project("run", "main", "--twice", "dise").err
+    assert "E107" in project("run", "main", "--twice", "dise", code=2).err  # nothing is open any more
+
+
+def test_what_is_set_for_steps_that_come_later_is_not_called_unknown(project):
+    project.write(RESTLESS)
+    given = ("dice.sides=9", "dice[2].sides=8", "dise.sides=7", "dice.side=7")
+    sets = [word for one in given for word in ("--set", one)]
+
+    def notes():
+        return [note for note in project("plan", "main", *sets, "--json").json["notes"] if "sides" in note]
+
+    (early,) = notes()
+    assert early.startswith("nothing named `dise` is called here, whose `sides` could be set (`dise.sides`)")
+    assert early.endswith("what `dice.map` will become may still take it")
+    project("run", "main", *sets)
+    assert notes() == ["nothing named `dise` is called here, whose `sides` could be set (`dise.sides`)"]
+    said = project("plan", "main", *sets).out
+    assert "`dice` has no argument `side` (`dice.side`)" in said
+    assert "could be set" in project("plan", "falling", "--set", "less.by=2").out  # which nobody can know yet
+    project("run", "falling", "--set", "less.by=2")
+    assert "could be set" not in project("plan", "falling", "--set", "less.by=2").out
+    swept = project("run", "main", "--sweep", "dice.sides=10,11", "--set", "dise.sides=7")
+    assert "dice.sides" not in swept.err.replace("dice.sides=", "")
+    assert "nothing named `dise`" in swept.err
+
+
+def test_steps_of_dynamic_calls_are_described_when_they_are_known(project):
+    project.write(RESTLESS)
+    early = project("describe", "dice", "-p", "pipeline.py:main", code=2)
+    assert "what `dice.map` will become can be named" in early.err
+    project("run", "main")
+    told = project("describe", "dice", "-p", "pipeline.py:main", "--json").json
+    assert [step["calls"] for step in told["steps"]] == [["dice"]]  # its id is the one of the first call
+    told = project("describe", "dice[2]", "-p", "pipeline.py:main", "--json").json
+    assert [step["calls"] for step in told["steps"]] == [["dice[2]"]]
+    assert "did you mean `dice`?" in project("describe", "dise", "-p", "pipeline.py:main", code=2).err

@@ -333,3 +333,10 @@ def test_what_a_call_became_stands_in_its_place() -> None:
     assert [node.id for node in settled.nodes] == ["a", "x", "y", "c"]
     assert places == {0: 0, 3: 1, 4: 2, 2: 3}
     assert settled.nodes[2].after == (1,)
+
+
+def test_what_came_after_a_call_that_became_nothing_comes_after_what_was_before_that() -> None:
+    nodes = (Node("a", 0), Node("b", 0, after=(0,)), Node("c", 0, after=(1,)))
+    graph = Graph("p", (), (), (StepDef("s", "m", "s"),), nodes, NOTHING)
+    grown = grow(graph, 1, Piece((), NOTHING))
+    assert grown.nodes[2].after == (0,)

@@ -48,6 +48,14 @@ def total(values: list[int]) -> int:
 def delays(n: int = 3, text: str = "") -> int:
     return total(make(n, text))
 
+@step
+def double(x: int) -> int:
+    return 2 * x
+
+@pipeline
+def mapped(n: int = 3) -> int:
+    return total(double.map(make(n, "")))
+
 class Given(NamedTuple):
     table: pa.Table
     figure: bytes
@@ -155,6 +163,13 @@ def test_a_plan_and_its_run(pipes: ModuleType) -> None:
     cached = quick.run(4, HOSTILE)._repr_html_()
     assert "&lt;figure&gt;" in cached  # what a reused result recorded is there too
     assert "reused" in cached
+
+
+def test_a_run_that_grew(pipes: ModuleType) -> None:
+    quick = pipes.mapped.options(in_process=True)
+    for html in (quick.run(3)._repr_html_(), quick.plan(3)._repr_html_(), quick.run(3)._repr_html_()):
+        assert "svg" in harmless(html).tags
+        assert "double[3]" in html
 
 
 ARTIFACTS = {

@@ -122,7 +122,10 @@ def ready(store: LocalStore, wish: Wish) -> Ready:
 
 
 def _recorded(store: LocalStore, wish: Wish) -> Then | None:
-    """The execution that is meant; None where no run is named and none has the step. Raises `NotRecorded`."""
+    """The execution that is meant; None where no run is named and the present plan may do, since none has the step.
+
+    Raises `NotRecorded` where what is recorded of the step is not enough, and the present plan cannot be.
+    """
     if wish.run:
         row = store.runs.run(wish.run)
         step = store.runs.step(row.run, wish.step)
@@ -132,11 +135,11 @@ def _recorded(store: LocalStore, wish: Wish) -> Then | None:
     pipeline = wish.pipeline.rpartition(":")[2] if not wish.pipeline.endswith(".py") else ""
     rows, _ = split(store.runs.runs(LOOKED_THROUGH, pipeline or None))
     failed = [row for row in rows if row.counts.get("failed")] if wish.failed else []
+    short: NotRecorded | None = None
     for row, only_failed in [*((row, True) for row in failed), *((row, False) for row in rows)]:
+        there = _named(store.runs.steps(row.run), wish.step)
         found = [
-            step
-            for step in _named(store.runs.steps(row.run), wish.step)
-            if _counts(step, wish) and (step.status == "failed" or not only_failed)
+            step for step in there if _counts(step, wish) and (step.status == "failed" or not only_failed)
         ]
         if len(found) > 1:
             raise UnknownStep(
@@ -145,6 +148,10 @@ def _recorded(store: LocalStore, wish: Wish) -> Then | None:
             )
         if found:
             return then_of(store, row, found[0])
+        if there and short is None:
+            short = _without_inputs(row, there[0])
+    if short is not None and wish.outputs:  # which nothing that is only planned has
+        raise short
     return None
 
 

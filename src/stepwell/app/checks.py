@@ -462,7 +462,15 @@ class Checking:
                     self.problems.add(error)
         if self.problems:
             raise self.problems.error()
+        for each in self.traces():
+            for told in each.missed():
+                self.problems.note(told)
         return tuple(self.problems.notes)
+
+    def traces(self) -> Iterator[Trace]:
+        """What traced the pipeline, and its dynamic calls since."""
+        if self.traced.tracing is not None:
+            yield self.traced.tracing
 
     def _facts(self) -> Facts:
         about = self.traced.graph, self.root, self.loaded.target.file

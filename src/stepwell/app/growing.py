@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class Growing:
         """Whether the user's body is running now, in this process: nothing else can stop it than an exception."""
         self._became: dict[int, g.Binding] = {}
         """By the number of a dynamic call in the trace, what its body gave."""
+        self._stead: dict[int, Sequence[int]] = {}
+        """By the same number the nodes in the trace that others wait for instead of it: with which its piece ends."""
 
     def moved(self, places: Mapping[int, int]) -> None:
         """The graph was put in order: by old position the new one."""
@@ -166,16 +169,37 @@ class Growing:
                 return g.exchanged(g.part_of(self._became[leaf.node], leaf.path), place)
             return leaf._replace(node=self._places[leaf.node])
 
-        def behind(before: int) -> list[int]:
-            return [self._places[before]] if before in self._places else []
-
+        kinds = [self._tracing.steps[call.step].kind for call in traced.nodes]
+        waited = {  # what a dynamic call waits for is not its piece's: that may hold nothing but values of it
+            one
+            for call, kind in zip(traced.nodes, kinds, strict=True)
+            if kind != g.DYNAMIC
+            for one in g.dependencies(call)
+        }
+        mine = self._numbers[node]
+        ends = [one for one in range(start, start + len(traced.nodes)) if one not in waited]
+        self._stead[mine] = ends or g.dependencies(self._tracing.nodes[mine])
+        behind = cache(self._behind)  # many calls of a piece wait for the same
         nodes = tuple([g.rewired(call, place, behind) for call in traced.nodes])
-        ends = g.all_exchanged(traced.endpoints, place)
+        endpoints = g.all_exchanged(traced.endpoints, place)
         more = graph._replace(steps=tuple(traced.steps), sources=tuple(traced.sources), nodes=())
         news = self._learning.learn(more)
         result = g.exchanged(traced.result, place)
-        piece = g.Piece(nodes, result, news.graph.steps, news.graph.sources, ends)
+        piece = g.Piece(nodes, result, news.graph.steps, news.graph.sources, endpoints)
         return Grown(piece, news.identities, news.pins, _told(self._tracing, traced))
+
+    def _behind(self, node: int) -> list[int]:
+        """Where in the graph is what a node of the trace stands for, to wait for it: its pieces' ends if it has become steps."""
+        found: dict[int, None] = {}
+        todo, seen = [node], {node}
+        while todo:
+            one = todo.pop()
+            if one not in self._stead:
+                found[self._places[one]] = None
+            more = [each for each in self._stead.get(one, ()) if each not in seen]
+            todo += reversed(more)
+            seen.update(more)
+        return list(found)
 
 
 def _masked(error: StepwellError) -> StepwellError:

@@ -51,14 +51,18 @@ class Box(NamedTuple):
 
 
 def boxes(document: Document, most: int = 0) -> list[Box]:
-    """The sources and steps of a plan in execution order; calls of one step together if there are more than `most`.
+    """The sources and steps of a plan or run in execution order; calls of one step together if there are more than `most`.
 
-    With `most` 0, each call has its own.
+    With `most` 0, each call has its own. The steps may come in any order, as those of a run do that grew: what a
+    dynamic call became is recorded behind all that was there.
     """
     steps = document["steps"]
     sources = [source["name"] for source in document["sources"]]
     if most and len(steps) + len(sources) > most:
         return _collapsed(sources, steps)
+    number = {step["id"]: i for i, step in enumerate(steps)}
+    before = [[number[name] for name in step["needs"]] for step in steps]
+    steps = [steps[i] for found in _visited(range(len(steps)), before, set()) for i in found]
     place = {("source", name): i for i, name in enumerate(sources)}
     place.update((("step", step["id"]), len(sources) + i) for i, step in enumerate(steps))
     out = [Box(name, "source", "source", ()) for name in sources]

@@ -97,6 +97,14 @@ def _files_of(graph: Graph, node: Node) -> Iterator[str]:
         yield from (path, path.rpartition("/")[2]) if path else ()
 
 
+def named(graph: Graph, names: Iterable[str]) -> frozenset[int]:
+    """The nodes that names mean, "*" being all; of a name that means nothing there are none."""
+    names = tuple(names)
+    if "*" in names:
+        return frozenset(range(len(graph.nodes)))
+    return frozenset(node for name in names for node in matching(graph, name))
+
+
 def matching(graph: Graph, name: str) -> tuple[int, ...]:
     """The nodes that a name, tag or pattern means; empty if there are none."""
     name = name.removeprefix("step:")
@@ -238,4 +246,4 @@ def _nothing(graph: Graph, name: str, also: Iterable[str]) -> NothingSelected:
     return error
 
 
-__all__ = ["EVERYTHING", "Choice", "chosen", "kept_notes", "matching", "names_in", "refuse_lacking"]
+__all__ = ["EVERYTHING", "Choice", "chosen", "kept_notes", "matching", "named", "names_in", "refuse_lacking"]

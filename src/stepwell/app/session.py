@@ -107,8 +107,8 @@ class Work(NamedTuple):
     """Whether checks of the user's own have judged the plan."""
     taken: Taken | None = None
     """Which commit and changes its files were taken from, where they are in a folder of their own; else git is asked."""
-    twice: Collection[int] = ()
-    """The nodes that, if they run, are executed twice and compared."""
+    twice: Callable[[Graph], Collection[int]] | None = None
+    """Which nodes of the graph, as large as it is then, are executed twice and compared if they run; None: nothing is."""
 
     @property
     def graph(self) -> Graph:
@@ -216,7 +216,7 @@ def prepare(
     if not _result_is_readable(plan, store):  # the store has noted what is lost
         plan = decide(plan.graph, plan.known, plan.wanted)
     graph = plan.graph
-    doubled = asked.doubled(graph, settings.twice) if settings.twice else ()
+    doubled = asked.doubled(plan, settings.twice) if settings.twice else None
     with at(root):
         notes = checking.judge(plan, store.blobs.folder, learning.pinned)
     store.commit(now=True)
@@ -272,9 +272,16 @@ class _Asked(NamedTuple):
         """The nodes that are meant. Raises `NothingSelected`, `UnknownStep`."""
         return self.checking.wanted(graph, self._of_one)
 
-    def doubled(self, graph: Graph, names: tuple[str, ...]) -> Collection[int]:
-        """The nodes that these names mean, as `force` has them. Raises `UnknownStep`."""
-        return self.checking.wanted(graph, lambda one: Wanted(forced=_forced(one, names))).forced
+    def doubled(self, plan: Plan, names: tuple[str, ...]) -> Callable[[Graph], Collection[int]]:
+        """Which nodes these names mean, as `force` has them, in the plan's graph and in what that becomes.
+
+        Raises `UnknownStep` for a name that means nothing, where no dynamic call could become what it means.
+        """
+        from stepwell.app.selecting import named
+
+        if not any(decision.verb == "dynamic" for decision in plan.decisions):
+            self.checking.wanted(plan.graph, lambda one: Wanted(forced=_forced(one, names)))
+        return lambda graph: self.checking.wanted(graph, lambda one: Wanted(forced=named(one, names))).forced
 
     def _of_one(self, graph: Graph) -> Wanted:
         return chosen(graph, self.choice, _forced(graph, self.force), also=self.checking.names)
@@ -370,12 +377,14 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _forced(graph: Graph, names: tuple[str, ...]) -> frozenset[int]:
+    """The nodes that names mean ("*": all). Raises `UnknownStep` for one that means nothing."""
     from stepwell.app.names import step_named  # names are looked up only where some were given
-    from stepwell.app.selecting import matching
+    from stepwell.app.selecting import named
 
-    if "*" in names:
-        return frozenset(range(len(graph.nodes)))
-    return frozenset(node for name in names for node in matching(graph, name) or step_named(graph, name))
+    for name in names if "*" not in names else ():
+        if not named(graph, (name,)):
+            step_named(graph, name)
+    return named(graph, names)
 
 
 @contextlib.contextmanager
@@ -458,8 +467,8 @@ def execute(
 
     store, since = work.store, time.monotonic() if since is None else since
     question = work.taken or Question(work.root)
-    executing = _doubled(work, settings, _engine(work, settings, learnt := work.learnt()))
     latest = Latest(work.plan)
+    executing = _doubled(work, settings, _engine(work, settings, learnt := work.learnt()), latest)
     engine: Engine = SideFiles(Unmoved(executing, latest, work.root), latest)
     engine = durably = Durably(engine if recorder is None else recorder.engine(engine), store)
     presence = Presence(store.folder)
@@ -579,14 +588,14 @@ def _engine(work: Work, settings: Settings, learnt: Learnt | None = None) -> Any
     )  # fmt: skip
 
 
-def _doubled(work: Work, settings: Settings, engine: Any) -> Any:
-    """The engine, or one that executes the nodes of `work.twice` a second time, in other processes."""
-    if not work.twice:
+def _doubled(work: Work, settings: Settings, engine: Any, latest: Latest) -> Any:
+    """The engine, or one that executes what `work.twice` means a second time, in other processes."""
+    if work.twice is None:
         return engine
-    from stepwell.app.twice import Twice
+    from stepwell.app.twice import Meant, Twice
 
     second = engine if settings.in_process else _engine(work, settings)
-    return Twice(engine, second, work.twice, work.store.blobs)
+    return Twice(engine, second, Meant(work.twice, latest), work.store.blobs)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ done are up to date.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -42,7 +42,7 @@ from stepwell.author.problems import Problems
 from stepwell.author.project import Loaded
 from stepwell.author.runs import Run
 from stepwell.author.sweeping import labels
-from stepwell.author.trace import Attempt, attempt
+from stepwell.author.trace import Attempt, Trace, attempt
 from stepwell.kernel.events import (
     Event,
     RunFinished,
@@ -167,6 +167,12 @@ class _Checking(Checking):
             self.traced = self.traced._replace(graph=plan.graph)
             self._pinned = self._pinned if pinned is None else tuple(pinned)
         return super().judge(plan, room, pinned)
+
+    def traces(self) -> Iterator[Trace]:
+        """What traced each point."""
+        for one in self.attempts:
+            if one.tracing is not None:
+                yield one.tracing
 
     def growing(self, graph: Graph, make: MakesGrowth) -> Growth | None:
         """What traces the dynamic calls of all points."""

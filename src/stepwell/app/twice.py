@@ -1,6 +1,7 @@
 """Steps that give something else for the same inputs: told when it shows by itself, and looked for on demand.
 
     engine = Twice(engine, second, nodes, blobs)    # `run --twice`: each of these steps is executed twice
+    nodes = Meant(work.twice, latest)               # of which some may come in the course of the run
     event = remarked(event, store)                  # a step that ran again for the same key, and differs
 
 What is found becomes a note of the step, on the screen and in the record of the run.
@@ -8,12 +9,14 @@ What is found becomes a note of the step, on the screen and in the record of the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from contextlib import suppress
 
 from stepwell.app.differing import Kept, compare, kept, sentence
+from stepwell.app.latest import Latest
 from stepwell.errors import ArtifactGone
 from stepwell.kernel.events import Event, StepFinished
+from stepwell.kernel.graph import Graph
 from stepwell.kernel.ports import Done, Engine, Interrupt, Made, Report, Task
 from stepwell.stores.blobs import Blobs
 from stepwell.stores.local import LocalStore
@@ -31,6 +34,21 @@ RERUN = frozenset(("forced", "missing"))
 """Kinds of reasons for which a step runs again although nothing changed that its result rests on."""
 
 
+class Meant(Container[int]):
+    """The nodes that are meant in the plan as it is by then: dynamic calls become steps as the run goes."""
+
+    def __init__(self, nodes: Callable[[Graph], Collection[int]], latest: Latest) -> None:
+        self._nodes_of, self._latest = nodes, latest
+        self._graph = latest.plan.graph
+        self._nodes = nodes(self._graph)
+
+    def __contains__(self, node: object) -> bool:
+        graph = self._latest.plan.graph
+        if graph is not self._graph:
+            self._graph, self._nodes = graph, self._nodes_of(graph)
+        return node in self._nodes
+
+
 class Twice:
     """Implements `kernel.ports.Engine`: what `first` executed, for some nodes, is executed by `second` as well.
 
@@ -39,7 +57,7 @@ class Twice:
     gives is kept by nobody: large blobs of it that differ are left for `stepwell gc`.
     """
 
-    def __init__(self, first: Engine, second: Engine, nodes: Collection[int], blobs: Blobs) -> None:
+    def __init__(self, first: Engine, second: Engine, nodes: Container[int], blobs: Blobs) -> None:
         self._first, self._second = first, second
         self._nodes, self._blobs = nodes, blobs
         self._tasks: dict[int, Task] = {}

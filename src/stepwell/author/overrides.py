@@ -4,7 +4,8 @@
 
 A target is what stands before the last dot: a step's name (all its calls), the id of one call (`train[2]`,
 `training/train`; `train[1]` is the first call alone), or the path of a pipeline inside (`training`). While a
-pipeline is traced each call is shown to the overrides; what none was shown for is told by `missed`.
+pipeline is traced each call is shown to the overrides; what none was shown for is told by `missed`. A dynamic
+call announces what it will call.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class Overrides:
         self._values = dict(values)
         self._read: dict[str, object] = {}
         self._seen: dict[str, dict[str, None]] = {}
+        self._announced: dict[str, dict[str, None]] = {}
+        """By name what will be called when its number is known, and its arguments."""
 
     def __bool__(self) -> bool:
         return bool(self._wanted)
@@ -112,20 +115,28 @@ class Overrides:
                 bound.arguments[argument] = value
         return bound.args, dict(bound.kwargs)
 
-    def missed(self) -> Iterator[UnknownTarget]:
-        """An error for each override that no call was there for."""
+    def announce(self, call: Step[Any, Any] | Pipeline[Any, Any]) -> None:
+        """Take note of what will be called, as often as nobody knows yet."""
+        if self:
+            names = dict.fromkeys(_settable(call.signature.parameters))
+            self._seen.setdefault(call.__name__, {}).update(names)
+            for name in (call.__name__, call.label or call.__name__):
+                self._announced.setdefault(name, {}).update(names)
+
+    def missed(self, *, later: bool = False) -> Iterator[UnknownTarget]:
+        """An error for each override that no call was there for; those that are announced count while some come `later`."""
         for target, arguments in self._wanted.items():
+            bare = target.rpartition("/")[2].partition("[")[0]
+            coming = self._announced.get(bare, {}) if later else {}
             for argument, name in arguments.items():
-                if name not in self._read:
+                if name not in self._read and argument not in coming:
                     yield self._unknown(target, argument, name)
 
     def _for(self, targets: tuple[str, ...], parameters: Mapping[str, inspect.Parameter]) -> dict[str, str]:
         """The arguments that are wanted of any of these targets; the exact ones count most."""
         out: dict[str, str] = {}
         for target in dict.fromkeys(targets):
-            plain = [
-                name for name, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-            ]
+            plain = _settable(parameters)
             self._seen.setdefault(target, {}).update(dict.fromkeys(plain))
             for argument, name in self._wanted.get(target, {}).items():
                 if argument in plain:
@@ -147,13 +158,13 @@ class Overrides:
         return value
 
     def _unknown(self, target: str, argument: str, name: str) -> UnknownTarget:
-        if target in self._seen:
+        if target in self._seen and argument not in self._seen[target]:
             known = list(self._seen[target])
             hint = nearest(argument, known)
             told = f"its arguments are: {', '.join(known)}" if known else "it takes none"
             fixes = [f"did you mean `{target}.{hint}`?"] if hint else [told]
             return UnknownTarget(f"`{target}` has no argument `{argument}` (`{name}`)", fixes=fixes)
-        known = [one for one in self._seen if not one.endswith("[1]")]
+        known = [one for one in self._seen if one != target and not one.endswith("[1]")]
         hint = nearest(target, known)
         fixes = [f"did you mean `{hint}.{argument}`?"] if hint else []
         takers = [one for one in known if argument in self._seen[one]]
@@ -163,6 +174,11 @@ class Overrides:
             why="a step is named by its name or id, a pipeline inside by its path",
             fixes=fixes or ["stepwell plan   shows the ids"],
         )
+
+
+def _settable(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """The arguments that have a name of their own."""
+    return [name for name, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 def _type(parameter: inspect.Parameter, hint: object) -> object:

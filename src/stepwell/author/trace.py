@@ -248,11 +248,8 @@ def attempt(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object], *, ty
     finally:
         tracing.active = False
         _current.reset(held)
-    for error in overrides.missed() if whole else ():
-        if tracing.laters:  # they may be of steps that nobody knows yet
-            tracing.problems.note(f"{error.what}, or by what is not known yet")
-        else:
-            tracing.problems.add(error)
+    for error in overrides.missed() if whole and not tracing.laters else ():
+        tracing.problems.add(error)  # else they may be of steps that nobody knows yet: see `missed`
     params = [param for param in params if param[0] not in tracing.wired]
     params += [(name, value, _token(value)) for name, value in overrides.values.items()]
     return tracing.finish(pipeline.__name__, params, result, whole=whole)
@@ -633,10 +630,17 @@ class Trace:
             self._path, self._visit = before
 
     def learn(self, call: Step[Any, Any] | Pipeline[Any, Any]) -> None:
-        """Know a step before it is called, so that it is verified with all others."""
+        """Know what a dynamic call will call, so that it is verified with all others, and may be named in `--set`."""
+        self._overrides.announce(call)
         if not isinstance(getattr(call, "settings", None), Options):
             return
         self._know(cast("Step[Any, Any]", call))
+
+    def missed(self) -> list[str]:
+        """What to say of values (`--set`) that no call was there for by now, and none is sure to come for."""
+        still = ", ".join(dict.fromkeys(f"`{later.name}`" for later in self.laters.values()))
+        rest = f", as far as is known: what {still} will become may still take it" if still else ""
+        return [f"{error.what}{rest}" for error in self._overrides.missed(later=bool(still))]
 
     @property
     def innermost(self) -> Pipeline[Any, Any]:

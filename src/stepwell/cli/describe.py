@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 
 from stepwell.app.causes import named
 from stepwell.app.contract import describe
 from stepwell.app.documents import Document
-from stepwell.app.names import step_named
+from stepwell.app.names import calls_named, step_named
 from stepwell.app.parameters import given as parameters
 from stepwell.app.parameters import origins_document
 from stepwell.app.places import at
 from stepwell.app.values import plain
+from stepwell.author.project import Loaded
 from stepwell.author.trace import trace
 from stepwell.cli.options import loaded, params_argument, stored, words
 from stepwell.cli.text import clean, columns, cut, paint, print_json, seconds, short, size, table, wrapped
-from stepwell.errors import UsageError
+from stepwell.errors import StepwellError, UsageError
+from stepwell.kernel.graph import DYNAMIC, Graph
 from stepwell.kernel.ports import Result
+from stepwell.stores.local import LocalStore
 
 EXAMPLES = """examples:
   stepwell describe               the whole pipeline
@@ -37,7 +41,10 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Trace and print; nothing is read from sources, and no earlier run is needed."""
+    """Trace and print; nothing is read from sources, and no earlier run is needed.
+
+    Only a step that nothing traced has is looked for in the plan, where dynamic calls are steps if these are known.
+    """
     given = words(options.words)
     if len(given.plain) > 1:
         raise UsageError(
@@ -48,8 +55,10 @@ def run(options: Namespace) -> int:
     with at(found.target.root):
         values, origins = parameters(found, given.settings, options.params)
         graph = trace(found.pipeline, values)
-    nodes = step_named(graph, given.plain[0]) if given.plain else None
     with stored(found.target.root, looking=True, create=False) as store:
+        if given.plain and not calls_named(graph, given.plain[0]):
+            graph = _grown(graph, found, values, store)
+        nodes = step_named(graph, given.plain[0]) if given.plain else None
 
         def last(step: str) -> Result | None:
             return next(iter(store.results.recent(step)), None)
@@ -65,6 +74,17 @@ def run(options: Namespace) -> int:
             blocks.insert(0, _pipeline(document))
         print("\n\n".join("\n".join(block) for block in blocks))
     return 0
+
+
+def _grown(graph: Graph, found: Loaded, values: Mapping[str, object], store: LocalStore) -> Graph:
+    """The graph in which dynamic calls are the steps that they become, as far as that is known; as it was where it cannot be planned."""
+    if all(step.kind != DYNAMIC for step in graph.steps):
+        return graph
+    from stepwell.app.session import prepare  # which most descriptions do without
+
+    with suppress(StepwellError):  # the name may be one that nothing has: that is the first thing to say
+        return prepare(found, values, store).graph
+    return graph
 
 
 def _pipeline(document: Document) -> list[str]:

@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from stepwell.app.progress import Progress
+from stepwell.app.selecting import named
 from stepwell.app.twice import DIFFERS, INTERRUPTED
 from stepwell.cli.text import clean
 from stepwell.errors import counted
-from stepwell.kernel.graph import Graph
 
 
 class Doubled(Action):
@@ -30,8 +30,9 @@ class Doubled(Action):
         setattr(namespace, self.dest, [*named, values if isinstance(values, str) else "*"])
 
 
-def twice_line(graph: Graph, nodes: Collection[int], progress: Progress) -> str:
-    """What executing these nodes twice showed."""
+def twice_line(nodes: Collection[int], names: Sequence[str], progress: Progress) -> str:
+    """What executing these nodes twice showed, and which of the `names` that mean them nothing has."""
+    graph = progress.plan.graph
     outcomes = {node: progress.outcomes[node] for node in sorted(nodes) if node in progress.outcomes}
     ran = [
         node
@@ -39,11 +40,14 @@ def twice_line(graph: Graph, nodes: Collection[int], progress: Progress) -> str:
         if outcome.status == "succeeded" and INTERRUPTED not in outcome.notes
     ]
     moved = [node for node in ran if any(note.startswith(DIFFERS) for note in outcomes[node].notes)]
+    absent = ", ".join(f"`{clean(name)}`" for name in names if not named(graph, [name]))
+    without = f"; there is no step {absent}" if absent else ""
     if not ran:
-        return "twice: nothing ran twice, so nothing was compared; --force runs what is up to date"
+        fix = without or "; --force runs what is up to date"
+        return f"twice: nothing ran twice, so nothing was compared{fix}"
     steps = counted(len(ran), "step was", "steps were")
     if not moved:
-        return f"twice: {steps} executed twice and gave the same both times"
+        return f"twice: {steps} executed twice and gave the same both times{without}"
     told = ", ".join(f"`{clean(graph.nodes[node].id)}`" for node in moved[:5])
     rest = f" and {len(moved) - 5:,} more" if len(moved) > 5 else ""
-    return f"twice: {steps} executed twice; NOT the same both times: {told}{rest}"
+    return f"twice: {steps} executed twice; NOT the same both times: {told}{rest}{without}"

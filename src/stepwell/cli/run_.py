@@ -194,8 +194,9 @@ def _run_one(
         if options.lock and progress.status == "succeeded":
             _lock(ask(store, how._replace(force=())))
         keep_run(options.asked, work, how, run, progress, result, told)
-        if how.twice:
-            print(twice_line(work.graph, work.twice, progress), file=sys.stderr)
+        if work.twice is not None:
+            line = twice_line(work.twice(progress.plan.graph), how.twice, progress)
+            print(line, file=sys.stderr)
         if options.json:
             print_json(run_document(progress, run, result, work.origins))
     return progress.status

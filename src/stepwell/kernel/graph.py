@@ -331,15 +331,17 @@ class Piece(NamedTuple):
 def grow(graph: Graph, node: int, piece: Piece) -> Graph:
     """The graph with a dynamic call's piece appended; whatever took the call's result takes the piece's.
 
+    Whatever came after the call comes after all of the piece, or after what came before the call where that is empty.
     Nothing refers to the call any more, but nodes may now refer to later ones (see `ordered`).
     """
     more = range(len(graph.nodes), len(graph.nodes) + len(piece.nodes))
+    instead = more or dependencies(graph.nodes[node])
 
     def taken(leaf: FromStep) -> Binding:
         return leaf if leaf.node != node else part_of(piece.result, leaf.path)
 
     def stead(one: int) -> Iterable[int]:
-        return more if one == node else (one,)
+        return instead if one == node else (one,)
 
     nodes = [rewired(call, taken, stead) if node in dependencies(call) else call for call in graph.nodes]
     return graph._replace(
