@@ -238,3 +238,116 @@ def test_what_is_to_be_typed_names_the_file_where_the_plain_command_would_not_fi
     project.write('[data.table]\nsource = "table.csv"', "stepwell.toml")
     project.write("from churn.data import table", "src/churn/train.py")
     assert fixes("plan") == [f"stepwell lock {own}     (writes the module that named data is imported from)"]
+
+
+EVERY_TIME = """
+    import time
+    from stepwell import FailedStep, log, pipeline, step
+
+    @step
+    def one(n: int) -> int:
+        return n
+
+    @step(always=True)
+    def clean(failed: list[FailedStep]) -> float:
+        log.metric("at", time.time())
+        return time.time()
+
+    @step(cache=False)
+    def now(n: int) -> float:
+        return n + time.time()
+
+    @step(cache=False)
+    def tell(at: float) -> float:
+        return at
+
+    @step
+    def kept(at: float) -> float:
+        return at
+
+    @step(optional=True)
+    def picture(n: int) -> str:
+        raise RuntimeError("no screen")
+
+    @pipeline
+    def aside(n: int = 3) -> int:
+        clean()
+        tell(now(n))
+        return one(n)
+
+    @pipeline
+    def taken(n: int = 3) -> float:
+        return kept(now(n))
+
+    @pipeline
+    def returned(n: int = 3) -> float:
+        return now(n)
+
+    @pipeline
+    def lame(n: int = 3) -> int:
+        picture(n)
+        return one(n)
+"""
+
+
+def test_what_runs_every_time_is_no_fact_where_nothing_rests_on_it(project) -> None:
+    project.write(EVERY_TIME)
+    project("run", "aside", "--lock")
+    before = (project.root / "stepwell.lock").read_bytes()
+    found = lock(project)["pipeline"]["aside"]
+    assert {name: "output" in step for name, step in found["step"].items()} == {
+        "clean": False, "now": False, "tell": False, "one": True,
+    }  # fmt: skip
+    assert "metrics" not in found
+    project("run", "aside", "--locked")
+    assert project("lock", "aside").out == "stepwell.lock says so already\n"
+    assert project("lock", "aside", "--check").err == ""
+    project.edit('log.metric("at", time.time())', 'print("other")')
+    assert "pipeline.aside.step.clean.code" in project("lock", "aside", "--check", code=3).err
+    project.edit('print("other")', 'log.metric("at", time.time())')
+    project.write('[outputs.at]\nstep = "now"\n', "stepwell.toml")
+    assert "the pipeline passes on what it gives" in project("lock", "aside", code=3).err
+    assert (project.root / "stepwell.lock").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "why"),
+    [("taken", "`kept` takes what it gives"), ("returned", "the pipeline passes on what it gives")],
+)
+def test_what_runs_every_time_and_is_needed_is_told_before_anything_runs(project, pipeline, why) -> None:
+    project.write(EVERY_TIME)
+    told = project("run", pipeline, "--lock", code=3).err
+    assert "error[E704] no lock could be written after this run: now would run again" in told
+    assert f"`now` runs every time (`cache=False`), and {why}" in told
+    assert "run --lock" not in told
+    assert not project("runs", "--json").json["runs"]
+    project("run", pipeline)
+    after = project("lock", pipeline, code=3).err
+    assert f"`now` runs every time (`cache=False`), and {why}" in after
+    assert "run --lock" not in after
+
+
+def test_a_step_that_may_fail_and_did_is_named(project) -> None:
+    project.write(EVERY_TIME)
+    assert "run --lock" in project("lock", "lame", code=3).err
+    project("run", "lame")
+    told = project("lock", "lame", code=3).err
+    assert "error[E704] 1 of 2 steps would run: picture" in told
+    assert (
+        "`picture` failed in r1: RuntimeError: no screen; it may, but what it gives nobody has seen" in told
+    )
+    assert "run --lock" not in told
+    project("run", "lame", "--lock", "--skip", "picture")
+    project("run", "lame", "--locked")
+
+
+def test_arguments_that_were_set_inside_are_checked_as_they_are_given(locked) -> None:
+    locked("run", "main", "--set", "scaled.by=5", "--lock")
+    assert lock(locked)["pipeline"]["main"]["params"] == {"by": 2, "scaled.by": 5}
+    told = locked("lock", "main", "--check", code=3).err
+    assert "give them as they are locked: --set scaled.by=5" in told
+    assert "says what is there now" in locked("lock", "main", "--check", "--set", "scaled.by=5").out
+    locked("run", "main", "--locked", "--set", "scaled.by=5")
+    assert locked("lock", "main", "--set", "scaled.by=5").out == "stepwell.lock says so already\n"
+    told = locked("run", "main", "--locked", "--set", "scaled.by=6", "by=3", code=3).err
+    assert "give them as they are locked: by=2 --set scaled.by=5" in told

@@ -276,3 +276,49 @@ def test_inputs_that_are_packed_or_known_by_their_digest_alone(project):
     assert project("replay", "both", "--json").json["same"]  # what it is given is in the store
     project.edit("words[:3])]", "words[:3]), repeat(7, words)]")
     assert project.refused("replay", "both", code=3)["code"] == "E322"
+
+
+FAILING = """
+    from stepwell import FailedStep, pipeline, step
+
+    @step
+    def items(n: int) -> list[int]:
+        return list(range(n))
+
+    @step
+    def odd(x: int) -> int:
+        if x == 1:
+            raise ValueError("one")
+        return x
+
+    @step
+    def total(values: list[int]) -> int:
+        return sum(values)
+
+    @step(always=True)
+    def clean(failed: list[FailedStep], found: int | None) -> str:
+        return f"{[(one.id, one.code, one.what, one.why) for one in failed]} {found}"
+
+    @pipeline
+    def main(n: int = 1) -> int:
+        found = odd(n)
+        clean(found=found)
+        return found
+
+    @pipeline
+    def shared(n: int = 4) -> int:
+        return total(odd.options(share=0.5).map(items(n)))
+"""
+
+
+def test_what_had_failed_then_is_told_again(project):
+    """An `always` step is given the failures of its run, a list without those that failed, `None` for what is missing."""
+    project.write(FAILING)
+    project("run", "main", code=1)
+    assert "('odd', 'E401'" in project("get", "r1", "clean").out
+    project("run", "main", "n=2")
+    project("run", "shared")
+    for step, run in (("clean", "r1"), ("clean", "r2"), ("total", "r3")):
+        found = project("replay", step, run, "--json").json
+        assert found["same"], (step, run, found)
+        assert "notes" not in found, found

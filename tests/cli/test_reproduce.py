@@ -450,3 +450,72 @@ def test_words_that_say_nothing_are_refused(demo):
     assert "nothing is named" in demo.refused("reproduce", code=2)["what"]
     assert "got r1, r2" in demo.refused("reproduce", "r1", "r2", code=2)["what"]
     assert demo("reproduce", "r1", "--tolerance", "-1", code=2).err
+
+
+INSIDE = """
+    from dataclasses import dataclass
+    from datetime import date
+    from stepwell import pipeline, step
+
+    @dataclass
+    class Opt:
+        rate: float
+        sizes: tuple[int, ...]
+
+    @step
+    def items(n: int) -> list[int]:
+        return list(range(n))
+
+    @step
+    def each(x: int, k: int = 1) -> int:
+        return x * k
+
+    @step
+    def told(values: list[int], day: date = date(2020, 1, 1), opt: Opt = Opt(1.0, (1,)), by: float = 1.0) -> str:
+        return f"{values} {day!r} {opt} {by}"
+
+    @pipeline
+    def main(n: int = 3) -> str:
+        return told(each.map(items(n)))
+"""
+
+
+def test_a_run_with_arguments_that_were_set_inside_is_made_again(project):
+    """What `--set` and a sweep set belongs to the run's parameters, also of types that a record has as plain data."""
+    project.write(INSIDE)
+    sets = ("each.k=5", "told.day=2021-03-04", "told.opt={rate = 2, sizes = [1, 2]}", "told.by=3")
+    project("run", *(word for text in sets for word in ("--set", text)))
+    project("run", "--sweep", "each.k=7,8")
+    for run in ("r1", "r3"):
+        found = project("reproduce", run, "--json").json
+        assert set(grades(found).values()) == {"A"}
+        assert "told" in grades(found)
+        assert "notes" not in project("replay", "told", run, "--json").json
+    project.write(project("export", "yaml", "r1").out, "r1.yaml")
+    assert "5 cached" in project("run", "r1.yaml").out
+    project("lock", "--set", "each.k=8")
+    committed(project, "pipeline.py", "stepwell.lock")
+    assert set(grades(project("reproduce", "HEAD", "--json").json).values()) == {"A"}
+
+
+def test_what_runs_every_time_and_gives_nothing_on_is_run_again_and_not_compared(project):
+    project.write("""
+        import time
+        from stepwell import pipeline, step
+
+        @step
+        def one(n: int) -> int:
+            return n
+
+        @step(always=True)
+        def clean() -> float:
+            return time.time()
+
+        @pipeline
+        def main(n: int = 3) -> int:
+            clean()
+            return one(n)
+    """)
+    project("run", "--lock")
+    committed(project, "pipeline.py", "stepwell.lock")
+    assert grades(project("reproduce", "HEAD", "--json").json) == {"one": "A"}

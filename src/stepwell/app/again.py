@@ -20,10 +20,11 @@ from stepwell.app.finished import error_of
 from stepwell.app.given import Given, Recorded, Then
 from stepwell.app.names import step_named
 from stepwell.app.parameters import given as parameters
+from stepwell.app.parameters import given_again
 from stepwell.app.places import at
 from stepwell.app.placing import refuse_here
 from stepwell.app.session import prepare
-from stepwell.author.params import from_call, parse, shaped
+from stepwell.author.params import parse
 from stepwell.author.project import Loaded, find, load
 from stepwell.author.trace import trace
 from stepwell.errors import (
@@ -253,17 +254,16 @@ def _traced(loaded: Loaded, then: Then, store: LocalStore) -> tuple[Graph, list[
 
     Dynamic calls are the steps that they become, as far as that is known now.
     """
-    pipeline, notes = loaded.pipeline, []
-    params: dict[str, object] = {}
-    for name, value in then.params.items():
-        if name not in pipeline.signature.parameters:
-            notes.append(f"the pipeline has no parameter `{name}` any more")
-            continue
-        try:
-            params[name] = shaped(value, pipeline.hints.get(name))
-        except ValueError:  # of a type that a record keeps as text; what it led to is compared below
+    pipeline = loaded.pipeline
+    notes: list[str] = []
+
+    def unread(name: str, why: str) -> None:
+        if why:  # it is of a type that a record keeps as text; what it led to is compared below
             notes.append(f"parameter `{name}` of {then.run} cannot be read back; its default stands for it")
-    given = from_call(pipeline, (), params)
+        else:
+            notes.append(f"the pipeline has no parameter `{name}` any more")
+
+    given = given_again(pipeline, then.params, unread)
     with at(loaded.target.root):
         graph = trace(pipeline, given)
     if any(step.kind == DYNAMIC for step in graph.steps):

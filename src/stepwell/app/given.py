@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from stepwell.errors import CallGone, InputChanged, InputForgotten, nearest
-from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Graph, Pack, leaves
+from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Graph, Node, Pack, filled, leaves
 from stepwell.kernel.identity import NotPlain, canonical
-from stepwell.kernel.plan import Foreseen, Identity, Judge, Known, Pin
-from stepwell.kernel.ports import Artifact, Failure, Outside, Stored
+from stepwell.kernel.plan import Foreseen, Identity, Judge, Known, Pin, standing
+from stepwell.kernel.ports import Artifact, FailedStep, Failure, Outside, Stored
 from stepwell.sources import pin as pins
 from stepwell.sources.address import shown
 from stepwell.sources.memo import Memory
@@ -27,6 +27,9 @@ from stepwell.sources.web import Shelf
 from stepwell.stores.local import LocalStore
 
 _ARTIFACT = re.compile(r"(?P<artifact>[^\[]*?:b3:[0-9a-f]{64})(?P<path>\[.*\])?", re.DOTALL)
+_NOTHING = frozenset(("failed", "blocked", "skipped", "skip", "interrupted"))
+"""Statuses, and verbs of a plan, of steps that gave nothing to others, whatever their judges refused."""
+
 _SOURCE = re.compile(r"source:(?P<digest>b3:[0-9a-f]{64}):(?P<reader>.*)", re.DOTALL)
 
 
@@ -67,16 +70,19 @@ class Given:
         self._store, self._root, self._graph, self._then = store, root, graph, then
         self._shelf = Shelf(store.blobs.folder)
         self._artifacts = {made.token: made for step in then.steps.values() for made in step.outputs}
-        self._outputs = [self._gave(node) for node in range(len(graph.nodes))]
+        self._gave = [self._foreseen(node) for node in range(len(graph.nodes))]
         self._digests: dict[int, str] = {}
         for node in range(len(graph.nodes)):
             self._learn_digests(node)
 
-    def _gave(self, node: int) -> tuple[Artifact, ...]:
-        """What a node of the present graph gave then; nothing where no step had its id."""
+    def _foreseen(self, node: int) -> Foreseen:
+        """What a node of the present graph came to then, as a plan would foresee it; nobody knows where no step had its id."""
         step = self._then.steps.get(self._graph.nodes[node].id)
-        same = step is not None and step.step == self._graph.step_of(node).full_name
-        return step.outputs if same and step is not None else ()
+        if step is None or step.step != self._graph.step_of(node).full_name:
+            return Foreseen(None, True, "cached")
+        if step.status in _NOTHING:
+            return Foreseen(None, True, "blocked")
+        return Foreseen(step.outputs or None, True, "cached")
 
     def _learn_digests(self, node: int) -> None:
         """Which content sources had then, from the inputs of the steps that read them."""
@@ -121,8 +127,7 @@ class Given:
         digests = [Pin(self._digests.get(place, "")) for place in range(len(graph.sources))]
         nobody = Identity("", "", {}, {})
         known = Known([nobody] * len(graph.steps), digests, self._store.results)
-        before = [Foreseen(outputs or None, True, "cached") for outputs in self._outputs]
-        return Judge(graph, known).decide(node, before).inputs
+        return Judge(graph, known).decide(node, self._gave).inputs
 
     def _digest(self, place: int) -> str:
         """The digest of a source: as it was, or where no record says so as it is now."""
@@ -140,14 +145,15 @@ class Given:
         """Each input by name, as a task takes it. Raises `InputForgotten`, `ArtifactGone`."""
         recorded, now = dict(self._then.wanted.inputs), dict(self._tokens(node))
         out: list[tuple[str, object]] = []
-        for name, binding in self._graph.nodes[node].inputs:
+        call = self._graph.nodes[node]
+        for name, binding in call.inputs:
             if name not in recorded:
                 ignored = name in self._graph.step_of(node).ignore
                 if not ignored:
                     self.notes.append(f"`{name}` is new: it is what the pipeline passes now")
-                out.append((name, self._bound(name, binding)))
+                out.append((name, self._bound(name, binding, call)))
             elif now.get(name) == recorded[name]:
-                out.append((name, self._bound(name, binding)))
+                out.append((name, self._bound(name, binding, call)))
             else:
                 out.append((name, self._by_token(name, recorded[name])))
         names = [name for name, _ in out]
@@ -155,10 +161,10 @@ class Given:
         self.notes += [f"`{name}` is no longer passed by the pipeline" for name in gone]
         return out
 
-    def _bound(self, name: str, binding: Binding) -> object:
-        """An input from where the pipeline takes it."""
+    def _bound(self, name: str, binding: Binding, call: Node) -> object:
+        """An input of a call from where the pipeline takes it."""
         if isinstance(binding, FromStep):
-            for artifact in self._outputs[binding.node]:
+            for artifact in self._gave[binding.node].outputs or ():
                 if artifact.name == binding.output:
                     return Stored(artifact, self._store.results.data(artifact), binding.path)
             maker = self._graph.nodes[binding.node].id
@@ -166,8 +172,16 @@ class Given:
         if isinstance(binding, FromSource):
             return self._outside(binding.source, self._digest(binding.source))
         if isinstance(binding, Pack):
-            return binding._replace(items=tuple(self._bound(name, item) for item in binding.items))  # type: ignore[arg-type]
+            items = [self._bound(name, item, call) for item in standing(binding, self._gave)]
+            return filled(binding, items, self._failed(call.after))
         return binding
+
+    def _failed(self, nodes: Iterable[int]) -> Iterator[FailedStep]:
+        """What had failed of some nodes, as a step is told of it that always runs."""
+        for node in nodes:
+            step = self._then.steps.get(self._graph.nodes[node].id)
+            if step is not None and step.status == "failed" and step.error is not None:
+                yield FailedStep(step.id, step.error.code, step.error.what, step.error.why)
 
     def _outside(self, place: int, digest: str) -> Outside:
         source = self._graph.sources[place]

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, cast
 from msgspec import structs
 
 from stepwell.app.datafacts import Facts, others, readings
+from stepwell.app.fleeting import Hindrance, fleeting, hindrances
 from stepwell.app.leaving import content_of_artifact, leaving
 from stepwell.app.plaindata import plain
 from stepwell.app.session import Work
@@ -41,7 +42,7 @@ from stepwell.dist.lockfile import lock_path, read
 from stepwell.dist.pins import frozen_data
 from stepwell.dist.pylock import differences_of, digest_of_pylock, lacking, pylock_of, pylock_path, said_by
 from stepwell.dist.tables import ARROW
-from stepwell.errors import LockStale, NotUpToDate, PylockNotMade, counted
+from stepwell.errors import LockStale, NotUpToDate, PylockNotMade, counted, typed
 from stepwell.kernel.graph import DYNAMIC, Constant, FromSource, FromStep, Graph, Node, leaves
 from stepwell.kernel.identity import digest
 from stepwell.kernel.plan import Decision
@@ -147,9 +148,7 @@ def _needed(work: Work) -> set[str]:
     facts, _ = _facts(work, manifest_for(work))
     if any(map(facts.token, facts.readings)):
         found.add(ARROW)
-    codecs = {
-        one.codec for decision in work.plan.decisions if decision.result for one in decision.result.outputs
-    }
+    codecs = {one.codec for decision in _facts_in(work) if decision.result for one in decision.result.outputs}
     modules = {module for codec in codecs for module in getattr(by_name(codec), "needs", ())}
     owners = packages_distributions() if modules else {}
     return found | {owner for module in modules for owner in owners.get(module, ())}
@@ -191,18 +190,59 @@ def stated(work: Work, pylock: Pylock | None = None) -> Stated:
 
 
 def refuse_unready(work: Work) -> None:
-    """Raises `NotUpToDate` where a step would run."""
-    todo = [
-        d for d in work.plan.decisions if d.verb not in _GOOD or (d.verb == "cached" and d.result is None)
-    ]
+    """Raises `NotUpToDate` where a step would run whose result a lock says; what no run would change is named."""
+    todo = _todo(work)
     if todo:
-        names = [work.graph.nodes[decision.node].id for decision in todo]
-        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+        no_run = _hindrances(work, todo)
+        what = f"{len(todo)} of {counted(len(work.plan.decisions), 'step')} would run: {_named(work, todo)}"
+        if no_run:
+            raise _never(work, what, no_run)
         raise NotUpToDate(
-            f"{len(names)} of {counted(len(work.plan.decisions), 'step')} would run: {', '.join(names[:6])}{more}",
+            what,
             why="a lock says what came out of the data and code that are there now, and nobody has run that",
             fixes=[work.loaded.target.command(words) for words in ("run --lock", "plan")],
         )
+
+
+def refuse_unlockable(work: Work) -> None:
+    """Raises `NotUpToDate` where no run could make everything up to date, as far as the plan says that before one."""
+    steps = [(node, work.graph.step_of(node)) for node in _todo(work)]
+    every_time = [node for node, step in steps if not step.cache and not step.done]
+    if every_time:
+        what = f"no lock could be written after this run: {_named(work, every_time)} would run again"
+        raise _never(work, what, _hindrances(work, every_time))
+
+
+def _todo(work: Work) -> list[int]:
+    """The nodes that would run and whose results a lock would say."""
+    return [
+        one.node
+        for one in _facts_in(work)
+        if one.verb not in _GOOD or (one.verb == "cached" and one.result is None)
+    ]
+
+
+def _facts_in(work: Work) -> Iterator[Decision]:
+    """The decisions of steps whose results are facts: not of those that run every time and on which nothing rests."""
+    aside = fleeting(work, manifest_for(work)).passing
+    return (one for one in work.plan.decisions if one.node not in aside)
+
+
+def _hindrances(work: Work, nodes: Sequence[int]) -> list[Hindrance]:
+    return list(hindrances(work, nodes, fleeting(work, manifest_for(work)).needed))
+
+
+def _never(work: Work, what: str, no_run: Sequence[Hindrance]) -> NotUpToDate:
+    """The error that steps are never up to date, with what can be done about those that are named."""
+    fixes = [one.fix for one in no_run[:3]]
+    return NotUpToDate(
+        what, why="; ".join(one.why for one in no_run[:3]), fixes=[*fixes, work.loaded.target.command("plan")]
+    )
+
+
+def _named(work: Work, nodes: Sequence[int]) -> str:
+    more = f" and {len(nodes) - 6} more" if len(nodes) > 6 else ""
+    return ", ".join(work.graph.nodes[node].id for node in nodes[:6]) + more
 
 
 def manifest_for(work: Work) -> Manifest:
@@ -284,8 +324,21 @@ def refuse_different(found: Sequence[Difference], work: Work) -> None:
         ways += ["run --lock", "plan"]
         raise LockStale(
             f"`{path_of(work).name}` says something else than what is there now: {'; '.join(told)}{more}",
-            fixes=[*map(work.loaded.target.command, ways), "git diff"],
+            fixes=[*_as_locked(found, work), *map(work.loaded.target.command, ways), "git diff"],
         )
+
+
+def _as_locked(found: Sequence[Difference], work: Work) -> list[str]:
+    """How a person gives the parameters that a lock has otherwise, as far as a word says them."""
+    place = f"pipeline.{work.graph.pipeline}.params."
+    own = work.loaded.pipeline.signature.parameters
+    words = []
+    for one in found:
+        name = one.place.removeprefix(place)
+        if name != one.place and isinstance(one.before, str | int | float):
+            word = typed(f"{name}={one.before}")
+            words.append(word if name.partition(".")[0] in own else f"--set {word}")
+    return [f"give them as they are locked: {' '.join(words)}"] if words else []
 
 
 def refuse_other_environment(work: Work) -> None:
@@ -431,10 +484,11 @@ def _args(node: Node) -> dict[str, str]:
 
 
 def _pipeline(work: Work) -> Pipeline:
-    outputs = {work.graph.nodes[one.node].id: _outputs(work, one) for one in work.plan.decisions}
+    seen = list(_facts_in(work))
+    outputs = {work.graph.nodes[one.node].id: _outputs(work, one) for one in seen}
     metrics = {
         f"{work.graph.nodes[one.node].id}.{name}": value
-        for one in work.plan.decisions
+        for one in seen
         if one.result is not None
         for name, value in one.result.metrics
     }

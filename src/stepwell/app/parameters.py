@@ -6,10 +6,13 @@ A call from Python (`delays.run(depth=8)`) says all of its parameters itself: no
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stepwell.author.layers import Layered, Origin, Outside, layered, outside
+from stepwell.author.overrides import Plain
+from stepwell.author.params import from_call, shaped
+from stepwell.author.pipelines import Pipeline
 from stepwell.author.project import Loaded, pipelines_of
 
 NO_ORIGINS: Mapping[str, Origin] = {}
@@ -27,6 +30,29 @@ def around(loaded: Loaded, files: Sequence[str] = ()) -> Outside:
 def given(loaded: Loaded, words: Sequence[str] = (), files: Sequence[str] = ()) -> Layered:
     """The parameters that a command with these words and files means. Raises as `author.layers.layered` and `around`."""
     return layered(loaded.pipeline, words, *around(loaded, files))
+
+
+def given_again(
+    pipeline: Pipeline[Any, Any], said: Mapping[str, object], unread: Callable[[str, str], None]
+) -> dict[str, object]:
+    """The parameters that a record or a lock has, as values, with what was set inside of the pipeline (`train.depth`).
+
+    `unread` is told the name of each that cannot be given, and why; "" of one that the pipeline does not have any more.
+    Raises as `author.params.from_call`.
+    """
+    own: dict[str, object] = {}
+    inside: dict[str, object] = {}
+    for name, value in said.items():
+        if name in pipeline.signature.parameters:
+            try:
+                own[name] = shaped(value, pipeline.hints.get(name))
+            except ValueError as error:
+                unread(name, str(error))
+        elif "." in name:
+            inside[name] = Plain(value, lenient=True)
+        else:
+            unread(name, "")
+    return {**from_call(pipeline, (), own), **inside}
 
 
 def origins_document(origins: Mapping[str, Origin]) -> dict[str, dict[str, str]]:

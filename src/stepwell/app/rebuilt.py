@@ -195,19 +195,18 @@ def _environments(graph: Graph) -> Iterator[Environment]:
 
 def _params(pipeline: Any, said: Mapping[str, Any]) -> dict[str, object]:
     """Parameters as a lock or a record has them, as values. Raises `BadParameter`, `UnknownParameter`."""
-    from stepwell.author.params import from_call, shaped
+    from stepwell.app.parameters import given_again
+    from stepwell.author.params import known
     from stepwell.errors import BadParameter
 
-    out: dict[str, object] = {}
-    for name, value in said.items():
-        try:
-            out[name] = shaped(value, pipeline.hints.get(name))
-        except ValueError as error:
-            raise BadParameter(
-                f"parameter `{name}` cannot be given again as it was", why=str(error),
-                fixes=["give it a type that can be written: numbers, text, lists, tables"],
-            ) from None  # fmt: skip
-    return from_call(pipeline, (), out)
+    def unread(name: str, why: str) -> None:
+        known(pipeline, name)
+        raise BadParameter(
+            f"parameter `{name}` cannot be given again as it was", why=why,
+            fixes=["give it a type that can be written: numbers, text, lists, tables"],
+        )  # fmt: skip
+
+    return given_again(pipeline, said, unread)
 
 
 def _refuse_others(order: Order, found: Mapping[str, str]) -> None:

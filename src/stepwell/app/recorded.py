@@ -14,10 +14,10 @@ from typing import Any
 from stepwell.app.again import Wish, pipeline_of, then_of
 from stepwell.app.against import take_out
 from stepwell.app.locking import own_uses_of, uses_of
+from stepwell.app.parameters import given_again
 from stepwell.app.plaindata import plain
 from stepwell.app.session import Work, prepare
 from stepwell.app.subject import Subject, in_store
-from stepwell.author.params import from_call, shaped
 from stepwell.author.project import Loaded
 from stepwell.dist.lock import Data, Environment, Lock, Output, Pipeline, Step
 from stepwell.dist.releases.tree import tree_of
@@ -82,16 +82,12 @@ def _target(loaded: Loaded) -> str:
 
 def _params(loaded: Loaded, row: RunRow) -> dict[str, object]:
     """The parameters of a run as values. Raises `BadParameter`."""
-    out: dict[str, object] = {}
-    for name, value in row.params.items():
-        if name in loaded.pipeline.signature.parameters:
-            try:
-                out[name] = shaped(value, loaded.pipeline.hints.get(name))
-            except ValueError as error:
-                raise BadParameter(
-                    f"parameter `{name}` of {row.run} cannot be given again", why=str(error)
-                ) from None
-    return from_call(loaded.pipeline, (), out)
+
+    def unread(name: str, why: str) -> None:
+        if why:
+            raise BadParameter(f"parameter `{name}` of {row.run} cannot be given again", why=why)
+
+    return given_again(loaded.pipeline, row.params, unread)
 
 
 # --------------------------------------------------------------------------- code

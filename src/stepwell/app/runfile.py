@@ -388,14 +388,14 @@ def _cause(file: RunFile, work: Work, place: Place) -> str:
 
 def _params(file: RunFile, pipeline: Any) -> dict[str, object]:
     """The parameters of a file as values, with what it sets inside of the pipeline. Raises `BadParameter`."""
-    from stepwell.author.overrides import Written
+    from stepwell.author.overrides import Plain
     from stepwell.author.params import from_call, shaped, type_of
 
     own: dict[str, object] = {}
     over: dict[str, object] = {}
     for name, value in file.params.items():
         if name not in pipeline.signature.parameters:  # of something inside
-            over[name] = Written(value) if isinstance(value, str) else value
+            over[name] = Plain(value)
             continue
         wanted, free = type_of(pipeline, name), pipeline.hints.get(name) is None
         if free and type(value) in (int, bool, float, type(None)) and wanted is not str:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepwell.author.annotations import show
 from stepwell.author.arguments import brief
-from stepwell.author.params import article, parse, settled
+from stepwell.author.params import article, parse, settled, shaped
 from stepwell.author.problems import Problems
 from stepwell.author.references import Reference
 from stepwell.errors import BadParameter, UnknownTarget, nearest
@@ -33,6 +33,16 @@ class Written(str):
     """A value as a person wrote it, to be read by the annotation of the argument that it is for."""
 
     __slots__ = ()
+
+
+class Plain(NamedTuple):
+    """A value as a record, a lock or a run file has it, plain data, to be shaped as the annotation of the argument that it is for.
+
+    If it is `lenient`, that nothing takes it any more is worth a note, and no mistake of the person's.
+    """
+
+    data: object
+    lenient: bool = False
 
 
 def parted(
@@ -65,7 +75,7 @@ class Overrides:
     def values(self) -> dict[str, object]:
         """The values by name, those that were used as they were read."""
         found = {name: self._read.get(name, value) for name, value in self._values.items()}
-        return {name: str(value) if isinstance(value, Written) else value for name, value in found.items()}
+        return {name: _unread(value) for name, value in found.items()}
 
     def of_step(
         self,
@@ -123,14 +133,18 @@ class Overrides:
             for name in (call.__name__, call.label or call.__name__):
                 self._announced.setdefault(name, {}).update(names)
 
-    def missed(self, *, later: bool = False) -> Iterator[UnknownTarget]:
-        """An error for each override that no call was there for; those that are announced count while some come `later`."""
+    def missed(self, *, later: bool = False) -> Iterator[tuple[UnknownTarget, bool]]:
+        """An error for each override that no call was there for, and whether it is only worth a note.
+
+        Calls that are announced count while some come `later`.
+        """
         for target, arguments in self._wanted.items():
             bare = target.rpartition("/")[2].partition("[")[0]
             coming = self._announced.get(bare, {}) if later else {}
             for argument, name in arguments.items():
                 if name not in self._read and argument not in coming:
-                    yield self._unknown(target, argument, name)
+                    value = self._values[name]
+                    yield self._unknown(target, argument, name), isinstance(value, Plain) and value.lenient
 
     def _for(self, targets: tuple[str, ...], parameters: Mapping[str, inspect.Parameter]) -> dict[str, str]:
         """The arguments that are wanted of any of these targets; the exact ones count most."""
@@ -147,11 +161,11 @@ class Overrides:
     def _value(self, name: str, wanted: object, problems: Problems) -> object:
         """The value of an override, read as `wanted`; `_BAD` where it is not that, which goes to `problems`."""
         value = self._values[name]
-        if isinstance(value, Written):
+        if isinstance(value, Written | Plain):
             try:
-                value = parse(str(value), wanted)
+                value = parse(value, wanted) if isinstance(value, Written) else shaped(value.data, wanted)
             except ValueError as error:
-                what = f"`{name}={value}` is not {article(show(wanted))}"
+                what = f"`{name}={_unread(value)}` is not {article(show(wanted))}"
                 problems.add(BadParameter(what, why=str(error), fixes=[f"--set {name}=..."]))
                 return _BAD
         value = self._read[name] = settled(value, wanted)
@@ -179,6 +193,13 @@ class Overrides:
 def _settable(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
     """The arguments that have a name of their own."""
     return [name for name, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+
+
+def _unread(value: object) -> object:
+    """A value that is still to be read as it stands."""
+    if isinstance(value, Plain):
+        return value.data
+    return str(value) if isinstance(value, Written) else value
 
 
 def _type(parameter: inspect.Parameter, hint: object) -> object:

@@ -248,8 +248,12 @@ def attempt(pipeline: Pipeline[Any, Any], arguments: Mapping[str, object], *, ty
     finally:
         tracing.active = False
         _current.reset(held)
-    for error in overrides.missed() if whole and not tracing.laters else ():
-        tracing.problems.add(error)  # else they may be of steps that nobody knows yet: see `missed`
+    for error, lenient in overrides.missed() if whole and not tracing.laters else ():
+        # With dynamic calls, they may be of steps that nobody knows yet: see `missed`.
+        if lenient:
+            tracing.problems.note(error.what)
+        else:
+            tracing.problems.add(error)
     params = [param for param in params if param[0] not in tracing.wired]
     params += [(name, value, _token(value)) for name, value in overrides.values.items()]
     return tracing.finish(pipeline.__name__, params, result, whole=whole)
@@ -640,7 +644,7 @@ class Trace:
         """What to say of values (`--set`) that no call was there for by now, and none is sure to come for."""
         still = ", ".join(dict.fromkeys(f"`{later.name}`" for later in self.laters.values()))
         rest = f", as far as is known: what {still} will become may still take it" if still else ""
-        return [f"{error.what}{rest}" for error in self._overrides.missed(later=bool(still))]
+        return [f"{error.what}{rest}" for error, _ in self._overrides.missed(later=bool(still))]
 
     @property
     def innermost(self) -> Pipeline[Any, Any]:

@@ -23,7 +23,7 @@ from stepwell.app.locking import (
 )
 from stepwell.app.session import DEFAULTS, Work
 from stepwell.author.project import Loaded, find
-from stepwell.cli.options import Words, loaded, planned, stored, words, words_arguments
+from stepwell.cli.options import Words, loaded, planned, set_argument, stored, words, words_arguments
 from stepwell.cli.text import clean, print_json
 from stepwell.dist import changes
 from stepwell.dist.interface.writing import ensure, interface_of
@@ -47,6 +47,7 @@ MOST = 20
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     words_arguments(parser)
+    set_argument(parser)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail where something is different"
     )
@@ -73,7 +74,7 @@ def run(options: Namespace) -> int:
     with stored(found.target.root, looking=options.check) as store:
         if options.upgrade:
             return _upgrade(options, found, given, store)
-        work = planned(found, given.settings, store, files=options.params)
+        work = planned(found, given.settings, store, files=options.params, sets=options.set)
         if options.check:
             compared = check(work)
             _print(options, path_of(work), work, (), changed=False, compared=compared)
@@ -96,7 +97,7 @@ def _upgrade(options: Namespace, found: Loaded, given: Words, store: LocalStore)
     before = locked(found.target.root, found.target.file)
     rest = freeze_again(options.upgrade, found, store)
     how = DEFAULTS._replace(frozen=True, upgrade=rest)
-    work = planned(found, given.settings, store, how, files=options.params)
+    work = planned(found, given.settings, store, how, files=options.params, sets=options.set)
     upgraded(work, rest)
     try:
         notes = lock(work, pylock=options.pylock).notes

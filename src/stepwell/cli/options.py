@@ -16,7 +16,7 @@ from stepwell.app.session import DEFAULTS, Settings, Work, prepare, with_the_res
 from stepwell.author.layers import COMMAND
 from stepwell.author.project import Loaded, Target, find, load
 from stepwell.cli.looking import count
-from stepwell.cli.sweep_words import sweep_arguments
+from stepwell.cli.sweep_words import set_argument, sweep_arguments
 from stepwell.errors import NothingSelected, StepwellError, UsageError
 from stepwell.named import NamedTuple
 from stepwell.stores.local import LocalStore
@@ -206,6 +206,7 @@ __all__ = [
     "planned",
     "selection",
     "selection_arguments",
+    "set_argument",
     "settings",
     "stored",
     "words",

@@ -13,7 +13,7 @@ from stepwell.app.releasing import Done, made_of, published
 from stepwell.app.session import Work
 from stepwell.author.manifest import manifest_of
 from stepwell.author.project import Loaded
-from stepwell.cli.options import loaded, params_argument, planned, stored, words
+from stepwell.cli.options import Words, loaded, params_argument, planned, set_argument, stored, words
 from stepwell.cli.text import clean, print_json
 from stepwell.dist.compat.rules import words_of as words_of_rules
 from stepwell.errors import UsageError
@@ -41,6 +41,7 @@ def arguments(parser: ArgumentParser) -> None:
         help="the version; a name, path.py, path.py:name or package.module:name; parameters as they were locked",
     )
     params_argument(parser)
+    set_argument(parser)
     parser.add_argument(
         "--bump",
         nargs="?",
@@ -80,7 +81,7 @@ def run(options: Namespace) -> int:
     )
     found = loaded(plain)
     with stored(found.target.root) as store:
-        works = _works(found, plain, given.settings, store, options.params)
+        works = _works(found, plain, given, store, options)
         facts = facts_of(works, asked)
         done = published(made_of(facts, asked), facts)
     _print(options, done)
@@ -104,16 +105,17 @@ def _told_apart(plain: list[str], bump: str | None) -> tuple[str, list[str]]:
 
 
 def _works(
-    first: Loaded, plain: list[str], settings: list[str], store: LocalStore, files: list[str]
+    first: Loaded, plain: list[str], given: Words, store: LocalStore, options: Namespace
 ) -> list[Work]:
     """The plan of every pipeline that outputs come from; parameters are those of the one that is named."""
     manifest = manifest_of(first.target.root, first.target.file)
     word = plain[0] if plain else ""
     found = []
     for each in words_of(manifest, word):
-        same = each == word
-        other = first if same else loaded([each])
-        found.append(planned(other, settings if same else [], store, files=files if same else []))
+        if each == word:
+            found.append(planned(first, given.settings, store, files=options.params, sets=options.set))
+        else:
+            found.append(planned(loaded([each]), [], store))
     return list({work.graph.pipeline: work for work in found}.values())
 
 

@@ -182,6 +182,8 @@ def _run_one(
         refuse_lacking(work.plan)
         if options.locked:
             _refuse_unlocked(work)
+        if options.lock:
+            _refuse_unlockable(work)
         told = [f"note: {clean(note)}" for note in work.notes]
         if came := origins_line(origins_document(work.origins)):
             told.append(clean(f"parameters: {came}"))
@@ -207,6 +209,13 @@ def _refuse_unlocked(work: Work) -> None:
     from stepwell.app.locking import locked_of, refuse_if_stale
 
     refuse_if_stale(locked_of(work), work)
+
+
+def _refuse_unlockable(work: Work) -> None:
+    """Raises `NotUpToDate`."""
+    from stepwell.app.locking import refuse_unlockable
+
+    refuse_unlockable(work)
 
 
 def _interface_first(given: Words) -> None:

@@ -28,8 +28,8 @@ MOST_METRICS = 8
 """Metrics that have a column."""
 
 
-def sweep_arguments(parser: ArgumentParser) -> None:
-    """The options of `plan` and `run` that make many points of one pipeline, and `--set`."""
+def set_argument(parser: ArgumentParser) -> None:
+    """The option `--set`."""
     parser.add_argument(
         "--set",
         action="append",
@@ -37,6 +37,11 @@ def sweep_arguments(parser: ArgumentParser) -> None:
         metavar="STEP.ARG=VALUE",
         help="an argument of a step, whatever its call says: train.depth=4, training/train[2].depth=4",
     )
+
+
+def sweep_arguments(parser: ArgumentParser) -> None:
+    """The options of `plan` and `run` that make many points of one pipeline, and `--set`."""
+    set_argument(parser)
     parser.add_argument(
         "--sweep",
         action="append",

@@ -28,7 +28,7 @@ class LockStale(ReleaseError):
 
 
 class NotUpToDate(ReleaseError):
-    """A lock was asked for, of steps that have not run with what is there now: it would say what nobody has seen."""
+    """A lock was asked for, of steps that have not run with what is there now, or that are never up to date, since they run every time or failed as they may: it would say what nobody has seen."""
 
     code = "E704"
 

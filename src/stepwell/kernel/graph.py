@@ -86,6 +86,15 @@ Binding = Constant | FromStep | FromSource | Pack
 """Where an input's value comes from."""
 
 
+def filled(pack: Pack, items: Iterable[object], failed: Iterable[object]) -> object:
+    """What a task is handed for a container: these in place of the items that stand (`plan.standing`), or what has `failed`."""
+    if pack.kind == "failures":
+        return Constant(list(failed), "")
+    if pack.kind == "optional":
+        return next(iter(items), NOTHING)
+    return pack._replace(items=tuple(items))  # type: ignore[arg-type]
+
+
 class OutputDef(NamedTuple):
     """One output that a step declares: its name, its type as the user wrote it, and its codec.
 

@@ -36,13 +36,13 @@ from stepwell.kernel.events import (
     StepStarted,
 )
 from stepwell.kernel.graph import (
-    NOTHING,
     Binding,
     Constant,
     FromSource,
     FromStep,
     Node,
     dependencies,
+    filled,
     leaves,
 )
 from stepwell.kernel.plan import Decision, Foreseen, Judge, Plan, Reason, falls_short, grown_plan, standing
@@ -412,12 +412,8 @@ class _Drive:
             source = self.graph.sources[binding.source]
             pin = self.plan.known.pins[binding.source]
             return Outside(source.name, source.uri, source.type, source.options, pin.digest)
-        if binding.kind == "failures":
-            return Constant([self.failures[node] for node in call.after if node in self.failures], "")
         items = [self._value(item, call) for item in standing(binding, self.given)]
-        if binding.kind == "optional":
-            return items[0] if items else NOTHING
-        return binding._replace(items=tuple(items))  # type: ignore[arg-type]
+        return filled(binding, items, (self.failures[node] for node in call.after if node in self.failures))
 
     def _artifact(self, binding: FromStep) -> Artifact:
         given = self.given[binding.node]
