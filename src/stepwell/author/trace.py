@@ -24,6 +24,7 @@ from stepwell.author.arguments import brief, fitted, stars
 from stepwell.author.bindings import ATOMS, Given, bind, holds_references, holds_unknown, type_of
 from stepwell.author.claims import doubles
 from stepwell.author.generics import filled, is_generic, solved
+from stepwell.author.ids import Claim, Ids
 from stepwell.author.options import Options, place_of
 from stepwell.author.overrides import Overrides, parted
 from stepwell.author.problems import Problems
@@ -170,8 +171,7 @@ Context = tuple[tuple[str, ...], tuple[int, ...], "tuple[Pipeline[Any, Any], ...
 class Later(NamedTuple):
     """A dynamic call: the body that is traced when its inputs are known, what it gives, and where it stands.
 
-    `tail` is the last part of its id. Its steps are numbered with others of the same names if it is the one dynamic call that
-    makes any within `claimed`, and stand below it if not: which call becomes steps first is chance, and no id may depend on it.
+    `tail` is the last part of its id, `claim` where its steps are to stand, None where that is sure (`author.ids`).
     `began` is the call with which a recursion began that this is a round of.
     """
 
@@ -181,7 +181,7 @@ class Later(NamedTuple):
     context: Context
     where: str
     tail: str = ""
-    claimed: tuple[str, ...] | None = None
+    claim: Claim | None = None
     began: int = 0
 
 
@@ -356,15 +356,7 @@ class Trace:
         self._pipelines: list[Pipeline[Any, Any]] = []
         self._first: tuple[int, ...] = ()
         self._visits = self._visit = 0
-        self._taken: dict[str | tuple[str, bool], int] = {}
-        """How many calls have an id so far; labels count apart."""
-        self._labelled: set[tuple[str, int]] = set()
-        self._claims: dict[tuple[str, ...], int] = {}
-        """By path and name the first dynamic call that makes calls of this name there; of any name, where that is empty."""
-        self._within: set[tuple[str, ...]] = set()
-        """Paths with such a place below."""
-        self._recursions: dict[tuple[str, ...], int] = {}
-        """By path and name of dynamic pipelines, the call whose rounds are numbered there: the first."""
+        self._ids = Ids()
         self._began = 0
         """The call with which the recursion began that is traced now: a node, or the number of a visit below zero."""
         self._known: dict[tuple[object, Options], Known] = {}
@@ -572,17 +564,17 @@ class Trace:
         bound = tuple([(name, bind(value, f"`{step.name}({name}=...)`", self)) for name, value in inputs])
         path, node, name = self._path, len(self.nodes), label or step.name
         again = below and bool(path) and path[-1].partition("[")[0] == name
-        began = self._began if again else node
-        rounds = (*path[:-1], name)
-        if again and rounds not in self._claims and self._recursions.setdefault(rounds, began) == began:
-            self._path = path[:-1]  # rounds of a recursion stand beside each other
-        else:
+        began = self._began
+        if again and self._ids.beside(path[:-1], name, began):
+            path = path[:-1]  # rounds of a recursion stand beside each other
+        elif below:
             began = node
-        node_id = self._id(step.name, label)
+        node_id = self._ids.next(path, step.name, label, self._visit)
         tail = node_id.rpartition("/")[2]
-        claimed = self._claim(node, name, makes, below=below)
-        place = (*self._path, tail) if below else path
-        self._path = path
+        if below:
+            self._ids.recurs(node, path, name)
+        claim = None if below else self._ids.claim(node, path, makes)
+        place = (*path, tail) if below else path
         if self._depth >= ROUNDS:
             raise _endless(step.name)
         where = user_line()
@@ -590,27 +582,8 @@ class Trace:
         inside = tuple(self._pipelines[:-1] if again else self._pipelines)
         context = (place, self._first, inside, self.branches, self._depth + 1)
         held = self.swaps.held(body)
-        began = began if below else self._began
-        self.laters[node] = Later(step.name, held, returns, context, where, tail, claimed, began)
+        self.laters[node] = Later(step.name, held, returns, context, where, tail, claim, began)
         return self.refer(g.FromStep(node), returns, node_id)
-
-    def _claim(self, node: int, name: str, makes: str, *, below: bool) -> tuple[str, ...] | None:
-        """Note where a dynamic call will number others; None where it does so below itself."""
-        path = self._path
-        place = (*path, name if below else makes)
-        (self._recursions if below else self._claims).setdefault(place, node)
-        inner = place if place[-1] else path
-        self._within.update(inner[:end] for end in range(len(inner)))
-        return None if below else place
-
-    def _place_of(self, node: int, later: Later) -> tuple[str, ...]:
-        """The path of what a dynamic call makes."""
-        path, claimed = later.context[0], later.claimed
-        if claimed is None:
-            return path
-        first, whole = self._claims[claimed] == node, claimed if claimed[-1] else path
-        others = whole in self._within or claimed in self._recursions or (*claimed, "") in self._claims
-        return path if first and not others else (*path, later.tail)
 
     @contextmanager
     def branch(self) -> Iterator[None]:
@@ -659,7 +632,9 @@ class Trace:
         later = self.laters.pop(node)
         before = len(self.nodes), len(self.steps), len(self.sources), len(self.endpoints)
         context, held, problems, began = self._context, _current.set(self), self.problems, self._began
-        place, self._began = self._place_of(node, later), later.began
+        place, self._began = later.context[0], later.began
+        if later.claim is not None:
+            place = self._ids.place(node, later.claim, later.tail)
         self._context, self.given, self.active = (place, *later.context[1:]), dict(given), True
         self.problems, self._limit = Problems(), len(self.nodes) + MOST_OF_ONE
         what = f"the result of `{later.name}`"
@@ -696,19 +671,7 @@ class Trace:
         Its steps are known afterwards, so that they are verified with all others; its calls are forgotten.
         """
         marks = len(self.nodes), len(self.sources), len(self.endpoints)
-        tables = (
-            "_taken",
-            "_labelled",
-            "_claims",
-            "_within",
-            "_recursions",
-            "_found",
-            "_sources",
-            "_namesakes",
-            "laters",
-            "broken",
-            "ends",
-        )
+        tables = ("_ids", "_found", "_sources", "_namesakes", "laters", "broken", "ends")
         kept = {name: copy(getattr(self, name)) for name in tables}
         try:
             with self.branch():
@@ -780,7 +743,7 @@ class Trace:
             named = (), ()
         name, label = self._called or (call.name, call.label)
         self._called = None
-        node, node_id = len(self.nodes), self._id(name, label)
+        node, node_id = len(self.nodes), self._ids.next(self._path, name, label, self._visit)
         if node >= self._limit:
             raise _endless(self._pipelines[-1].__name__ if self._pipelines else step.__name__)
         if self._overrides:
@@ -823,17 +786,6 @@ class Trace:
         ]
         failed = self.refer(g.Pack("failures", ()), list[FailedStep], "what has failed")
         return {**kwargs, **dict.fromkeys(asking, failed)} if asking else kwargs
-
-    def _id(self, name: str, label: str = "") -> str:
-        """The id of the next call. A label is one call's own; only where its pipeline is called again, it is numbered."""
-        stem = "/".join((*self._path, label or name)) if self._path else label or name
-        if label:
-            if (stem, self._visit) in self._labelled:
-                return stem  # which `claims.doubles` refuses
-            self._labelled.add((stem, self._visit))
-        place = (stem, True) if label else stem
-        count = self._taken[place] = self._taken.get(place, 0) + 1
-        return stem if count == 1 else f"{stem}[{count}]"
 
     def _know(self, step: Step[Any, Any]) -> Known:
         place = (step.function, step.settings._replace(out=""))

@@ -35,16 +35,7 @@ from stepwell.kernel.events import (
     StepReused,
     StepStarted,
 )
-from stepwell.kernel.graph import (
-    Binding,
-    Constant,
-    FromSource,
-    FromStep,
-    Node,
-    dependencies,
-    filled,
-    leaves,
-)
+from stepwell.kernel.graph import Binding, Constant, FromSource, FromStep, Node, dependencies, filled, leaves
 from stepwell.kernel.plan import Decision, Foreseen, Judge, Plan, Reason, falls_short, grown_plan, standing
 from stepwell.kernel.ports import (
     Artifact,
