@@ -51,12 +51,16 @@ def _not_skipped(report: Any) -> Any:
 def _own_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Forget, before and after, what was imported from temporary folders: many projects have a `steps.py`.
 
-    And the secrets that were revealed to this process, which is masking them since.
+    And what finds modules there, and the secrets that were revealed to this process, which is masking them since.
     """
     held = {name: module for name, module in sys.modules.items() if is_below(module, HERE)}
     forget(str(tmp_path_factory.getbasetemp().parent))
     yield
     forget(str(tmp_path_factory.getbasetemp().parent))
+    if (modules := sys.modules.get("stepwell.worker.modules")) is not None:
+        for finder in modules._ours():
+            sys.meta_path.remove(finder)
+        modules._importers.clear()
     sys.modules.update(held)  # a project that was run in this process may have imported its surroundings anew
     if (secrets := sys.modules.get("stepwell.worker.secrets")) is not None:
         secrets.forms.__init__()
