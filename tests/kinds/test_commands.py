@@ -343,6 +343,19 @@ def test_scripts_are_steps_and_their_imports_are_their_code(scripts):
     assert scripts("plan", "--json").decisions == {"featurize": "cached", "train": "run"}
 
 
+def test_code_that_was_edited_in_the_second_in_which_it_was_compiled_is_executed(scripts):
+    """Python takes such byte code for up to date: it compares whole seconds, and sizes."""
+    file, second = scripts.root / "package" / "other.py", (int(time.time()) + 100) * 10**9
+    env = {"PYTHONDONTWRITEBYTECODE": ""}
+    os.utime(file, ns=(second, second))
+    scripts("run", env=env)
+    assert list((file.parent / "__pycache__").glob("other.*"))
+    scripts.edit("NAME = 'n'", "NAME = 'm'", "package/other.py")
+    os.utime(file, ns=(second, second + 10**8))
+    scripts("run", env=env)
+    assert (scripts.root / "models" / "model.txt").read_text() == "1,2\n8m"
+
+
 def test_a_script_that_fails_is_told_with_its_name_and_its_last_line(scripts):
     scripts.edit('print("featurizing")', 'raise ValueError("no such column")', "featurize.py")
     error = scripts("run", "--json", code=1).steps["featurize"]["error"]

@@ -13,7 +13,9 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +127,23 @@ class Script(shell.Shell):
                 raise error
         words = [os.fspath(path)]
         if is_python(path):
+            _forget_older(modules(path, self._root)[0])
             words = [sys.executable, *words]
         elif not os.access(path, os.X_OK):
             words = [*shlex.split(_shebang(path)), *words]
         return compose(self._spec, values, self._root, base, first=words)
+
+
+def _forget_older(files: Iterable[Path]) -> None:
+    """Remove byte code that was written before its source was.
+
+    Python compares sizes and whole seconds: what was edited in the second in which it had been compiled would not be executed.
+    """
+    for file in files:
+        with suppress(OSError):  # there is none, or it cannot be removed: then Python decides
+            compiled = Path(cache_from_source(os.fspath(file)))
+            if compiled.stat().st_mtime_ns <= file.stat().st_mtime_ns:
+                compiled.unlink()
 
 
 def _shebang(path: Path) -> str:
