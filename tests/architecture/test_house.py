@@ -14,6 +14,7 @@ import sys
 import tokenize
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "stepwell"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = Path(__file__).parents[1]
 KERNEL = sorted((PACKAGE / "kernel").rglob("*.py"))
 
 WHEELS = 15
@@ -197,6 +199,16 @@ def test_the_lock_names_one_registry_and_nothing_local():
     assert len(registries) == 1
     assert all(address.startswith("https://") for address in re.findall(r'"([a-z]+://[^"]*)"', text))
     assert set(re.findall(r"source = \{ (\w+) = ", text)) == {"registry", "editable"}
+
+
+def test_all_tests_are_collected(pytestconfig):
+    """Folders that pytest passes over by their names: nobody would miss what is in them."""
+    passed_over = pytestconfig.getini("norecursedirs")
+    folders = {file.parent.relative_to(TESTS) for file in TESTS.rglob("test_*.py")}
+    assert Path("dist") in folders
+    assert not [
+        folder for folder in folders for part in folder.parts for one in passed_over if fnmatch(part, one)
+    ]
 
 
 def test_names_promise_something():

@@ -7,6 +7,7 @@ import stat
 import textwrap
 import tomllib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -411,11 +412,18 @@ def test_mode_and_links_stay(tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["real.toml", "stepwell.toml"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_file_that_may_not_be_written(tmp_path):
-    (tmp_path / "stepwell.toml").write_text("")
-    (tmp_path / "stepwell.toml").chmod(0o444)
-    assert isinstance(refused(home_of(tmp_path), {"source": "x"}), CannotEdit)
+def test_a_file_that_may_not_be_written():
+    with TemporaryDirectory() as name:
+        file, user = Path(name, "stepwell.toml"), os.geteuid()
+        file.write_text("")
+        file.chmod(0o444)
+        if user == 0:  # who may write everywhere
+            Path(name).chmod(0o755)
+            os.seteuid(65534)
+        try:
+            assert isinstance(refused(home_of(Path(name)), {"source": "x"}), CannotEdit)
+        finally:
+            os.seteuid(user)
 
 
 def test_a_folder_in_its_place(tmp_path):
