@@ -60,6 +60,8 @@ def _own_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     if (modules := sys.modules.get("stepwell.worker.modules")) is not None:
         for finder in modules._ours():
             sys.meta_path.remove(finder)
+        for importer in modules._importers.values():  # their projects may lie anywhere, and be gone
+            importer.leave()
         modules._importers.clear()
     sys.modules.update(held)  # a project that was run in this process may have imported its surroundings anew
     if (secrets := sys.modules.get("stepwell.worker.secrets")) is not None:
