@@ -43,7 +43,7 @@ def finished_run(loaded: Loaded, work: Work, run: str, progress: Progress, resul
             with own_classes(loaded.module):
                 return returned(mine, progress.outputs, digests, store, loaded.target.root)
 
-    failures = [outcome.failure for outcome in progress.outcomes.values() if outcome.failure is not None]
+    failures = [outcome.failure for _, outcome in progress.ended("failed") if outcome.failure is not None]
     document = run_document(progress, run, result, work.origins)
     error = error_of(failures[0]) if failures else None
 

@@ -94,7 +94,7 @@ def facts_of(work: Work, run: str, progress: Progress) -> Facts:
     graph = progress.plan.graph
     failed = tuple(
         (graph.nodes[node].id, outcome.failure.code, outcome.failure.what)
-        for node, outcome in progress.outcomes.items()
+        for node, outcome in progress.ended("failed")
         if outcome.failure is not None
     )
     return Facts(run, graph.pipeline, progress.status, progress.seconds, failed, resume_of(work))

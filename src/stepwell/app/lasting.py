@@ -64,7 +64,7 @@ def settled(work: Work, progress: Progress) -> list[Result] | None:
         return None
     results = []
     for node in range(len(plan.decisions)):
-        before = progress.outcomes[node].decision if node in progress.outcomes else None
+        before = progress.outcomes.decision(node)
         if before is None or before.key is None or before.reasons[0].kind == "kept":
             return None
         result = store.results.result(before.key)

@@ -7,8 +7,9 @@ progress.outcomes[node].status
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stepwell.kernel.events import (
@@ -54,13 +55,29 @@ class Outcome(NamedTuple):
 _UP_TO_DATE = (Reason("cached", "up to date"),)
 
 
+class Outcomes(Mapping[int, Outcome]):
+    """Outcomes by node. There may be very many, of which one fact is wanted: none of these makes an outcome."""
+
+    @abstractmethod
+    def statuses(self) -> Iterator[tuple[int, str]]:
+        """The status of each."""
+
+    @abstractmethod
+    def metrics(self) -> Iterator[tuple[int, Iterable[tuple[str, float]]]]:
+        """The metrics of those that have a result, where there are any."""
+
+    @abstractmethod
+    def decision(self, node: int) -> Decision | None:
+        """What was decided of a node in the end; None where it has not ended."""
+
+
 class Progress:
     """Follows a run by its events: what became of each step so far, beginning with the `outcomes` of some."""
 
     def __init__(self, plan: Plan, outcomes: Mapping[int, Outcome] | None = None) -> None:
         self.plan = plan
         self._ends = _Ends(len(plan.decisions))
-        self.outcomes: Mapping[int, Outcome] = self._ends
+        self.outcomes: Outcomes = self._ends
         """By node, in the order of nodes."""
         self.running: dict[int, None] = {}
         self.logged: dict[int, dict[str, float]] = {}
@@ -129,7 +146,7 @@ class Progress:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many steps there are of each status."""
-        return Counter(outcome.status for outcome in self.outcomes.values())
+        return Counter(status for _, status in self.outcomes.statuses())
 
     @property
     def total(self) -> int:
@@ -147,11 +164,11 @@ class Progress:
     def metrics(self) -> Metrics:
         """The run's metrics, as `stores.history.RunRow` has them: those of steps that have a result."""
         nodes = self.plan.graph.nodes
-        return gathered(
-            (nodes[node].id, outcome.metrics.items())
-            for node, outcome in self.outcomes.items()
-            if outcome.metrics and outcome.status in ("succeeded", "cached")
-        )
+        return gathered((nodes[node].id, pairs) for node, pairs in self.outcomes.metrics())
+
+    def ended(self, status: str) -> Iterator[tuple[int, Outcome]]:
+        """The nodes that have come to a status, and their outcomes."""
+        return ((node, self.outcomes[node]) for node, one in self.outcomes.statuses() if one == status)
 
 
 class AllReused(Progress):
@@ -167,8 +184,8 @@ class AllReused(Progress):
         return {"cached": len(self.outcomes)}
 
 
-class _Ends(Mapping[int, Outcome]):
-    """What steps ended with. There may be very many, so of those that succeeded an outcome is made when it is asked for.
+class _Ends(Outcomes):
+    """What steps ended with; of those that succeeded an outcome is made when it is asked for.
 
     Of a step that was reused its decision is kept, which the plan has anyway.
     """
@@ -187,7 +204,7 @@ class _Ends(Mapping[int, Outcome]):
         ends[node] = end
 
     def __getitem__(self, node: int) -> Outcome:
-        end = self._ends[node] if 0 <= node < len(self._ends) else None
+        end = self._end(node)
         if isinstance(end, Outcome):
             return end
         if isinstance(end, StepFinished):
@@ -197,7 +214,7 @@ class _Ends(Mapping[int, Outcome]):
         return _outcome(end, "cached", end.result)
 
     def __contains__(self, node: object) -> bool:
-        return isinstance(node, int) and 0 <= node < len(self._ends) and self._ends[node] is not None
+        return isinstance(node, int) and self._end(node) is not None
 
     def __iter__(self) -> Iterator[int]:
         return (node for node, end in enumerate(self._ends) if end is not None)
@@ -205,23 +222,57 @@ class _Ends(Mapping[int, Outcome]):
     def __len__(self) -> int:
         return self._count
 
+    def statuses(self) -> Iterator[tuple[int, str]]:
+        for node, end in enumerate(self._ends):
+            if end is not None:
+                plain = "succeeded" if isinstance(end, StepFinished) else "cached"
+                yield node, end.status if isinstance(end, Outcome) else plain
 
-class _Reused(Mapping[int, Outcome]):
-    """What became of steps that were reused, made when it is asked for: there may be very many."""
+    def metrics(self) -> Iterator[tuple[int, Iterable[tuple[str, float]]]]:
+        for node, end in enumerate(self._ends):
+            if isinstance(end, Outcome):
+                if end.metrics and end.status in ("succeeded", "cached"):
+                    yield node, end.metrics.items()
+            elif end is not None and end.result is not None and end.result.metrics:
+                yield node, end.result.metrics
+
+    def decision(self, node: int) -> Decision | None:
+        end = self._end(node)
+        return end if end is None or isinstance(end, Decision) else end.decision
+
+    def _end(self, node: int) -> Outcome | StepFinished | Decision | None:
+        return self._ends[node] if 0 <= node < len(self._ends) else None
+
+
+class _Reused(Outcomes):
+    """What became of steps that were reused, made when it is asked for."""
 
     def __init__(self, results: Sequence[Result]) -> None:
         self._results = results
 
     def __getitem__(self, node: int) -> Outcome:
-        found = self._results[node]
-        decision = Decision(node, "cached", _UP_TO_DATE, found.key, found, found.inputs, found.site)
-        return _outcome(decision, "cached", found)
+        decision = self.decision(node)
+        if decision is None:
+            raise KeyError(node)
+        return _outcome(decision, "cached", self._results[node])
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self._results)))
 
     def __len__(self) -> int:
         return len(self._results)
+
+    def statuses(self) -> Iterator[tuple[int, str]]:
+        return ((node, "cached") for node in self)
+
+    def metrics(self) -> Iterator[tuple[int, Iterable[tuple[str, float]]]]:
+        return ((node, found.metrics) for node, found in enumerate(self._results) if found.metrics)
+
+    def decision(self, node: int) -> Decision | None:
+        if not 0 <= node < len(self._results):
+            return None
+        found = self._results[node]
+        return Decision(node, "cached", _UP_TO_DATE, found.key, found, found.inputs, found.site)
 
 
 class _Outputs(Mapping[int, tuple[Artifact, ...]]):

@@ -188,7 +188,7 @@ def _slowest(progress: Progress) -> Iterator[str]:
 def _failed(run: str, progress: Progress, hints: list[str]) -> Iterator[str]:
     """What failed, by name, and where to read what it wrote."""
     nodes = progress.plan.graph.nodes
-    failed = [nodes[node].id for node, one in progress.outcomes.items() if one.status == "failed"]
+    failed = [nodes[node].id for node, _ in progress.ended("failed")]
     if failed:
         more = f" and {len(failed) - 4:,} more" if len(failed) > 4 else ""
         yield f"failed  {', '.join(short(clean(name), 40) for name in failed[:4])}{more}"
