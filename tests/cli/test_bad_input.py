@@ -293,8 +293,13 @@ BIG = """
 """
 
 
-def on_a_small_disk(project, script):
-    """Run a shell script with `$small` on a file system of 1 MB, which is gone with its mount namespace."""
+def on_a_small_disk(project, script, files=None):
+    """Run a shell script with `$small` on a file system of 1 MB, which is gone with its mount namespace.
+
+    `files` are further files of the project, by name; what the script writes to `answers` is returned.
+    """
+    for name, data in (files or {}).items():
+        (project.root / name).write_bytes(data)
     small = project.root.parent / "small"
     small.mkdir()
     how = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
@@ -374,6 +379,60 @@ def test_a_disk_that_is_full_from_the_start_or_fills_up(project):
     assert got["full.text"].startswith("error[E504] no room left on the disk")
     assert [run["status"] for run in json.loads(got["runs"])["runs"]] == ["interrupted"]
     assert json.loads(got["again"])["result"] == 30
+    assert got["verify"] == "the store is sound\n"
+
+
+SEVERAL = """
+    from stepwell import pipeline, step
+
+    @step
+    def made(n: int) -> bytes:
+        return bytes([n]) * 200_000
+
+    @pipeline
+    def one(n: int = 1):
+        return made(n)
+"""
+
+
+def test_a_store_on_a_full_disk_is_read_and_collected(project):
+    """Nothing fits any more, not even the index of the log: what is there can be looked at, and `gc` makes room."""
+    project.write(SEVERAL)
+    got = on_a_small_disk(
+        project,
+        """
+        cd answers
+        for n in 1 2 3; do stepwell -C .. run n=$n >before || exit 1; done
+        cat /dev/zero >"$small/ballast" 2>refused
+        stepwell -C .. runs --json >runs || exit 2
+        stepwell -C .. plan n=1 >plan || exit 3
+        stepwell -C .. get r2 made --output got >get || exit 4
+        cmp ../got ../two || exit 5
+        rm ../got
+        stepwell -C .. run n=4 >nothing 2>refused; test $? = 6 || exit 6
+        stepwell -C .. gc --undo >nothing 2>undone; test $? = 0 || exit 7
+        stepwell -C .. gc --keep 1 --older-than 0 --yes >gc 2>said || exit 8
+        stepwell -C .. verify >verify || exit 9
+        stepwell -C .. gc --undo >back || exit 10
+        stepwell -C .. verify >lost 2>nothing && exit 11
+        stepwell -C .. run n=1 >again || exit 12
+        stepwell -C .. gc --keep 1 --older-than 0 --yes >nothing || exit 13
+        cat /dev/zero >>"$small/ballast" 2>nothing
+        stepwell -C .. gc --empty-trash --yes >emptied 2>nothing || exit 14
+        stepwell -C .. verify >verify || exit 15
+        """,
+        {"two": b"\2" * 200_000},
+    )
+    assert [run["status"] for run in json.loads(got["runs"])["runs"]] == ["succeeded"] * 3
+    assert "1 step: 1 cached" in got["plan"]
+    assert "error[E504]" in got["refused"]
+    assert "stepwell gc    shows what the store can do without" in got["refused"]
+    assert got["said"].startswith("note: there was no room left, so 2 files, 400 kB, went at once")
+    assert "removed: 2 runs, 2 results" in got["gc"]
+    assert "brings all but 2 files of it back" in got["gc"]
+    assert "brought back: 2 runs, 2 results" in got["back"]
+    assert "1 ran" in got["again"]
+    assert "gone for good" in got["emptied"]
     assert got["verify"] == "the store is sound\n"
 
 

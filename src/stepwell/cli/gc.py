@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from stepwell.cli.looking import positive, project_root, stored
 from stepwell.cli.text import clean, paint, print_json, size
-from stepwell.errors import counted
+from stepwell.errors import DiskFull, counted
 from stepwell.sources.kept import Shelf, listed_in
 from stepwell.stores.collect import (
     DAY,
@@ -25,9 +25,9 @@ from stepwell.stores.collect import (
     look,
     look_at_rows,
 )
-from stepwell.stores.filesystem import read_only
+from stepwell.stores.filesystem import disk_full, read_only
 from stepwell.stores.local import LocalStore
-from stepwell.stores.trash import Batch, batches, busy, empty, remove, undo
+from stepwell.stores.trash import Batch, batches, busy, empty, make_room, remove, undo
 
 UNITS = {"": DAY, "d": DAY, "w": 7 * DAY, "h": 3600.0, "m": 60.0}
 
@@ -76,7 +76,10 @@ NOTHING = Going((), (), {}, {}, {})
 
 
 class Doing(NamedTuple):
-    """What one call does: `shown` would go, `trash` is there, `emptied` would go for good. Did it, if `done`."""
+    """What one call does: `shown` would go, `trash` is there, `emptied` would go for good. Did it, if `done`.
+
+    `lost` files went at once, since there was no room to move them.
+    """
 
     done: bool
     shown: Going | None = None
@@ -86,6 +89,7 @@ class Doing(NamedTuple):
     emptied: Sequence[Batch] = ()
     undone: Sequence[Batch] = ()
     compacted: tuple[int, int] | None = None
+    lost: int = 0
 
 
 def run(options: Namespace) -> int:
@@ -112,9 +116,25 @@ def _agreed(store: LocalStore, options: Namespace, question: str, *, asks: bool 
         print(question, end=" ", flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             return False
-    if store.readonly and (store.folder / "store.db").exists():
+    if store.readonly and not store.full and (store.folder / "store.db").exists():
         raise read_only(str(store.folder))
-    return not store.readonly
+    return store.full or not store.readonly
+
+
+def _with_room(store: LocalStore, going: Going | None, act: Callable[[LocalStore], Doing]) -> Doing:
+    """What `act` did. Where there is no room for it, some of what goes is removed first (`make_room`). Raises `DiskFull`."""
+    try:
+        if store.full:
+            raise disk_full(str(store.folder))
+        return act(store)
+    except DiskFull:
+        count, freed = make_room(store, going)
+        if not count:
+            raise
+        lost = f"{counted(count, 'file')}, {size(freed)}, went at once and for good"
+        print(f"note: there was no room left, so {lost}", file=sys.stderr)
+    with stored(project_root(), create=False) as writable:
+        return act(writable)._replace(lost=count)
 
 
 def _collect(store: LocalStore, options: Namespace) -> Doing:
@@ -133,14 +153,17 @@ def _collect(store: LocalStore, options: Namespace) -> Doing:
     if not (shown or ripe or options.compact) or not _agreed(store, options, "remove it? [y/N]"):
         return doing
     silent = _silent(store) if waits else set()
-    if shown:
-        now = living(store.database, silent)
-        if now:
-            raise busy(now)
-        again = _again(store, facts, policy)
-        doing = doing._replace(removed=remove(store, shown, again, now=began, silent=silent))
-    emptied = empty(store, old)
-    return doing._replace(done=True, emptied=emptied, trash=batches(store))
+    if shown and (now := living(store.database, silent)):
+        raise busy(now)
+
+    def collect(store: LocalStore) -> Doing:
+        removed = None
+        if shown:
+            removed = remove(store, shown, _again(store, facts, policy), now=began, silent=silent)
+        emptied = empty(store, old)
+        return doing._replace(done=True, removed=removed, emptied=emptied, trash=batches(store))
+
+    return _with_room(store, shown, collect)
 
 
 def _silent(store: LocalStore) -> set[tuple[int, int]]:
@@ -175,7 +198,7 @@ def _empty(store: LocalStore, options: Namespace) -> Doing:
         _show_trash(found)
     if not found or not _agreed(store, options, "remove it for good? [y/N]"):
         return doing
-    return Doing(True, emptied=empty(store), trash=batches(store))
+    return _with_room(store, None, lambda store: Doing(True, emptied=empty(store), trash=batches(store)))
 
 
 # ---------------------------------------------------------------------- telling
@@ -253,7 +276,8 @@ def _show_trash(found: Sequence[Batch]) -> None:
 def _tell(doing: Doing, options: Namespace) -> None:
     """What was done, on the last lines."""
     if doing.removed is not None:
-        print(f"removed: {_sum([doing.removed])}; stepwell gc --undo brings it back")
+        back = f"all but {counted(doing.lost, 'file')} of it" if doing.lost else "it"
+        print(f"removed: {_sum([doing.removed])}; stepwell gc --undo brings {back} back")
     if doing.undone:
         print(f"brought back: {_sum(doing.undone)}")
     elif options.undo:

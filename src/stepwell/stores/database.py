@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from stepwell.errors import (
+    DiskFull,
     StepwellError,
     StoreBusy,
     StoreDamaged,
@@ -95,6 +96,8 @@ class Database:
     ) -> None:
         self.folder = folder
         self.readonly = readonly
+        self.full = False
+        """Whether it is only read because there is no room left."""
         self.wal = wal
         self.notes: list[str] = []
         self.writers: list[Writer] = []
@@ -202,7 +205,7 @@ class Database:
         if os.getpid() != self._pid:
             raise _forked()
         if self.readonly:
-            raise read_only(os.fspath(self.folder))
+            raise self._refused()
         durable = durable or (buffers and self._durable)
         connection, writers = self._connection, self.writers if buffers else []
         try:
@@ -297,7 +300,7 @@ class Database:
         That takes about as much room again for a while, and others wait. Raises `DiskFull`, `StoreReadOnly`, `StoreBusy`.
         """
         if self.readonly:
-            raise read_only(os.fspath(self.folder))
+            raise self._refused()
         before = self._size("store.db") + self._size("store.db-wal")
         try:
             with self.locked():
@@ -331,6 +334,9 @@ class Database:
     def _size(self, name: str) -> int:
         return _length(os.path.join(self.folder, name))
 
+    def _refused(self) -> StepwellError:
+        return (disk_full if self.full else read_only)(os.fspath(self.folder))
+
     def _explained(self, error: sqlite3.Error) -> StepwellError:
         return explained(error, self.folder)
 
@@ -345,7 +351,7 @@ def connect(
     """Open the database of a store folder, made where it is missing.
 
     `readonly=True` opens what is there and changes nothing; None does so only where the folder cannot
-    be written. Where there is no store and none may be made, the database is an empty one in memory.
+    be written, or where there is no room (`full`): even the log's index needs some. Where there is no store and none may be made, the database is an empty one in memory.
     `kind` is the type of the file system, if the caller knows better. Raises `StoreTooNew`,
     `StoreDamaged`, `StoreReadOnly`, `StoreOnNetwork`, `DiskFull`, `StoreBusy`.
     """
@@ -359,9 +365,11 @@ def connect(
         return _open(
             folder, kind if kind is not None else kind_of(os.path.dirname(folder) if not exists else folder)
         )
-    except StoreReadOnly:
+    except (StoreReadOnly, DiskFull) as error:
         if readonly is None:
-            return _read(folder) if exists else _in_memory(folder)
+            database = _read(folder) if exists else _in_memory(folder)
+            database.full = isinstance(error, DiskFull)
+            return database
         raise
 
 
@@ -500,7 +508,8 @@ def _header_of(connection: sqlite3.Connection) -> tuple[int, int, bool]:
             bool(connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()),
         )
     finally:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite has ended it itself where a query failed for want of room
+            connection.execute("ROLLBACK")
 
 
 def _migrate(database: Database, version: int) -> None:
@@ -596,7 +605,7 @@ def _read(folder: str) -> Database:
                 )
             connection.execute("PRAGMA cache_size=-65536")
             return database
-        except (sqlite3.Error, StoreReadOnly) as error:
+        except (sqlite3.Error, StoreReadOnly, DiskFull) as error:
             problem = explained(error, folder) if isinstance(error, sqlite3.Error) else error
         except BaseException:
             if connection is not None:

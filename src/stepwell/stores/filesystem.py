@@ -127,6 +127,7 @@ def disk_full(path: str) -> DiskFull:
         why="the disk, a quota or a file-size limit is full; nothing half-written is kept",
         fixes=[
             "make room, then run again: what was finished is kept",
+            "stepwell gc    shows what the store can do without, and makes room also here",
             "STEPWELL_STORE=/a/larger/disk stepwell run",
         ],
     )

@@ -90,6 +90,11 @@ class LocalStore:
         return self.database.readonly
 
     @property
+    def full(self) -> bool:
+        """Whether it is read-only because there is no room left."""
+        return self.database.full
+
+    @property
     def notes(self) -> Sequence[str]:
         """Things that a person should be told once."""
         return self.database.notes
@@ -144,8 +149,8 @@ def open_store(
     """Open the store at `folder` (`<root>/.stepwell` or STEPWELL_STORE: the caller decides).
 
     With `create=False` or `readonly=True` a store that does not exist is an empty one in memory, so
-    that listing its runs just gives none. `readonly=None`: read-only where it cannot be written, as
-    planning wants it. Raises `StoreTooNew`, `StoreDamaged`, `StoreReadOnly`, `StoreOnNetwork`, `StoreBusy`,
+    that listing its runs just gives none. `readonly=None`: read-only where it cannot be written, or not for
+    want of room, as planning wants it. Raises `StoreTooNew`, `StoreDamaged`, `StoreReadOnly`, `StoreOnNetwork`, `StoreBusy`,
     `DiskFull`.
     """
     if exists(folder) and not isdir(folder):

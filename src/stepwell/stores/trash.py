@@ -3,6 +3,7 @@
     shown = decide(look(store, root))
     batch = remove(store, shown, lambda shown: decide(look_at_rows(store, facts._replace(shown=shown))))
     undo(store)                      # or: empty(store, before=...)
+    make_room(store, shown)          # first, where there is none for any of these
 
 All is done under the write lock, and nothing is taken away while a run goes on: such a run may still
 look up anything. A run that begins later notices by the counter `gc` that what it knew from planning
@@ -52,6 +53,10 @@ SHARED = (
     " UNION SELECT named FROM runs UNION SELECT text FROM reused"
 )
 """The digests of the texts that are in use."""
+
+
+ROOM = 16 << 20
+"""Bytes that suffice for the transaction of most collections."""
 
 
 class Batch(NamedTuple):
@@ -295,6 +300,33 @@ def empty(store: LocalStore, before: float | None = None) -> list[Batch]:
         return found
 
     return store.database.write(rows, after=lambda _: _sweep(store))
+
+
+def make_room(store: LocalStore, going: Going | None = None) -> tuple[int, int]:
+    """Remove files at once and for good that are going anyway, on a disk that has no room for a transaction.
+
+    Those of `going`, the largest first, until there is room for most transactions; without it, all that is in the
+    trash. How many they were, and their bytes. Their rows are still there: whoever needs such a result finds that
+    it is lost, and makes it again. Raises the `StoreError`s.
+    """
+    if going is not None:
+        sizes = {store.blobs.path(digest): size for digest, size in going.files.items()}
+        paths = [os.fspath(path) for path in sorted(sizes, key=lambda path: -sizes[path])]
+    else:
+        paths = [_place(store, digest) for digest in _trashed(store)]
+    count = freed = 0
+    for path in paths:
+        if going is not None and freed >= ROOM:
+            break
+        try:
+            status = os.stat(path)
+            os.unlink(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise refusal(error, path) from error
+        count, freed = count + 1, freed + (status.st_size if status.st_nlink == 1 else 0)
+    return count, freed
 
 
 def _sweep(store: LocalStore) -> None:
