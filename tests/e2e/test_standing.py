@@ -102,6 +102,7 @@ class Project:
             cwd=self.root,
             capture_output=True,
             text=True,
+            stdin=subprocess.DEVNULL,
             env={**environment(), **self.extra},
         )
         *text, mark = done.stdout.rstrip().split("\n")
@@ -244,6 +245,63 @@ def test_a_module_that_comes_to_stand_before_another_is_seen(project: Project) -
     ).recalled  # the root comes first: it changes nothing, but that had to be found out
     project.write("json.py", "raise RuntimeError('the wrong json')\n")
     assert not project.ask("plan").recalled
+
+
+HIDING = {
+    "a package beside a module": ("from mod import value", "mod.py", "mod/data.csv", "mod/__init__.py"),
+    "a package in the place of an installed one": (
+        "from yaml import value",
+        "site/yaml.py",
+        "yaml/data.csv",
+        "yaml/__init__.py",
+    ),
+    "a folder that is searched first": ("from ns.a import value", "src/ns/a.py", "ns/other.py", "ns/a.py"),
+    "a package in a package": (
+        "from pkg.sub import value",
+        "pkg/sub.py",
+        "pkg/sub/weights.txt",
+        "pkg/sub/__init__.py",
+    ),
+    "a module that was looked for in vain": (
+        "try:\n        from models.best import value\n    except ImportError:\n        value = 1",
+        "models/__init__.txt",
+        "models/weights.json",
+        "models/best.py",
+    ),
+}
+"""An import of a step, the module that it finds, a file in a folder of that name, and one that comes to be found instead."""
+
+
+@pytest.mark.parametrize("case", HIDING)
+def test_a_module_that_appears_in_a_folder_of_data_is_seen(tmp_path: Path, case: str) -> None:
+    wanted, found, data, hiding = HIDING[case]
+    made = Project(tmp_path)
+    made.extra["PYTHONPATH"] = str(tmp_path / "site")
+    head = "from stepwell import pipeline, step\n\n@step\ndef one(x: int) -> int:\n    "
+    body = "\n    return x * value\n\n@pipeline\ndef main(x: int = 3) -> int:\n    return one(x)\n"
+    made.write("pipeline.py", f"{head}{wanted}{body}")
+    for name in ("pkg/__init__.py", data):
+        made.write(name, "")
+    made.write(found, "value = 1\n")
+    assert "result  3" in made.settle("run").text
+    assert made.settle("plan").recalled
+    made.write(hiding, "value = 9\n")
+    assert not made.ask("plan").recalled
+    assert "result  27" in made.ask("run").text
+
+
+@pytest.mark.parametrize("how", ["sys.stdin", "open(0)"])
+def test_standard_input_is_no_input_that_is_known(tmp_path: Path, how: str) -> None:
+    made = Project(tmp_path)
+    made.write(
+        "pipeline.py",
+        PIPELINE.replace("import os\n", "import os\nimport sys\n").replace(MOOD, f"{how}.read()"),
+    )
+    for _ in range(3):
+        time.sleep(0.05)
+        answer = made.ask("run")
+        assert answer.code == 0, answer
+    assert not answer.recalled
 
 
 def test_what_is_installed_is_seen(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:

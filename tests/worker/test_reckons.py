@@ -150,6 +150,17 @@ def closes_over():
     return inner
 
 
+def carries(a):
+    return a
+
+
+carries.values = SEEN
+
+
+def of_a_function(a):
+    return len(carries.values) + a
+
+
 async def later(a):
     return a
 
@@ -176,7 +187,7 @@ def test_what_only_reckons_is_proven(function):
 @pytest.mark.parametrize(
     "function",
     [keeps, speaks, draws, asks, binds, looks_around, marks, defaults, imports, either, inverts, defines, climbs,
-     computes_a_name, evaluates, finds_a_codec, opens, through_another, closes_over(), later, yields, drops_one, len, print, object()],
+     computes_a_name, evaluates, finds_a_codec, opens, through_another, closes_over(), of_a_function, later, yields, drops_one, len, print, object()],
     ids=lambda function: getattr(function, "__name__", "object"),
 )  # fmt: skip
 def test_what_may_touch_more_is_not(function):
@@ -207,6 +218,14 @@ def test_a_proof_holds_no_longer_than_what_it_rests_on(function, space, name, mo
 def test_a_proof_holds_no_longer_than_its_functions_do(function, owner, name, value, monkeypatch):
     proof = proof_of(function)
     monkeypatch.setattr(owner, name, value)
+    assert not proof.holds()
+    monkeypatch.undo()
+    assert proof.holds()
+
+
+def test_an_attribute_that_a_function_comes_to_have_ends_a_proof(monkeypatch):
+    proof = proof_of(loops)
+    monkeypatch.setattr(helper, "values", SEEN, raising=False)
     assert not proof.holds()
     monkeypatch.undo()
     assert proof.holds()

@@ -115,6 +115,14 @@ def test_a_listing_is_its_names_and_which_are_folders(root):
     assert now(root, "list d\x1fown\x1fself") == before
 
 
+def test_a_folder_that_became_a_link_to_one_is_another_listing(root):
+    (root / "d/sub").mkdir(parents=True)
+    before = now(root, "list d")
+    (root / "d/sub").rename(root / "big")
+    (root / "d/sub").symlink_to(root / "big")
+    assert now(root, "list d") not in (before, "unreadable")
+
+
 def test_loops_of_links_in_a_folder_are_listed(root):
     (root / "d").mkdir()
     (root / "d/loop").symlink_to("loop")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stepwell import log
+from stepwell.app.finding import one
 from stepwell.app.finished import error_of
 from stepwell.app.given import Given, Recorded, Then
 from stepwell.app.names import step_named
@@ -128,7 +129,7 @@ def _recorded(store: LocalStore, wish: Wish) -> Then | None:
     Raises `NotRecorded` where what is recorded of the step is not enough, and the present plan cannot be.
     """
     if wish.run:
-        row = store.runs.run(wish.run)
+        row = store.runs.run(one(store, wish.run, "an execution of a step", "stepwell replay STEP"))
         step = store.runs.step(row.run, wish.step)
         if step.key is None or not _counts(step, wish):
             raise _without_inputs(row, step)

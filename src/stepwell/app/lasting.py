@@ -20,6 +20,7 @@ from stepwell.app.outfiles import OutFiles
 from stepwell.app.progress import Progress
 from stepwell.app.session import Settings, Work
 from stepwell.app.standing import Standing, bytes_token
+from stepwell.author.fingerprint.places import Places
 from stepwell.author.settings import settings_of
 from stepwell.author.steady import unsteady
 from stepwell.author.written import written_of
@@ -151,8 +152,11 @@ def _facts(work: Work, began: int, world: World) -> Iterator[tuple[str, str]]:
     for what, token in seen.observed:
         yield _provable(what, token)
     yield from _settings(work)
-    for folder in _folders(work):
+    listed = _folders(work)
+    for folder in listed:
         yield _settled(f"list {folder}", folder, began, world)
+    for path in _hiding(work, {*listed}):
+        yield _provable(f"kind {path}", world.token(f"kind {path}"))
     for folder in _installed(importer.roots):
         yield _settled(f"all {folder}", folder, began, world)
     for node in work.graph.nodes:
@@ -214,6 +218,27 @@ def _folders(work: Work) -> list[str]:
     importer, root = work.loaded.importer, os.fspath(work.root)
     folders = {os.path.dirname(path) for path in importer.snapshot}
     return sorted({*folders, *importer.roots, root, os.path.join(root, "src")})
+
+
+def _hiding(work: Work, listed: set[str]) -> list[str]:
+    """Where there is no file that would be imported in place of what was, or of nothing, and no listing would show one.
+
+    That is in folders that are there for something else: of data, say, beside a module of the same name.
+    """
+    importer = work.loaded.importer
+    places = Places(work.root, importer.snapshot)
+    names = {*importer.modules, *(name for name in sys.modules if "." not in name)}
+    paths = {*work.identified.absent, *(path for name in names for path in places.absent(name))}
+    folders = {os.path.dirname(path) for path in paths}
+    seen = {folder for folder in folders if _first_there(folder) in listed}
+    return sorted(path for path in paths if os.path.dirname(path) not in seen)
+
+
+def _first_there(folder: str) -> str:
+    """The folder, or the next one above it that exists: what comes to be below changes the names in that."""
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    return folder
 
 
 def _installed(own: tuple[str, ...]) -> list[str]:

@@ -168,6 +168,7 @@ class Learning:
             {**before.patches, **found.patches},
             {**before.files, **found.files},
             {**before.direct, **found.direct},
+            tuple(dict.fromkeys((*before.absent, *found.absent))),
         )
         identities = applied(found.identities, graph, self._store.accepted.in_force())
         return News(graph, identities, tuple(Pin(one.digest, one.changed, one.size) for one in pinned))

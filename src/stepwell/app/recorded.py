@@ -13,6 +13,7 @@ from typing import Any
 
 from stepwell.app.again import Wish, pipeline_of, then_of
 from stepwell.app.against import take_out
+from stepwell.app.finding import one
 from stepwell.app.locking import own_uses_of, uses_of
 from stepwell.app.parameters import given_again
 from stepwell.app.plaindata import plain
@@ -35,8 +36,8 @@ GAVE = ("succeeded", "cached")
 
 
 def of_run(word: str, here: Path, store: LocalStore, pipeline: str = "") -> Subject:
-    """A run by its name ("r3", "last"). Raises `UnknownRun`, `CannotReproduce`, `CodeGone`, and what loading the pipeline raises."""
-    row = store.runs.run(word)
+    """A run by its name ("r3", "last"). Raises `UnknownRun`, `NotOneRun`, `CannotReproduce`, `CodeGone`, and what loading the pipeline raises."""
+    row = store.runs.run(one(store, word, "what is made again", "stepwell reproduce"))
     steps = store.runs.steps(row.run)
     gave = [step for step in steps if step.status in GAVE and step.outputs]
     if not gave:

@@ -37,7 +37,7 @@ from stepwell.errors import (
 )
 from stepwell.stores.local import LocalStore
 
-RUN = re.compile(r"r\d+|last")
+RUN = re.compile(r"r\d+|last(?:~\d+)?|g\d+")
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}|HEAD.*|.*[~^].*")
 

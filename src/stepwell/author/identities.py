@@ -48,6 +48,8 @@ class Identified(NamedTuple):
     """By "module:qualname" of a step, the first-party files that its fingerprint is taken of."""
     direct: Mapping[str, str] = {}
     """The versions of the distributions that the code of steps and judges imports itself."""
+    absent: tuple[str, ...] = ()
+    """Absolute paths where there is no file, in which modules that the code of steps names were looked for before they were found, or in vain."""
 
 
 def identify(
@@ -105,7 +107,7 @@ def identify(
         notes.update(dict.fromkeys(made.notes))
         out.append(made)
     project.installed.remember()
-    return Identified(tuple(out), sources, tuple(notes), patches, files, direct)
+    return Identified(tuple(out), sources, tuple(notes), patches, files, direct, project.probed)
 
 
 def _refuse_unknown(level: str, step: str) -> None:

@@ -24,13 +24,15 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dis import get_instructions
 from functools import cached_property, partial
+from io import IOBase
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 UNSTEADY = frozenset(
-    ["now", "today", "utcnow", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "process_time", "localtime", "gmtime", "ctime", "strftime", "random", "randint", "randrange", "getrandbits", "choice", "choices", "shuffle", "uniform", "gauss", "default_rng", "SystemRandom", "uuid1", "uuid4", "urandom", "token_hex", "token_bytes", "token_urlsafe", "getpid", "getppid", "getpgid", "gethostname", "uname", "getloadavg", "getrusage", "getrlimit", "umask", "nice", "getpriority", "cpu_count", "sched_getaffinity", "process_cpu_count", "get_terminal_size", "disk_usage", "statvfs", "stat", "lstat", "fstat", "st_mode", "st_mtime", "st_mtime_ns", "st_ctime", "st_ctime_ns", "st_atime", "st_ino", "getmtime", "getctime", "getatime", "access", "is_mount", "ismount", "samefile"]
+    ["now", "today", "utcnow", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "process_time", "localtime", "gmtime", "ctime", "strftime", "random", "randint", "randrange", "getrandbits", "choice", "choices", "samples", "shuffle", "uniform", "gauss", "default_rng", "SystemRandom", "uuid1", "uuid4", "urandom", "token_hex", "token_bytes", "token_urlsafe", "getpid", "getppid", "getpgid", "gethostname", "uname", "getloadavg", "getrusage", "getrlimit", "umask", "nice", "getpriority", "cpu_count", "sched_getaffinity", "process_cpu_count", "get_terminal_size", "disk_usage", "statvfs", "stat", "lstat", "fstat", "st_mode", "st_mtime", "st_mtime_ns", "st_ctime", "st_ctime_ns", "st_atime", "st_ino", "getmtime", "getctime", "getatime", "access", "is_mount", "ismount", "samefile", "owner", "stdin", "__stdin__", "fileinput", "methodcaller", "attrgetter"]
 )  # fmt: skip
-"""Names of what gives something else each time, or on each machine, or tells of files what is not observed; and of modules that hold such."""
+"""Names of what gives something else each time, or on each machine, tells of files what is not observed, or takes a name from a text;
+and of modules that hold such."""
 
 RECKONS = frozenset(
     ["_abc", "_ast", "_bisect", "_collections", "_collections_abc", "_csv", "_datetime", "_decimal", "_functools", "_heapq", "_io", "_json", "_operator", "_pydecimal", "_pydatetime", "_statistics", "_struct", "abc", "ast", "base64", "binascii", "bisect", "calendar", "cmath", "collections", "configparser", "contextlib", "copy", "csv", "dataclasses", "datetime", "decimal", "difflib", "enum", "fnmatch", "fractions", "functools", "genericpath", "graphlib", "hashlib", "heapq", "html", "io", "ipaddress", "itertools", "json", "keyword", "math", "ntpath", "numbers", "operator", "posixpath", "pprint", "re", "sre_compile", "sre_parse", "statistics", "string", "struct", "textwrap", "tomllib", "types", "typing", "unicodedata", "xml", "zlib", "zoneinfo", "glob", "pathlib", "_hashlib", "_blake2", "_sre"]
@@ -107,6 +109,8 @@ class _Walk:
                 continue
             self._met.add(id(value))
             self._kept.append(value)
+            if isinstance(value, IOBase):  # who has read what of it by then?
+                self._found = "an open file"
             role = getattr(type(value), "__stepwell__", "")
             if not role and (library := self._library(value)):
                 self._found = f"{getattr(value, '__name__', type(value).__name__)} of {library}"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from stepwell.app.again import Ready, Session, Wish, ready
 from stepwell.cli.arguments import which_pipeline
 from stepwell.cli.debugger import Quit, debugger
-from stepwell.cli.looking import stored
+from stepwell.cli.looking import RUN_WORD, stored
 from stepwell.cli.options import words
 from stepwell.cli.screen import failure_lines
 from stepwell.cli.text import clean, number, paint, short
@@ -39,7 +39,7 @@ def arguments(parser: ArgumentParser) -> None:
         "words",
         nargs="+",
         metavar="STEP [RUN] [name=value ...]",
-        help="a step's id or name; r1, r2, ... or last",
+        help=f"a step's id or name; {RUN_WORD}",
     )
     which_pipeline(parser)
     parser.add_argument(

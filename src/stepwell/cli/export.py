@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stepwell.app.finding import one
 from stepwell.app.runfile import exported
-from stepwell.cli.looking import project_root, stored
+from stepwell.cli.looking import RUN_WORD, project_root, stored
 from stepwell.cli.placed import Kind
 from stepwell.cli.text import clean, print_json
 from stepwell.errors import RunFileUnwritable
@@ -26,7 +26,7 @@ RUN_FILE = Kind("run file", HEAD, RunFileUnwritable)
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("format", choices=["yaml"], help="yaml: the run file")
-    parser.add_argument("run", nargs="?", default="last", metavar="RUN", help="r1, r2, ... or last")
+    parser.add_argument("run", nargs="?", default="last", metavar="RUN", help=RUN_WORD)
     parser.add_argument("-o", "--output", default="-", metavar="FILE", help="write it there; - for stdout")
     parser.add_argument("-f", "--overwrite", action="store_true", help="replace FILE whatever it is")
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from stepwell.app.names import apart, gave_nothing, output_named
 from stepwell.app.values import load, preview
-from stepwell.cli.looking import project_root, stored
+from stepwell.cli.looking import RUN_WORD, one_run, project_root, stored
 from stepwell.cli.text import as_json, clean, print_json, size
 from stepwell.errors import (
     CannotEncode,
@@ -45,7 +45,7 @@ CONVERTED = (".csv", ".parquet")
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("run", metavar="RUN", help="r1, r2, ... or last")
+    parser.add_argument("run", metavar="RUN", help=RUN_WORD)
     parser.add_argument("step", metavar="STEP[.OUTPUT]", help="a step, and which of its outputs")
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write it there, a table as FILE's name says; - for stdout"
@@ -71,7 +71,7 @@ def run(options: Namespace) -> int:
 
 
 def _find(store: LocalStore, run: str, word: str) -> Artifact:
-    row = store.runs.run(run)
+    row = one_run(store, run, "an artifact", "stepwell get")
     ids = [step.id for step in store.runs.steps(row.run)]
     name, output = apart(word, ids)
     step = store.runs.step(row.run, name)

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from datetime import datetime
 
-from stepwell.cli.looking import project_root, stored
+from stepwell.cli.looking import RUN_WORD, one_run, project_root, stored
 from stepwell.cli.text import clean, last_words, paint, print_json
 from stepwell.errors import typed
 from stepwell.stores.steprow import LogLine, StepRow
@@ -15,14 +15,14 @@ from stepwell.stores.steprow import LogLine, StepRow
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("run", nargs="?", default="last", metavar="RUN", help="r1, r2, ... or last")
+    parser.add_argument("run", nargs="?", default="last", metavar="RUN", help=RUN_WORD)
     parser.add_argument("step", nargs="?", metavar="STEP", help="only this step")
 
 
 def run(options: Namespace) -> int:
     """Look up and print."""
     with stored(project_root(), looking=True, create=False) as store:
-        row = store.runs.run(options.run)
+        row = one_run(store, options.run, "what was printed", "stepwell logs")
         step = store.runs.step(row.run, options.step) if options.step else None
         ids = {one.node: one.id for one in store.runs.steps(row.run)}
         pieces = store.runs.logs(row.run, step.node if step is not None else None)

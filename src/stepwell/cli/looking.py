@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from argparse import ArgumentTypeError
     from pathlib import Path
 
-__all__ = ["count", "positive", "project_root", "size", "stored"]
+    from stepwell.stores.history import RunRow
+    from stepwell.stores.local import LocalStore
+
+__all__ = ["RUN_WORD", "count", "one_run", "positive", "project_root", "size", "stored"]
+
+RUN_WORD = "r1, r2, ... or last, last~1"
+"""How a run is named, for helps."""
 
 
 def project_root() -> Path:
@@ -20,6 +26,15 @@ def project_root() -> Path:
     from pathlib import Path
 
     return Path(root_at(os.getcwd()))
+
+
+def one_run(store: LocalStore, word: str, what: str, command: str) -> RunRow:
+    """The one run that a word means; `what` is of one run, and `command` gives it. Raises `UnknownRun`, `NotOneRun`."""
+    if not word.startswith(("r", "last")) or not word.isalnum():
+        from stepwell.app.finding import one  # most words are plain
+
+        word = one(store, word, what, command)
+    return store.runs.run(word)
 
 
 def positive(text: str) -> int:

@@ -12,7 +12,7 @@ from stepwell.app.again import Ready, Session, Wish, ready
 from stepwell.app.differing import document, lines
 from stepwell.app.documents import failure_document
 from stepwell.app.replay import Output, Replayed, replayed
-from stepwell.cli.looking import stored
+from stepwell.cli.looking import RUN_WORD, stored
 from stepwell.cli.screen import failure_lines
 from stepwell.cli.text import clean, number, paint, print_json, size
 from stepwell.cli.words import like_a_worker, project_root_of, step_and_run
@@ -30,9 +30,7 @@ exit code: 0 what comes out is the same, 1 it differs or the step fails"""
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument(
-        "words", nargs="+", metavar="STEP [RUN]", help="a step's id or name; r1, r2, ... or last"
-    )
+    parser.add_argument("words", nargs="+", metavar="STEP [RUN]", help=f"a step's id or name; {RUN_WORD}")
     parser.add_argument("-p", "--pipeline", default="", help="the pipeline, where it is not the default one")
     parser.add_argument(
         "--set",

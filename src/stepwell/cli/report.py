@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stepwell.app.finding import one
 from stepwell.app.report import BEGIN, Facts, gather, markdown, page
-from stepwell.cli.looking import project_root, stored
+from stepwell.cli.looking import RUN_WORD, project_root, stored
 from stepwell.cli.placed import Kind
 from stepwell.cli.text import clean, print_json, size
 from stepwell.errors import ReportUnwritable
@@ -26,7 +26,7 @@ REPORT = Kind("report", BEGIN, ReportUnwritable)
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("run", nargs="?", default="last", metavar="RUN", help="r1, r2, ... or last")
+    parser.add_argument("run", nargs="?", default="last", metavar="RUN", help=RUN_WORD)
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write it there, in a folder as report-RUN.html; - for stdout"
     )

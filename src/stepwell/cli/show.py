@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from stepwell.app.plaindata import number
-from stepwell.cli.looking import project_root, stored
+from stepwell.cli.looking import RUN_WORD, one_run, project_root, stored
 from stepwell.cli.runs import run_row
 from stepwell.cli.statuses import COLOUR, say_damaged
 from stepwell.cli.text import (
@@ -42,7 +42,7 @@ _STOPPED = {"failed": "failed", "interrupted": "was stopped"}
 def arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument(
-        "run", nargs="?", default="last", metavar="RUN", help="r1, r2, ... or last; g1, ... of a sweep"
+        "run", nargs="?", default="last", metavar="RUN", help=f"{RUN_WORD}; g1, ... of a sweep"
     )
 
 
@@ -51,7 +51,7 @@ def run(options: Namespace) -> int:
     if re.fullmatch(r"g\d+", options.run):
         return _show_group(options)
     with stored(project_root(), looking=True, create=False) as store:
-        row = store.runs.run(options.run)
+        row = one_run(store, options.run, "what is shown", "stepwell show")
         steps = store.runs.steps(row.run)
         recorded = store.runs.recorded(row.run)
         curves = store.runs.curve_names(row.run) if options.json else []

@@ -10,7 +10,7 @@ from stepwell.app.causes import named
 from stepwell.app.documents import Document, reason_with_diff, why_document
 from stepwell.app.names import step_named
 from stepwell.app.story import Story
-from stepwell.cli.looking import project_root, stored
+from stepwell.cli.looking import one_run, project_root, stored
 from stepwell.cli.options import loaded, params_argument, planned, words
 from stepwell.cli.text import clean, columns, paint, print_json, wrapped
 from stepwell.errors import UnknownRun, UsageError
@@ -93,9 +93,10 @@ def _then(name: str, run: str) -> list[Document]:
     with stored(project_root(), looking=True, create=False) as store:
         if name != "last" and run != "last" and not _is_run(store, run) and _is_run(store, name):
             name, run = run, name
+        run = one_run(store, run, "why something was done", "stepwell why STEP").run
         step = store.runs.step(run, name)
         text_of: Callable[[str], str | None] = store.results.definition
-        chain = Story(None, text_of, _rows_of(store)).of_run(store.runs.run(run).run, step.id)
+        chain = Story(None, text_of, _rows_of(store)).of_run(run, step.id)
         return [why_document(step.id, step.decision or step.status, step.reasons, text_of, chain)]
 
 

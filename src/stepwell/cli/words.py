@@ -14,7 +14,7 @@ from stepwell.author.root import root_of
 from stepwell.cli import text
 from stepwell.errors import UsageError
 
-_RUN = re.compile(r"r?\d+|last")
+_RUN = re.compile(r"r?\d+|last(?:~\d+)?|g\d+")
 
 
 class StepAndRun(NamedTuple):

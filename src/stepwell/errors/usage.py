@@ -147,7 +147,7 @@ class NothingToAdopt(UsageError):
 
 
 class NotOneRun(UsageError):
-    """A report or a run file is of one run, and a sweep or a range of runs was named."""
+    """Something of one run was asked for (a report, a log, an artifact), and a sweep or a range of runs was named."""
 
     code = "E561"
 

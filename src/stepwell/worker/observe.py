@@ -470,6 +470,8 @@ class Observer:
         """A file is about to be opened."""
         seen = self._seen
         if seen is None or type(path) is int:
+            if seen is not None and path == 0 and self._counts(seen, frame):
+                seen.noted.add("ran ?")  # standard input: what it gave is gone, as what a program says
             return
         counted = self._counts(seen, frame)
         if not counted:

@@ -13,6 +13,7 @@ What is shown is shown of the byte code that will run, and of all functions that
 - each global name stands for an atom, for a function of the same kind, for a class or function of Python that only
   reckons (`_BUILTINS`, most of `math`), or for a module of which such a thing is taken;
 - each other attribute that is taken has a name that only plain values have (`_ATTRIBUTES`): no frame, no dictionary of globals.
+  The functions that it goes through have no attributes of their own, which could have such names.
 
 `author.steady` asks something else, whether a trace would be the same again, and so has other lists: a trace may import, print
 nothing, and read files, which is observed; here nothing may be touched at all.
@@ -101,6 +102,7 @@ class Proof(NamedTuple):
                 function.__code__ is not code
                 or function.__defaults__ is not defaults
                 or function.__kwdefaults__ is not by_name
+                or function.__dict__
             ):
                 return False
         return True
@@ -143,6 +145,8 @@ class _Walk:
             kept = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
             scope = function.__globals__
             if function.__closure__ or not all(map(_is_fixed, kept)) or not _has_own_builtins(scope):
+                raise _Unproven
+            if function.__dict__:  # an attribute of a function may be anything, under the name of a list's
                 raise _Unproven
             self._code(function.__code__, scope)
         functions = [(f, f.__code__, f.__defaults__, f.__kwdefaults__) for f in self._seen.values()]

@@ -189,7 +189,7 @@ def gone_or_unreadable(place: str) -> str:
 
 
 def listing(place: str, without: Collection[str] = (), *, deep: bool = False) -> str:
-    """The token of a folder's names, and which of them are folders; `deep`: also of its files' sizes and times."""
+    """The token of a folder's names, and which of them are folders, or links to one; `deep`: also of its files' sizes and times."""
     skip = UNLISTED.union(without)
     try:
         with _scandir(place) as entries:
@@ -207,7 +207,8 @@ def _line(entry: os.DirEntry[str], *, deep: bool) -> bytes:
         is_folder = entry.is_dir()
     except OSError:  # a loop of links
         is_folder = False
-    line = os.fsencode(entry.name) + (b"/\0" if is_folder else b"\0")
+    mark = b"" if not is_folder else b"@/" if entry.is_symlink() else b"/"  # `rglob` and `walk` enter no link
+    line = os.fsencode(entry.name) + mark + b"\0"
     # A package's folder changes when Python writes byte code below it; its metadata when it is installed anew.
     if deep and (not is_folder or entry.name.endswith(METADATA)):
         status = status_of(entry.path)
