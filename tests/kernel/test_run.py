@@ -229,6 +229,22 @@ def test_what_runs_already_when_a_step_fails_is_kept(lab):
     assert lab.run(failing(lab)).became["clean"] == "cached"
 
 
+def test_what_was_not_begun_when_a_step_fails_is_not_started(lab):
+    graph = lab.graph(call("fail"), *(call(f"s{i}", "square", i=i) for i in range(5)), call("all", "total", items=[Ref("s0"), Ref("s4")]))  # fmt: skip
+    outcome = lab.run(graph)
+    assert outcome.ran == ["fail", "s0"]
+    assert [outcome.reasons[f"s{i}"] for i in range(1, 5)] == [[("stopped", "")]] * 4
+    assert lab.run(graph, keep_going=True).ran == ["fail", "s1", "s2", "s3", "s4", "all"]
+
+
+def test_what_always_runs_is_begun_again_where_it_was_not(lab):
+    graph = lab.graph(call("fail"), call("clean", table=Src("flights")), call("last", "square", i=1))
+    steps = [step._replace(always=step.name == "square") for step in graph.steps]
+    outcome = lab.run(graph._replace(steps=tuple(steps)))
+    assert outcome.ran == ["fail", "clean", "last"]
+    assert outcome.became["last"] == "succeeded"
+
+
 def test_after_a_failure_what_is_up_to_date_is_still_settled(lab):
     lab.run(chain(lab))
     outcome = lab.run(failing(lab), room=1)

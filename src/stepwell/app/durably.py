@@ -47,6 +47,10 @@ class Durably:
         """Hand a task to the engine."""
         self._engine.submit(task)
 
+    def withdraw(self) -> Sequence[int]:
+        """What the engine has not begun."""
+        return self._engine.withdraw()
+
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """What happened, behind `KEPT` at once where what was held back may be told."""
         if self._held and not self._database.pending:

@@ -48,6 +48,14 @@ class PointEngine:
         self._held.append(task)
         self._hand_on()
 
+    def withdraw(self) -> Sequence[int]:
+        """What was held back, and what the engine has not begun."""
+        back = self._engine.withdraw()
+        for node in back:
+            self._flying.pop(node, None)
+        held, self._held = self._held, []
+        return [*back, *(task.node for task in held)]
+
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """What happened."""
         self._hand_on()

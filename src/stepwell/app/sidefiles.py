@@ -30,6 +30,10 @@ class SideFiles:
         """Hand a task to the engine."""
         self._engine.submit(task)
 
+    def withdraw(self) -> Sequence[int]:
+        """What the engine has not begun."""
+        return self._engine.withdraw()
+
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """What happened."""
         reports = self._engine.wait(timeout)

@@ -73,6 +73,16 @@ class Twice:
             self._tasks[task.node] = task
         self._first.submit(task)
 
+    def withdraw(self) -> Sequence[int]:
+        """What the first engine has not begun; what has ended once is executed again all the same."""
+        back = self._first.withdraw()
+        for node in back:
+            if node in self._held:
+                self._first.submit(self._tasks[node])
+            else:
+                self._tasks.pop(node, None)
+        return [node for node in back if node not in self._held]
+
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """What happened; the end of a step that is executed twice is told when both have ended."""
         told: list[Report] = []

@@ -102,6 +102,13 @@ class InProcessEngine:
         """Take a task over; it runs in the next `wait`."""
         self._tasks.append(task)
 
+    def withdraw(self) -> Sequence[int]:
+        """What was not begun: all but the task of which it has been told that it starts."""
+        begun = [self._tasks.popleft()] if self._told and self._tasks else []
+        back = [task.node for task in self._tasks]
+        self._tasks = deque(begun)
+        return back
+
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """Run the next task to its end, however long that takes: first it is told that it starts, then that it ended."""
         if self._why:

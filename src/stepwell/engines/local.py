@@ -47,6 +47,9 @@ AHEAD = 0.005
 SHORT = 0.0005
 """Seconds below which tasks come so thick that their reports are heard together."""
 
+LONG = 0.25
+"""Seconds from which on a task is long: it is worth more not to begin one in vain than to lose no moment between two."""
+
 DEEPEST = 64
 """Tasks that are sent to a worker ahead at most."""
 
@@ -169,6 +172,18 @@ class LocalEngine:
         self._admission.weigh(task)
         (self._plain if self._admission.is_plain(task) else self._special).append(task)
 
+    def withdraw(self) -> Sequence[int]:
+        """What was not begun: what waits here, and what waits at workers."""
+        back = [*self._plain, *self._special]
+        self._plain.clear()
+        self._special.clear()
+        for link in self._links.values():
+            sent = link.take_back(len(link.sent)) if link.sent else []
+            for task in sent:
+                self._admission.give(task.node)
+            back += sent
+        return [task.node for task in back]
+
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """What happened since the last call, in order."""
         until = None if timeout is None else monotonic() + timeout
@@ -219,9 +234,10 @@ class LocalEngine:
     # ------------------------------------------------------------------ sending
 
     def _depth(self) -> int:
-        if self._strict:
+        """How many tasks a worker has at a time: more than one only where they are short, as it goes on with them after a failure."""
+        if self._strict or not 0 < self._pace < LONG:
             return 1
-        return max(2, min(DEEPEST, int(AHEAD / self._pace))) if self._pace else 2
+        return max(2, min(DEEPEST, int(AHEAD / self._pace)))
 
     def _dispatch(self) -> None:
         """Give workers what they can take."""

@@ -268,6 +268,9 @@ class Engine(Protocol):
     def submit(self, task: Task) -> None:
         """Take a task over. Returns at once; what becomes of it is told by `wait`."""
 
+    def withdraw(self) -> Sequence[int]:
+        """Give back what was not begun, by nodes: nothing more is told of these tasks."""
+
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """What happened since the last call, in order; waits up to `timeout` seconds for something."""
 

@@ -545,6 +545,9 @@ class _Drive:
             refused = tuple([made.artifact for made in spent.outputs])
             cost = (spent.seconds, spent.cpu, spent.memory)
             self.events.append(StepFailed(node, decision, failure, *cost, refused))
+            for unbegun in self.engine.withdraw() if self._halted() else ():
+                self.attempts[unbegun] -= 1
+                self.queue.append(self.flying.pop(unbegun))
         self._give(node, Foreseen(None, False, "blocked"))
 
     def _result(self, decision: Decision, report: Done) -> Result:

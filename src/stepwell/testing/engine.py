@@ -85,6 +85,13 @@ class FakeEngine:
         """Take a task over."""
         self._tasks.append(task)
 
+    def withdraw(self) -> Sequence[int]:
+        """All but the next one, which counts as begun: others run beside one that fails."""
+        begun = [self._tasks.popleft()] if self._tasks else []
+        back = [task.node for task in self._tasks]
+        self._tasks = deque(begun)
+        return back
+
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """Run the next task; returns at once in any case."""
         if self._why:
@@ -253,6 +260,26 @@ class EngineContract:
             assert "`boom`" in failure.what
             assert "ValueError: no such luck" in failure.what
             assert not done[1].outputs
+        finally:
+            engine.close()
+
+    def test_what_is_withdrawn_is_never_told_of(self, tmp_path: Path) -> None:
+        """What was begun ends all the same; what was not can be handed over again."""
+        engine = self.start(tmp_path)
+        try:
+            for node in range(12):
+                engine.submit(contract_task(node, "pause", seconds=Constant(0.4, "")))
+            reports: list[Report] = []
+            while not any(isinstance(r, Started) for r in reports):
+                reports += engine.wait(10)
+            back = engine.withdraw()
+            assert back
+            assert len(set(back)) == len(back)
+            reports += drain(engine, 12 - len(back) - len(ended(reports)))
+            assert ended(reports).keys() == set(range(12)) - set(back)
+            assert not any(getattr(r, "node", None) in back for r in reports)
+            engine.submit(contract_task(back[0], "one"))
+            assert ended(drain(engine, 1)).keys() == {back[0]}
         finally:
             engine.close()
 

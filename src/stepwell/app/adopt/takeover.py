@@ -127,6 +127,11 @@ class _Files:
         """Take a task over."""
         self._tasks.append(task)
 
+    def withdraw(self) -> Sequence[int]:
+        """All that was taken over."""
+        tasks, self._tasks = self._tasks, []
+        return [task.node for task in tasks]
+
     def wait(self, timeout: float | None) -> Sequence[Report]:
         """What happened."""
         if self._why:
