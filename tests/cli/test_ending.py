@@ -179,3 +179,35 @@ def test_what_was_edited_and_read_stands_beside_the_parameters(project):
     project.edit('log.metric("share", 1 / 0)', 'log.metric("share", 1.0)')
     project.edit("n * rate()", "n + rate()")
     assert "failed in" not in project("plan", "depth=4", env={"AGE": "4"}).out  # with code that is gone
+
+
+def test_data_that_changed_is_named_beside_metrics(project):
+    """Also where another pipeline had read it before, so that it is no news that it changed."""
+    project.write("""
+        from stepwell import log, pipeline, source, step
+
+        words = source("words.txt", str)
+
+        @step
+        def score(text: str, depth: int) -> float:
+            log.metric("auc", len(text) / depth)
+            return len(text) / depth
+
+        @pipeline
+        def main(depth: int = 2) -> float:
+            return score(words(), depth)
+
+        @pipeline
+        def other() -> float:
+            return score(words(), 100)
+    """)
+    project.write("a b\n", "words.txt")
+    project("run", "pipeline.py:main")
+    project.write("a b c\n", "words.txt")
+    project("run", "pipeline.py:other")
+    assert (
+        "metrics as in r1: depth 2 → 3, words changed\n" in project("run", "pipeline.py:main", "depth=3").out
+    )
+    project.write("a b c d\n", "words.txt")
+    assert "since r3: words changed\n" in project("run", "pipeline.py:main", "depth=3").out
+    assert "since r4: depth 3 → 4\n" in project("run", "pipeline.py:main", "depth=4").out

@@ -29,12 +29,16 @@ class Moved(NamedTuple):
 
 
 class Since(NamedTuple):
-    """What changed since run `before`: values of parameters (before, now), metrics; `same` metrics are as they were."""
+    """What changed since run `before`: values of parameters (before, now), metrics; `same` metrics are as they were.
+
+    `data` are the names of the sources that both have read and that had another content.
+    """
 
     before: str
     params: Mapping[str, tuple[object, object]]
     moved: tuple[Moved, ...]
     same: int
+    data: tuple[str, ...] = ()
 
 
 def since_last(
@@ -61,7 +65,15 @@ def since_last(
         moved.append(Moved(name, value, before, way))
     moved.sort(key=lambda one: (one.before is None, not one.way))
     names = [name for name in params if name in last.params and last.params[name] != params[name]]
-    return Since(last.run, {name: (last.params[name], params[name]) for name in names}, tuple(moved), same)
+    differ = {name: (last.params[name], params[name]) for name in names}
+    return Since(last.run, differ, tuple(moved), same, _other_data(store, last.run, run))
+
+
+def _other_data(store: LocalStore, before: str, run: str) -> tuple[str, ...]:
+    """The sources of a run that another one had read with another content."""
+    was = {source.name: source.digest for source in store.runs.about(before).sources}
+    now = store.runs.about(run).sources
+    return tuple(source.name for source in now if was.get(source.name, source.digest) != source.digest)
 
 
 def _last(store: LocalStore, here: RunRow) -> RunRow | None:

@@ -72,7 +72,7 @@ def _create(options: Namespace) -> int:
         print_json(_index(channels))
     else:
         print(clean(f"{channels.files.where} has the channels {', '.join(channels.order)}"))
-        print(f"pip install --index-url {_address(channels, channels.order[-1])} PROJECT")
+        print(f"uv pip install --index {_address(channels, channels.order[-1])} PROJECT")
     return 0
 
 

@@ -28,7 +28,7 @@ EXAMPLES = """examples:
   stepwell debug train             where it failed last, else at its first line
   stepwell debug train r3          with the inputs that it had in run r3
   stepwell debug train depth=8     with the inputs that the present plan has for it
-in the debugger: `again` calls it again after an edit, `q` leaves"""
+in the debugger: `again` calls it again after an edit, `q` leaves it; then it is asked whether to call again"""
 
 Through = Callable[[Callable[..., Any], Callable[[], Any]], Any]
 

@@ -18,7 +18,7 @@ MOST_MOVED = 5
 """Metrics whose change is told."""
 
 MANY_RAN = 8
-"""Steps above which it is told which of them took longest, and which failed: of fewer, it stands right above."""
+"""Steps above which it is told which of them took longest, and which failed: of fewer, it stands right above (where one failed)."""
 
 LONG = 5.0
 """Seconds from which on it is of interest what a run took."""
@@ -44,6 +44,7 @@ def summary(
         lines += _beside(run, progress, store, stream, hints)
         if ran > MANY_RAN:
             lines += _slowest(progress)
+        if ran > MANY_RAN or statuses.get("failed", 0) > 1:
             lines += _failed(run, progress, hints)
     parts = [f"{statuses.get('succeeded', 0):,} ran", f"{statuses.get('cached', 0):,} cached"]
     parts += [
@@ -136,6 +137,7 @@ def since_lines(found: Since, stream: TextIO | None = None, changed: Sequence[st
         for name, (before, now) in list(found.params.items())[:3]
     ]
     differ += [f"{len(found.params) - 3} more"] if len(found.params) > 3 else []
+    changed = [*found.data, *(name for name in changed if name not in found.data)]
     differ += [f"{short(clean(name), 40)} changed" for name in changed[:3]]
     differ += [f"{len(changed) - 3} more changed"] if len(changed) > 3 else []
     told = f": {', '.join(differ)}" if differ else ""

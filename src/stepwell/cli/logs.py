@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from stepwell.cli.looking import RUN_WORD, one_run, project_root, stored
 from stepwell.cli.text import clean, last_words, paint, print_json
 from stepwell.errors import typed
 from stepwell.stores.steprow import LogLine, StepRow
+
+TOLD = 5
+"""Failures that are told."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -24,7 +27,8 @@ def run(options: Namespace) -> int:
     with stored(project_root(), looking=True, create=False) as store:
         row = one_run(store, options.run, "what was printed", "stepwell logs")
         step = store.runs.step(row.run, options.step) if options.step else None
-        ids = {one.node: one.id for one in store.runs.steps(row.run)}
+        steps = store.runs.steps(row.run)
+        ids = {one.node: one.id for one in steps}
         pieces = store.runs.logs(row.run, step.node if step is not None else None)
     if options.json:
         print_json({"run": row.run, "logs": [_document(piece, ids) for piece in pieces]})
@@ -34,6 +38,8 @@ def run(options: Namespace) -> int:
     for node, line in _lines(pieces):
         head = "" if step is not None else f"{paint(f'{clean(ids[node])} │', 'dim')} "
         print(f"{head}{clean(last_words(line))}")
+    for line in _failures(row.run, steps if step is None else [step]):
+        print(line, file=sys.stderr)
     return 0
 
 
@@ -45,6 +51,16 @@ def _document(piece: LogLine, ids: dict[int, str]) -> dict[str, str]:
         "time": when.isoformat(timespec="milliseconds"),
         "text": piece.text,
     }
+
+
+def _failures(run: str, steps: Sequence[StepRow]) -> Iterator[str]:
+    """What failed, as nothing of that is among what steps printed, and where all of it is shown."""
+    failed = [step for step in steps if step.error is not None]
+    for step in failed[:TOLD]:
+        yield clean(f"{step.id} failed: {step.error.what if step.error is not None else ''}")
+    if failed:
+        more = f"and {len(failed) - TOLD:,} more failed: " if len(failed) > TOLD else ""
+        yield f"{more}stepwell show {run}   stepwell debug {typed(failed[0].id)} {run}"
 
 
 def _nothing(run: str, step: StepRow | None) -> str:

@@ -55,7 +55,8 @@ def channels_of(root: Path, manifest: Manifest, index: str = "") -> Channels:
             "it is not said where the channels are",
             fixes=[
                 f'in `{home.file.name}`: {home.heading("channels")} index = "index"',
-                "stepwell channels --index FOLDER",
+                "the same command with --index FOLDER",
+                "stepwell channels --create staging production --index FOLDER    makes one",
             ],
         )
     return Channels.open(files_of(where, root))
