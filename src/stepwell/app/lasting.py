@@ -229,6 +229,8 @@ def _hiding(work: Work, listed: set[str]) -> list[str]:
     places = Places(work.root, importer.snapshot)
     names = {*importer.modules, *(name for name in sys.modules if "." not in name)}
     paths = {*work.identified.absent, *(path for name in names for path in places.absent(name))}
+    roots = tuple(f"{root}{os.sep}" for root in importer.roots)  # Stepwell's own is part of the question
+    paths = {path for path in paths if path.startswith(roots)}
     folders = {os.path.dirname(path) for path in paths}
     seen = {folder for folder in folders if _first_there(folder) in listed}
     return sorted(path for path in paths if os.path.dirname(path) not in seen)
