@@ -148,7 +148,7 @@ def test_never_more_rows_than_the_terminal_has(project):
 def test_points_of_a_sweep(project):
     project.write(TOLD)
     release(project, 1)
-    screen = Screen(project, "run", "--sweep", "first=1,2,3", "-j", "2", columns=100)
+    screen = Screen(project, "run", "--sweep", "first=1,2,3", "-j", "3", columns=100)
     screen.until(r"1 of 3 points  best loss 0.25: first=1")
     release(project)
     code, lines = screen.close()
